@@ -1,0 +1,815 @@
+/* The install script of taskq 1.0: types, tables, functions, views, grants. */
+
+-- complain if the script is sourced in psql, rather than by CREATE EXTENSION
+\echo Use "CREATE EXTENSION taskq" to load this file. \quit
+
+--
+-- Types
+--
+
+CREATE TYPE taskq.activity_status AS ENUM
+  ('running', 'paused', 'completed', 'failed', 'canceled', 'terminated', 'timed_out');
+COMMENT ON TYPE taskq.activity_status IS 'public status of an activity; running and paused are open';
+
+CREATE TYPE taskq.run_state AS ENUM
+  ('scheduled', 'started', 'cancel_requested', 'pause_requested', 'paused');
+COMMENT ON TYPE taskq.run_state IS 'where an open activity is in its life; NULL once closed';
+
+CREATE TYPE taskq.timeout_type AS ENUM
+  ('schedule_to_start', 'start_to_close', 'schedule_to_close', 'heartbeat');
+COMMENT ON TYPE taskq.timeout_type IS 'the four timeouts of an activity';
+
+CREATE TYPE taskq.retry_state AS ENUM
+  ('in_progress', 'non_retryable_failure', 'timeout', 'maximum_attempts_reached',
+   'retry_policy_not_set', 'internal_server_error', 'cancel_requested');
+COMMENT ON TYPE taskq.retry_state IS 'why there is, or is not, a further attempt';
+
+CREATE TYPE taskq.id_reuse_policy AS ENUM
+  ('allow_duplicate', 'allow_duplicate_failed_only', 'reject_duplicate');
+COMMENT ON TYPE taskq.id_reuse_policy IS 'whether an activity_id may be used again after its run closed';
+
+CREATE TYPE taskq.id_conflict_policy AS ENUM ('fail', 'use_existing');
+COMMENT ON TYPE taskq.id_conflict_policy IS 'what schedule does when a run with the activity_id is open';
+
+CREATE TYPE taskq.retry_policy AS (
+  initial_interval interval,
+  backoff_coefficient float8,
+  maximum_interval interval,
+  maximum_attempts int,
+  non_retryable_error_types text[],
+  jitter float8
+);
+COMMENT ON TYPE taskq.retry_policy IS 'how failed attempts are retried; build it with the function of the same name';
+
+CREATE TYPE taskq.activity_task AS (
+  task_token uuid,
+  run_id bigint,
+  activity_id text,
+  activity_type text,
+  task_queue text,
+  input jsonb,
+  header jsonb,
+  heartbeat_details jsonb,
+  attempt int,
+  scheduled_time timestamptz,
+  current_attempt_scheduled_time timestamptz,
+  started_time timestamptz,
+  schedule_to_close_timeout interval,
+  start_to_close_timeout interval,
+  heartbeat_timeout interval,
+  priority int,
+  fairness_key text
+);
+COMMENT ON TYPE taskq.activity_task IS 'one attempt as poll hands it to a worker';
+
+--
+-- Tables
+--
+
+-- The one row of an installation: made at the first start of an attempt (or by
+-- set_node), never by this script, so that a dump restores the key with the
+-- tokens that were made with it.
+CREATE TABLE taskq.instance (
+  id int NOT NULL DEFAULT 1 CHECK (id = 1) PRIMARY KEY,
+  token_key bytea NOT NULL,
+  node int NOT NULL DEFAULT 0 CHECK (node BETWEEN 0 AND 32767),
+  leaf int NOT NULL DEFAULT 0,                -- closed table being filled
+  leaf_since timestamptz NOT NULL,            -- since when
+  epoch bigint NOT NULL DEFAULT 1             -- counts rotations
+);
+COMMENT ON TABLE taskq.instance IS 'internal: token key, node number and the closed leaf being filled';
+
+CREATE SEQUENCE taskq.run_id_seq AS bigint;
+COMMENT ON SEQUENCE taskq.run_id_seq IS 'internal: the next run_id; node << 48 is added by set_node';
+
+-- One row per open activity; the row is the queue entry.  Columns are ordered
+-- by how often they change: what a start writes comes last, NOT NULL and
+-- adjacent, so that the new version differs from the old one in one short
+-- stretch.  No column that a start, a heartbeat or a completion writes is in
+-- any index or index predicate.  Durations are microseconds, NULL = unset.
+CREATE TABLE taskq.open (
+  run_id bigint NOT NULL,
+  schedule_time timestamptz NOT NULL,
+  schedule_to_close bigint,
+  schedule_to_start bigint,
+  start_to_close bigint,
+  heartbeat_timeout bigint,
+  start_delay bigint,
+  fairness_weight float8,
+  task_queue text COLLATE "C" NOT NULL,
+  fairness_key text COLLATE "C" NOT NULL DEFAULT '',
+  activity_type text COLLATE "C" NOT NULL,
+  input jsonb,
+  -- rarely set
+  priority int,                               -- as given; level is what counts
+  retry_policy taskq.retry_policy,            -- NULL = the built-in defaults
+  activity_id text COLLATE "C",
+  request_id text COLLATE "C",
+  header jsonb,
+  summary text,
+  search_attributes jsonb,
+  control jsonb,                              -- cancel, pause, request ids, originals, deferred reset
+  last_failure jsonb,
+  retry_interval bigint,                      -- of the pending or last back-off
+  retry_by_worker boolean,                    -- it came with the failure, not from the policy
+  last_complete_time timestamptz,
+  first_started_time timestamptz,             -- set when the first attempt ends
+  -- written by a retry
+  alarm timestamptz,                          -- lower bound of the next deadline
+  dispatch_time timestamptz,                  -- NULL = paused
+  -- written by a start
+  started_time timestamptz NOT NULL DEFAULT '-infinity',
+  nonce bigint NOT NULL DEFAULT 0,            -- makes the token of the attempt valid
+  transitions int NOT NULL DEFAULT 1,
+  attempt int NOT NULL DEFAULT 1,
+  level smallint NOT NULL DEFAULT 3,
+  state smallint NOT NULL DEFAULT 1,
+  worker text NOT NULL DEFAULT ''
+) WITH (fillfactor = 50,
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE taskq.open IS 'internal: open activities; read taskq.activities';
+ALTER TABLE taskq.open ADD CONSTRAINT open_pkey PRIMARY KEY (run_id);
+CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id);
+CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WHERE alarm IS NOT NULL;
+CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL;
+
+-- Details and time of the last heartbeat of an open activity; survives retries.
+CREATE TABLE taskq.heartbeat_state (
+  run_id bigint NOT NULL,
+  last_time timestamptz,
+  count bigint NOT NULL,
+  details jsonb
+) WITH (fillfactor = 50,
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE taskq.heartbeat_state IS 'internal: last heartbeats of open activities; read taskq.activities';
+ALTER TABLE taskq.heartbeat_state ADD CONSTRAINT heartbeat_state_pkey PRIMARY KEY (run_id);
+
+-- Closed activities: eight leaves filled in turn and emptied by TRUNCATE, and
+-- one for queues that keep theirs longer than taskq.retention, emptied by
+-- DELETE.  Append-only.
+CREATE TABLE taskq.closed_0 (
+  run_id bigint NOT NULL,
+  schedule_time timestamptz NOT NULL,
+  close_time timestamptz NOT NULL,
+  expire_time timestamptz NOT NULL,
+  schedule_to_close bigint,
+  schedule_to_start bigint,
+  start_to_close bigint,
+  heartbeat_timeout bigint,
+  start_delay bigint,
+  fairness_weight float8,
+  started_time timestamptz,
+  first_started_time timestamptz,
+  last_complete_time timestamptz,
+  heartbeat_time timestamptz,
+  heartbeat_count bigint,
+  transitions int NOT NULL,
+  attempt int NOT NULL,
+  status taskq.activity_status NOT NULL,
+  retry_state taskq.retry_state,
+  priority int,
+  task_queue text COLLATE "C" NOT NULL,
+  activity_type text COLLATE "C" NOT NULL,
+  fairness_key text COLLATE "C" NOT NULL,
+  worker text NOT NULL,
+  activity_id text COLLATE "C",
+  request_id text COLLATE "C",
+  summary text,
+  input jsonb,
+  result jsonb,
+  failure jsonb,
+  last_failure jsonb,
+  heartbeat_details jsonb,
+  header jsonb,
+  search_attributes jsonb,
+  control jsonb,
+  retry_policy taskq.retry_policy
+) WITH (autovacuum_freeze_min_age = 0);
+ALTER TABLE taskq.closed_0 ADD CONSTRAINT closed_0_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_0_activity_id ON taskq.closed_0 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE TABLE taskq.closed_1 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_2 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_3 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_4 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_5 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_6 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_7 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
+CREATE TABLE taskq.closed_long (LIKE taskq.closed_0);
+ALTER TABLE taskq.closed_1 ADD CONSTRAINT closed_1_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_2 ADD CONSTRAINT closed_2_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_3 ADD CONSTRAINT closed_3_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_4 ADD CONSTRAINT closed_4_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_5 ADD CONSTRAINT closed_5_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_6 ADD CONSTRAINT closed_6_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_7 ADD CONSTRAINT closed_7_pkey PRIMARY KEY (run_id);
+ALTER TABLE taskq.closed_long ADD CONSTRAINT closed_long_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_1_activity_id ON taskq.closed_1 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_2_activity_id ON taskq.closed_2 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_3_activity_id ON taskq.closed_3 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_4_activity_id ON taskq.closed_4 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_5_activity_id ON taskq.closed_5 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_6_activity_id ON taskq.closed_6 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_7_activity_id ON taskq.closed_7 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_long_activity_id ON taskq.closed_long (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_long_expire_time ON taskq.closed_long (expire_time);
+COMMENT ON TABLE taskq.closed_0 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_1 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_2 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_3 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_4 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_5 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_6 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_7 IS 'internal: closed activities; read taskq.activities';
+COMMENT ON TABLE taskq.closed_long IS 'internal: closed activities of queues with a retention beyond taskq.retention';
+
+-- Queues that somebody configured.
+CREATE TABLE taskq.queue_config (
+  task_queue text COLLATE "C" NOT NULL PRIMARY KEY,
+  config jsonb NOT NULL,
+  reason text,
+  identity text,
+  update_time timestamptz NOT NULL,
+  revision bigint NOT NULL DEFAULT 1
+);
+COMMENT ON TABLE taskq.queue_config IS 'internal: configured task queues; read taskq.task_queues';
+
+SELECT pg_catalog.pg_extension_config_dump('taskq.instance', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.open', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.heartbeat_state', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_0', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_1', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_2', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_3', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_4', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_5', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_6', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_7', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_long', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.queue_config', '');
+
+--
+-- Producers
+--
+
+CREATE FUNCTION taskq.retry_policy(
+  initial_interval interval DEFAULT NULL,
+  backoff_coefficient float8 DEFAULT NULL,
+  maximum_interval interval DEFAULT NULL,
+  maximum_attempts int DEFAULT NULL,
+  non_retryable_error_types text[] DEFAULT NULL,
+  jitter float8 DEFAULT NULL
+) RETURNS taskq.retry_policy
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT ROW($1, $2, $3, $4, $5, $6)::taskq.retry_policy $$;
+COMMENT ON FUNCTION taskq.retry_policy(interval, float8, interval, int, text[], float8)
+  IS 'build a retry policy; what is NULL or omitted takes the server''s default';
+
+CREATE FUNCTION taskq.schedule(
+  task_queue text,
+  activity_type text,
+  input jsonb DEFAULT NULL,
+  activity_id text DEFAULT NULL,
+  schedule_to_close_timeout interval DEFAULT NULL,
+  schedule_to_start_timeout interval DEFAULT NULL,
+  start_to_close_timeout interval DEFAULT NULL,
+  heartbeat_timeout interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  start_delay interval DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  id_reuse_policy taskq.id_reuse_policy DEFAULT 'allow_duplicate',
+  id_conflict_policy taskq.id_conflict_policy DEFAULT 'fail',
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  summary text DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  OUT run_id bigint,
+  OUT activity_id text,
+  OUT created boolean
+) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule';
+COMMENT ON FUNCTION taskq.schedule(text, text, jsonb, text, interval, interval, interval, interval,
+    taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
+    text, jsonb, text, jsonb, text)
+  IS 'schedule an activity in the current transaction';
+
+CREATE FUNCTION taskq.schedule_many(
+  task_queue text,
+  activity_type text,
+  inputs jsonb[],
+  activity_ids text[] DEFAULT NULL,
+  schedule_to_close_timeout interval DEFAULT NULL,
+  schedule_to_start_timeout interval DEFAULT NULL,
+  start_to_close_timeout interval DEFAULT NULL,
+  heartbeat_timeout interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  start_delay interval DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  id_reuse_policy taskq.id_reuse_policy DEFAULT 'allow_duplicate',
+  id_conflict_policy taskq.id_conflict_policy DEFAULT 'fail',
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  summary text DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  OUT run_id bigint,
+  OUT activity_id text,
+  OUT created boolean
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule_many';
+COMMENT ON FUNCTION taskq.schedule_many(text, text, jsonb[], text[], interval, interval, interval, interval,
+    taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
+    text, jsonb, text, jsonb, text)
+  IS 'schedule one activity per input, all with the same options; rows in the order of inputs';
+
+--
+-- Workers
+--
+
+CREATE FUNCTION taskq.poll(
+  task_queue text,
+  identity text DEFAULT NULL,
+  max_tasks int DEFAULT 1,
+  max_tasks_per_second float8 DEFAULT NULL
+) RETURNS SETOF taskq.activity_task ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll';
+COMMENT ON FUNCTION taskq.poll(text, text, int, float8)
+  IS 'start up to max_tasks attempts that are due; returns at once';
+
+CREATE FUNCTION taskq.complete(task_token uuid, result jsonb DEFAULT NULL, identity text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete';
+COMMENT ON FUNCTION taskq.complete(uuid, jsonb, text) IS 'report success of an attempt';
+
+CREATE FUNCTION taskq.fail(
+  task_token uuid,
+  message text DEFAULT NULL,
+  error_type text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  non_retryable boolean DEFAULT false,
+  next_retry_delay interval DEFAULT NULL,
+  stack_trace text DEFAULT NULL,
+  cause jsonb DEFAULT NULL,
+  last_heartbeat_details jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS taskq.retry_state LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail';
+COMMENT ON FUNCTION taskq.fail(uuid, text, text, jsonb, boolean, interval, text, jsonb, jsonb, text)
+  IS 'report failure of an attempt; in_progress means that it will be retried';
+
+CREATE FUNCTION taskq.report_canceled(task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_report_canceled';
+COMMENT ON FUNCTION taskq.report_canceled(uuid, jsonb, text)
+  IS 'report that an attempt stopped because cancellation was requested';
+
+CREATE FUNCTION taskq.heartbeat(
+  task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL,
+  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
+) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat';
+COMMENT ON FUNCTION taskq.heartbeat(uuid, jsonb, text)
+  IS 'report that an attempt is alive; details reach the next attempt';
+
+CREATE FUNCTION taskq.complete_by_id(
+  activity_id text DEFAULT NULL, result jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_by_id';
+COMMENT ON FUNCTION taskq.complete_by_id(text, jsonb, bigint, text)
+  IS 'complete an open activity, whether or not an attempt runs';
+
+CREATE FUNCTION taskq.fail_by_id(
+  activity_id text DEFAULT NULL,
+  message text DEFAULT NULL,
+  error_type text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  non_retryable boolean DEFAULT false,
+  next_retry_delay interval DEFAULT NULL,
+  stack_trace text DEFAULT NULL,
+  cause jsonb DEFAULT NULL,
+  last_heartbeat_details jsonb DEFAULT NULL,
+  run_id bigint DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS taskq.retry_state LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_by_id';
+COMMENT ON FUNCTION taskq.fail_by_id(text, text, text, jsonb, boolean, interval, text, jsonb, jsonb, bigint, text)
+  IS 'report failure of the attempt that runs';
+
+CREATE FUNCTION taskq.report_canceled_by_id(
+  activity_id text DEFAULT NULL, details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_report_canceled_by_id';
+COMMENT ON FUNCTION taskq.report_canceled_by_id(text, jsonb, bigint, text)
+  IS 'report that the attempt that runs stopped because cancellation was requested';
+
+CREATE FUNCTION taskq.heartbeat_by_id(
+  activity_id text DEFAULT NULL, details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL,
+  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
+) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat_by_id';
+COMMENT ON FUNCTION taskq.heartbeat_by_id(text, jsonb, bigint, text)
+  IS 'report that the attempt that runs is alive';
+
+CREATE FUNCTION taskq.complete_many(
+  task_tokens uuid[], results jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_many';
+COMMENT ON FUNCTION taskq.complete_many(uuid[], jsonb[], text)
+  IS 'report success of many attempts; one row per token, in order, ok = false for a stale one';
+
+CREATE FUNCTION taskq.fail_many(
+  task_tokens uuid[],
+  message text DEFAULT NULL,
+  error_type text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  non_retryable boolean DEFAULT false,
+  next_retry_delay interval DEFAULT NULL,
+  stack_trace text DEFAULT NULL,
+  cause jsonb DEFAULT NULL,
+  last_heartbeat_details jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_many';
+COMMENT ON FUNCTION taskq.fail_many(uuid[], text, text, jsonb, boolean, interval, text, jsonb, jsonb, text)
+  IS 'report the same failure of many attempts; one row per token, in order';
+
+CREATE FUNCTION taskq.heartbeat_many(
+  task_tokens uuid[], details jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean,
+  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat_many';
+COMMENT ON FUNCTION taskq.heartbeat_many(uuid[], jsonb[], text)
+  IS 'report that many attempts are alive; one row per token, in order';
+
+CREATE FUNCTION taskq.complete_and_poll(
+  task_tokens uuid[],
+  results jsonb[],
+  task_queue text,
+  identity text DEFAULT NULL,
+  max_tasks int DEFAULT 1,
+  max_tasks_per_second float8 DEFAULT NULL
+) RETURNS SETOF taskq.activity_task ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_and_poll';
+COMMENT ON FUNCTION taskq.complete_and_poll(uuid[], jsonb[], text, text, int, float8)
+  IS 'complete attempts, then poll: a busy worker''s whole cycle';
+
+CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
+COMMENT ON FUNCTION taskq.channel(text)
+  IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour';
+
+CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_channel';
+COMMENT ON FUNCTION taskq.worker_channel(text)
+  IS 'the name to LISTEN on for what happens to attempts that a worker holds; for one hour';
+
+--
+-- Operators
+--
+
+CREATE FUNCTION taskq.request_cancel(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, reason text DEFAULT NULL,
+  identity text DEFAULT NULL, request_id text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_request_cancel';
+COMMENT ON FUNCTION taskq.request_cancel(text, bigint, text, text, text)
+  IS 'cancel an activity: at once when no attempt runs, else by asking its worker';
+
+CREATE FUNCTION taskq.terminate(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, reason text DEFAULT NULL,
+  identity text DEFAULT NULL, request_id text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_terminate';
+COMMENT ON FUNCTION taskq.terminate(text, bigint, text, text, text)
+  IS 'close an activity at once';
+
+CREATE FUNCTION taskq.pause(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, reason text DEFAULT NULL,
+  identity text DEFAULT NULL, request_id text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_pause';
+COMMENT ON FUNCTION taskq.pause(text, bigint, text, text, text)
+  IS 'hold an activity back: at once when no attempt runs, else before its next attempt';
+
+CREATE FUNCTION taskq.unpause(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, reason text DEFAULT NULL,
+  identity text DEFAULT NULL, request_id text DEFAULT NULL, jitter interval DEFAULT NULL,
+  skip_backoff boolean DEFAULT false
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unpause';
+COMMENT ON FUNCTION taskq.unpause(text, bigint, text, text, text, interval, boolean)
+  IS 'let a paused activity go on, when its back-off or start delay is over';
+
+CREATE FUNCTION taskq.reset(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL,
+  request_id text DEFAULT NULL, keep_paused boolean DEFAULT false, reset_heartbeat boolean DEFAULT false,
+  restore_original_options boolean DEFAULT false, jitter interval DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_reset';
+COMMENT ON FUNCTION taskq.reset(text, bigint, text, text, boolean, boolean, boolean, interval)
+  IS 'start an open activity over with attempt 1';
+
+CREATE FUNCTION taskq.update_options(
+  activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL, options jsonb DEFAULT NULL,
+  restore_original boolean DEFAULT false, identity text DEFAULT NULL, request_id text DEFAULT NULL
+) RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_update_options';
+COMMENT ON FUNCTION taskq.update_options(text, bigint, jsonb, boolean, text, text)
+  IS 'change options of an open activity; returns all of them';
+
+CREATE FUNCTION taskq.delete(activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_delete';
+COMMENT ON FUNCTION taskq.delete(text, bigint)
+  IS 'remove an activity, open or closed';
+
+CREATE FUNCTION taskq.retry(run_id bigint, OUT run_id bigint, OUT activity_id text, OUT created boolean)
+RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry';
+COMMENT ON FUNCTION taskq.retry(bigint)
+  IS 'schedule a closed, unsuccessful activity again';
+
+--
+-- Reading
+--
+
+CREATE FUNCTION taskq.clock() RETURNS timestamptz
+LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_clock';
+COMMENT ON FUNCTION taskq.clock() IS 'internal: the instant that taskq takes for now';
+
+CREATE VIEW taskq.activities AS
+SELECT
+  o.run_id,
+  o.activity_id::text,
+  o.activity_type::text,
+  o.task_queue::text,
+  CASE WHEN o.state = 6 THEN 'paused'::taskq.activity_status ELSE 'running' END AS status,
+  CASE o.state
+    WHEN 1 THEN 'scheduled'::taskq.run_state
+    WHEN 2 THEN 'started'
+    WHEN 3 THEN 'cancel_requested'
+    WHEN 4 THEN 'pause_requested'
+    WHEN 5 THEN CASE WHEN o.control ? 'reset_keep_paused' THEN 'pause_requested'::taskq.run_state ELSE 'started' END
+    WHEN 6 THEN 'paused'
+  END AS run_state,
+  o.attempt,
+  o.input,
+  o.header,
+  NULL::jsonb AS result,
+  NULL::jsonb AS failure,
+  NULL::taskq.retry_state AS retry_state,
+  o.last_failure,
+  h.details AS heartbeat_details,
+  h.last_time AS last_heartbeat_time,
+  coalesce(h.count, 0) AS total_heartbeat_count,
+  nullif(o.worker, '') AS last_worker_identity,
+  o.schedule_time,
+  o.schedule_time + coalesce(o.start_delay, 0) * interval '1 microsecond' AS execution_time,
+  CASE WHEN o.schedule_to_close::float8 + coalesce(o.start_delay, 0) < 9.2e18 THEN
+    o.schedule_time + coalesce(o.start_delay, 0) * interval '1 microsecond'
+      + o.schedule_to_close * interval '1 microsecond'
+  END AS expiration_time,
+  coalesce(o.first_started_time, nullif(o.started_time, '-infinity')) AS first_started_time,
+  nullif(o.started_time, '-infinity') AS last_started_time,
+  o.last_complete_time AS last_attempt_complete_time,
+  CASE WHEN o.state = 1 AND o.attempt > 1 AND o.dispatch_time > taskq.clock() THEN
+    o.retry_interval * interval '1 microsecond'
+  END AS current_retry_interval,
+  CASE WHEN o.state = 1 AND o.dispatch_time > taskq.clock() THEN o.dispatch_time END AS next_attempt_schedule_time,
+  NULL::timestamptz AS close_time,
+  NULL::interval AS execution_duration,
+  o.schedule_to_close * interval '1 microsecond' AS schedule_to_close_timeout,
+  o.schedule_to_start * interval '1 microsecond' AS schedule_to_start_timeout,
+  o.start_to_close * interval '1 microsecond' AS start_to_close_timeout,
+  o.heartbeat_timeout * interval '1 microsecond' AS heartbeat_timeout,
+  coalesce(o.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy) AS retry_policy,
+  o.start_delay * interval '1 microsecond' AS start_delay,
+  o.priority,
+  nullif(o.fairness_key, '')::text AS fairness_key,
+  o.fairness_weight,
+  o.control #>> '{cancel,reason}' AS cancel_reason,
+  o.summary,
+  o.search_attributes,
+  o.transitions AS state_transition_count
+FROM taskq.open o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_0 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_1 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_2 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_3 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_4 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_5 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_6 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_7 c WHERE c.expire_time > taskq.clock()
+UNION ALL
+SELECT
+  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
+  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
+  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
+  c.schedule_time,
+  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
+  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
+    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
+      + c.schedule_to_close * interval '1 microsecond'
+  END,
+  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  c.close_time, c.close_time - c.schedule_time,
+  c.schedule_to_close * interval '1 microsecond',
+  c.schedule_to_start * interval '1 microsecond',
+  c.start_to_close * interval '1 microsecond',
+  c.heartbeat_timeout * interval '1 microsecond',
+  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
+  c.start_delay * interval '1 microsecond',
+  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
+  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
+FROM taskq.closed_long c WHERE c.expire_time > taskq.clock();
+COMMENT ON VIEW taskq.activities IS 'all activities, open and closed';
+
+CREATE FUNCTION taskq.describe(activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL)
+RETURNS SETOF taskq.activities ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_describe';
+COMMENT ON FUNCTION taskq.describe(text, bigint) IS 'one activity; by activity_id alone its latest run';
+
+CREATE FUNCTION taskq.outcome(
+  run_id bigint,
+  OUT status taskq.activity_status, OUT result jsonb, OUT failure jsonb, OUT retry_state taskq.retry_state
+) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_outcome';
+COMMENT ON FUNCTION taskq.outcome(bigint) IS 'how an activity ended, or its status so far';
+
+--
+-- Access
+--
+
+REVOKE ALL ON ALL TABLES IN SCHEMA taskq FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA taskq FROM PUBLIC;
+
+-- the background worker serves this database from the commit on
+CREATE FUNCTION taskq.installed() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_installed';
+SELECT taskq.installed();
+DROP FUNCTION taskq.installed();

@@ -1,0 +1,38 @@
+/*
+ * args.h
+ *		Arguments and results of the SQL functions.
+ */
+#ifndef TASKQ_ARGS_H
+#define TASKQ_ARGS_H
+
+#include "fmgr.h"
+#include "funcapi.h"
+
+#include "machine.h"
+#include "execute.h"
+
+extern void begin_writing(const char *call);
+extern void begin_reading(void);
+
+extern void require_arg(FunctionCallInfo fcinfo, int n, const char *name);
+extern text *arg_text(FunctionCallInfo fcinfo, int n);
+extern char *arg_cstring(FunctionCallInfo fcinfo, int n);
+extern struct varlena *arg_varlena(FunctionCallInfo fcinfo, int n);
+extern Jsonb *arg_jsonb(FunctionCallInfo fcinfo, int n);
+extern bool arg_bool(FunctionCallInfo fcinfo, int n);
+extern int64 arg_duration(FunctionCallInfo fcinfo, int n, const char *name);
+extern char *arg_identity(FunctionCallInfo fcinfo, int n);
+extern char *default_identity(void);
+extern Datum *arg_array(FunctionCallInfo fcinfo, int n, Oid element_type,
+						const char *name, bool **nulls, int *count);
+extern Datum *arg_tokens(FunctionCallInfo fcinfo, int n, int *count);
+
+extern int64 resolve_open_run(text *activity_id, bool has_run_id,
+							  int64 run_id);
+extern void raise_not_found(const text *activity_id, int64 run_id);
+extern void raise_refusal(const Verdict *verdict, const Activity *activity,
+						  int64 run_id);
+
+extern void put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
+#endif							/* TASKQ_ARGS_H */

@@ -1,0 +1,69 @@
+/*
+ * catalog.h
+ *		OIDs of taskq's own relations and types, and ways to write to them.
+ */
+#ifndef TASKQ_CATALOG_H
+#define TASKQ_CATALOG_H
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "retention.h"
+#include "store.h"
+
+typedef struct Catalog
+{
+	Oid			namespace;
+	Oid			open;
+	Oid			open_pkey;
+	Oid			open_ready;
+	Oid			open_alarm;
+	Oid			open_activity_id;
+	Oid			heartbeat;
+	Oid			heartbeat_pkey;
+	Oid			closed[CLOSED_LEAVES + 1];
+	Oid			closed_pkey[CLOSED_LEAVES + 1];
+	Oid			closed_activity_id[CLOSED_LEAVES + 1];
+	Oid			instance;
+	Oid			run_id_seq;
+	Oid			retry_policy;	/* composite type */
+	Oid			status[STATE_LAST + 1]; /* enum labels; of closed states */
+	Oid			status_running;
+	Oid			status_paused;
+	Oid			retry_state[RETRY_STATE_LAST + 1];
+} Catalog;
+
+extern const Catalog *catalog(void);
+extern Oid	catalog_enum(const char *type, const char *label);
+
+/* A table opened for writing, its index machinery made when it is needed. */
+typedef struct Target
+{
+	Relation	relation;
+	EState	   *estate;
+	ResultRelInfo *info;
+	TupleTableSlot *slot;
+} Target;
+
+extern void target_begin(Target *target, Oid relation, Datum *values,
+						 bool *nulls);
+extern void target_end(Target *target);
+extern void target_insert(Oid relation, Datum *values, bool *nulls);
+extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,
+										   Datum *values, bool *nulls);
+extern StoreResult target_update(Oid relation, ItemPointer tid, Datum *values,
+								 bool *nulls, bool wait);
+extern StoreResult target_delete(Oid relation, ItemPointer tid, bool wait);
+extern StoreResult target_lock(Oid relation, ItemPointer tid, bool wait);
+
+extern HeapTuple index_fetch_one(Oid relation, Oid index, Snapshot snapshot,
+								 ScanKey keys, int nkeys, ScanDirection direction);
+extern Snapshot fresh_snapshot(void);
+
+#endif							/* TASKQ_CATALOG_H */

@@ -1,0 +1,311 @@
+/*
+ * effects.c
+ *		What a transaction tells the rest of the server when it ends.
+ *
+ * While a transaction runs, its calls note here what others should hear of:
+ * new alarms and started attempts (for the timers), tasks that are due (for
+ * listeners), attempts that were touched (for their workers).  When it
+ * commits, a callback hands that to shared memory; when it aborts, only the
+ * tasks that it gives back are told.  At that point nothing may fail, so the
+ * callback neither allocates nor looks anything up.
+ *
+ * All of it is a hint.  What an aborted subtransaction noted is told, too:
+ * whoever hears it looks at the row.  A transaction that is prepared writes
+ * the deadlines of its attempts into their rows, since nobody will call back
+ * at COMMIT PREPARED; the utility hook tells the worker to look again then.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "effects.h"
+#include "listen.h"
+#include "shmem.h"
+#include "store.h"
+#include "timers.h"
+
+/* queues that a transaction can tell of one by one; more = all of them */
+#define MAX_QUEUES		32
+
+typedef struct QueueEffect
+{
+	uint64		hash;
+	TimestampTz due;			/* earliest, DT_NOEND = none scheduled */
+	bool		polled;			/* tasks come back if the transaction aborts */
+} QueueEffect;
+
+typedef struct WorkerEffect
+{
+	uint64		hash;
+	int64		run_id;
+	int			attempt;
+	WorkerEvent event;
+} WorkerEffect;
+
+/* Of the transaction in progress. */
+static struct
+{
+	bool		any;
+	DatabaseSlot *slot;
+	int			reserved;		/* timer hints promised to us */
+	TimerHint  *hints;			/* in TopTransactionContext */
+	int			nhints;
+	int			max_hints;
+	TimestampTz alarm;			/* earliest written */
+	QueueEffect queues[MAX_QUEUES];
+	int			nqueues;
+	bool		all_queues;
+	WorkerEffect *events;		/* in TopTransactionContext */
+	int			nevents;
+	int			max_events;
+}			pending;
+
+static void
+forget(void)
+{
+	memset(&pending, 0, sizeof(pending));
+}
+
+static void
+begin(void)
+{
+	if (pending.any)
+		return;
+	forget();
+	pending.any = true;
+	pending.alarm = DT_NOEND;
+	pending.slot = shmem_my_slot();
+}
+
+static QueueEffect *
+queue_effect(const text *task_queue)
+{
+	uint64		hash = listen_hash(VARDATA_ANY(task_queue),
+								   VARSIZE_ANY_EXHDR(task_queue), false);
+	QueueEffect *effect;
+
+	begin();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].hash == hash)
+			return &pending.queues[i];
+	if (pending.nqueues == MAX_QUEUES)
+	{
+		pending.all_queues = true;
+		return NULL;
+	}
+	effect = &pending.queues[pending.nqueues++];
+	effect->hash = hash;
+	effect->due = DT_NOEND;
+	effect->polled = false;
+	return effect;
+}
+
+/*
+ * effects_task_due: a task of the queue is due at "due".
+ */
+void
+effects_task_due(const text *task_queue, TimestampTz due)
+{
+	QueueEffect *effect = queue_effect(task_queue);
+
+	if (effect != NULL)
+		effect->due = Min(effect->due, due);
+}
+
+/*
+ * effects_polled: tasks of the queue come back if the transaction aborts.
+ */
+void
+effects_polled(const text *task_queue)
+{
+	QueueEffect *effect = queue_effect(task_queue);
+
+	if (effect != NULL)
+		effect->polled = true;
+}
+
+/* effects_alarm: an alarm was written. */
+void
+effects_alarm(TimestampTz alarm)
+{
+	begin();
+	pending.alarm = Min(pending.alarm, alarm);
+}
+
+/*
+ * effects_reserve_timer: will the worker hear of the deadline of one more
+ * attempt?  If not, it has to be written into the row.
+ */
+bool
+effects_reserve_timer(void)
+{
+	begin();
+	if (pending.reserved > pending.nhints)
+		return true;
+	if (pending.slot == NULL || !timers_reserve(pending.slot, 1))
+		return false;
+	pending.reserved++;
+	return true;
+}
+
+/*
+ * effects_attempt_started: an attempt for which a timer was reserved.
+ */
+void
+effects_attempt_started(int64 run_id, TimestampTz deadline)
+{
+	Assert(pending.nhints < pending.reserved);
+	if (pending.nhints == pending.max_hints)
+	{
+		int			size = Max(16, pending.max_hints * 2);
+
+		if (pending.hints == NULL)
+			pending.hints = MemoryContextAlloc(TopTransactionContext,
+											   size * sizeof(TimerHint));
+		else
+			pending.hints = repalloc(pending.hints, size * sizeof(TimerHint));
+		pending.max_hints = size;
+	}
+	pending.hints[pending.nhints].run_id = run_id;
+	pending.hints[pending.nhints].deadline = deadline;
+	pending.nhints++;
+}
+
+/*
+ * effects_worker_event: something happened to an attempt that "worker" holds.
+ */
+void
+effects_worker_event(const text *worker, int64 run_id, int attempt,
+					 WorkerEvent event)
+{
+	WorkerEffect *effect;
+
+	begin();
+	if (pending.nevents == pending.max_events)
+	{
+		int			size = Max(16, pending.max_events * 2);
+
+		if (pending.events == NULL)
+			pending.events = MemoryContextAlloc(TopTransactionContext,
+												size * sizeof(WorkerEffect));
+		else
+			pending.events = repalloc(pending.events,
+									  size * sizeof(WorkerEffect));
+		pending.max_events = size;
+	}
+	effect = &pending.events[pending.nevents++];
+	effect->hash = listen_hash(VARDATA_ANY(worker), VARSIZE_ANY_EXHDR(worker),
+							   true);
+	effect->run_id = run_id;
+	effect->attempt = attempt;
+	effect->event = event;
+}
+
+/* ------------------------------------------------------------------------
+ * End of transaction
+ * ------------------------------------------------------------------------
+ */
+
+static void
+tell_committed(void)
+{
+	if (pending.slot != NULL)
+	{
+		timers_publish(pending.slot, pending.hints, pending.nhints,
+					   pending.alarm);
+		timers_release(pending.slot, pending.reserved);
+	}
+	if (!listen_anybody())
+		return;
+	if (pending.all_queues)
+		listen_all_queues();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].due != DT_NOEND)
+			listen_task_due(pending.queues[i].hash, pending.queues[i].due);
+	for (int i = 0; i < pending.nevents; i++)
+		listen_worker_event(pending.events[i].hash, pending.events[i].run_id,
+							pending.events[i].attempt,
+							pending.events[i].event);
+}
+
+static void
+tell_aborted(void)
+{
+	if (pending.slot != NULL)
+		timers_release(pending.slot, pending.reserved);
+	if (!listen_anybody())
+		return;
+	if (pending.all_queues)
+		listen_all_queues();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].polled)
+			listen_task_due(pending.queues[i].hash, DT_NOBEGIN);
+}
+
+/* about to be prepared: nothing is told later, so the rows have to tell */
+static void
+write_alarms(void)
+{
+	for (int i = 0; i < pending.nhints; i++)
+	{
+		Activity	activity;
+
+		if (!store_find(pending.hints[i].run_id, &activity))
+			continue;
+		activity.alarm = Min(activity.alarm, pending.hints[i].deadline);
+		(void) store_update(&activity, true);
+	}
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (!pending.any)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			tell_committed();
+			forget();
+			break;
+		case XACT_EVENT_ABORT:
+			tell_aborted();
+			forget();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			write_alarms();
+			break;
+		case XACT_EVENT_PREPARE:
+			if (pending.slot != NULL)
+				timers_release(pending.slot, pending.reserved);
+			forget();
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * effects_prepared_committed: a prepared transaction has committed, of which
+ * nothing is known.
+ */
+void
+effects_prepared_committed(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	if (slot == NULL)
+		return;
+	timers_publish(slot, NULL, 0, DT_NOBEGIN);
+	listen_all_queues();
+}
+
+/* effects_init: once per server (or backend, when not preloaded). */
+void
+effects_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+}

@@ -1,0 +1,158 @@
+/*
+ * execute.c
+ *		Carrying an event out: read the row, let the state machine change it,
+ *		write it back, note the effects.
+ *
+ * This is the only way in which an open activity changes, but for the start
+ * of an attempt (poll.c), which skips what it cannot have at once.  The row is
+ * not locked first: it is written over the version that was read, and when
+ * somebody else was faster all of it is done again with the newer version.
+ *
+ * A close deletes the open row first.  From then on nobody else can write the
+ * heartbeat of that run, so that what is taken from there is final.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "clock.h"
+#include "effects.h"
+#include "execute.h"
+#include "failure.h"
+#include "queue_config.h"
+
+/* what a worker hears when its attempt is touched by somebody else */
+static void
+tell_worker(const Activity *before, const Activity *after, Event event)
+{
+	WorkerEvent what;
+
+	if (!state_in_progress(before->state))
+		return;
+	switch (event)
+	{
+		case EVENT_REQUEST_CANCEL:
+			what = WORKER_EVENT_CANCEL_REQUESTED;
+			break;
+		case EVENT_PAUSE:
+			what = WORKER_EVENT_PAUSED;
+			break;
+		case EVENT_RESET:
+			what = WORKER_EVENT_RESET;
+			break;
+		case EVENT_TERMINATE:
+			what = WORKER_EVENT_TERMINATED;
+			break;
+		case EVENT_TIMEOUT:
+			what = WORKER_EVENT_TIMED_OUT;
+			break;
+		default:
+			return;
+	}
+	effects_worker_event(before->worker, after->run_id, before->attempt, what);
+}
+
+static void
+close_row(Activity *activity)
+{
+	int64		retention;
+
+	heartbeat_take(activity->run_id, &activity->heartbeat);
+	if (activity->failure_wants_heartbeat &&
+		activity->heartbeat.details != NULL)
+		activity->failure =
+			failure_with_heartbeat(activity->failure,
+								   DatumGetJsonbP(PointerGetDatum(activity->heartbeat.details)));
+	retention = queue_config_retention(activity->options.task_queue);
+	activity->expire_time = instant_add(activity->close_time, retention);
+	if (retention > 0)
+		store_insert_closed(activity);
+}
+
+/*
+ * execute_store: write what the machine made of "before".
+ *
+ * With wait false a row that somebody else holds is STORE_BUSY.  Nothing is
+ * written unless the result is STORE_OK.
+ */
+StoreResult
+execute_store(Activity *activity, const Activity *before, bool wait)
+{
+	StoreResult result;
+
+	if (state_is_closed(activity->state))
+	{
+		result = store_delete(activity, wait);
+		if (result == STORE_OK)
+			close_row(activity);
+		return result;
+	}
+	result = store_update(activity, wait);
+	if (result != STORE_OK)
+		return result;
+	if (activity->clear_heartbeat)
+		heartbeat_clear(activity->run_id);
+	if (activity->alarm != DT_NOEND && activity->alarm != before->alarm)
+		effects_alarm(activity->alarm);
+	if (activity->state == STATE_SCHEDULED)
+		effects_task_due(activity->options.task_queue,
+						 activity->dispatch_time);
+	return result;
+}
+
+/* one try; false when somebody else was faster */
+static bool
+try(const Address *address, Event event, EventData *data,
+	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict)
+{
+	Activity	before;
+
+	verdict->answer = ANSWER_NOT_FOUND;
+	verdict->message = NULL;
+	verdict->retry_state = RETRY_UNSPECIFIED;
+	if (!store_find(address->run_id, activity))
+		return true;
+	if (address->by_token && (!state_in_progress(activity->state) ||
+							  activity->nonce != address->nonce))
+		return true;
+
+	data->now = clock_now();
+	if (checkpoint != NULL && checkpoint->given &&
+		state_in_progress(activity->state))
+	{
+		/* with the row locked, nobody can be faster from here on */
+		if (store_lock(activity, true) != STORE_OK)
+			return false;
+		heartbeat_record(activity->run_id, data->now, checkpoint->details);
+	}
+	before = *activity;
+	*verdict = machine_apply(activity, event, data);
+	if (verdict->answer != ANSWER_DONE)
+		return true;
+	if (execute_store(activity, &before, true) != STORE_OK)
+		return false;
+	tell_worker(&before, activity, event);
+	return true;
+}
+
+/*
+ * execute: carry an event out for an open activity.
+ *
+ * data->now is filled in.  Waits for whoever holds the row.  The verdict is
+ * ANSWER_NOT_FOUND when there is no such open activity or the token is not
+ * that of its attempt in progress; "activity" is then not to be used, else it
+ * holds the new state.
+ */
+Verdict
+execute(const Address *address, Event event, EventData *data,
+		const Checkpoint *checkpoint, Activity *activity)
+{
+	Verdict		verdict;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+	} while (!try(address, event, data, checkpoint, activity, &verdict));
+	return verdict;
+}

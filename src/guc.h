@@ -1,0 +1,26 @@
+/*
+ * guc.h
+ *		The settings of taskq.
+ */
+#ifndef TASKQ_GUC_H
+#define TASKQ_GUC_H
+
+extern double taskq_clock_offset;	/* ms added to the clock, for tests */
+extern int	taskq_retention;		/* seconds closed activities are kept */
+extern int	taskq_max_payload_size; /* kB */
+extern int	taskq_notify_interval;	/* ms */
+extern int	taskq_arm_after;		/* ms */
+extern int	taskq_launcher_naptime; /* seconds */
+extern int	taskq_max_databases;
+extern int	taskq_timer_buffer;		/* entries per database */
+extern int	taskq_max_listened_queues;
+
+/* retry policy of a call that leaves a field open */
+extern int	taskq_default_initial_interval; /* ms */
+extern double taskq_default_backoff_coefficient;
+extern int	taskq_default_maximum_interval; /* ms; 0 = 100 x initial */
+extern int	taskq_default_maximum_attempts; /* 0 = unlimited */
+
+extern void guc_define(void);
+
+#endif							/* TASKQ_GUC_H */

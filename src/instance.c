@@ -1,0 +1,231 @@
+/*
+ * instance.c
+ *		The one row of taskq.instance, and task tokens.
+ *
+ * A task token is a uuid: node (2 bytes, in clear), the low 48 bits of the
+ * run_id masked with a hash of key and nonce (6 bytes), nonce (8 bytes).  The
+ * nonce is random, drawn at each start and kept in the activity's row: that is
+ * what makes the token valid for one attempt only.  The mask hides the run_id.
+ *
+ * The row with the key is made when the first token is needed, not by the
+ * install script: a dump restores the key together with the tokens' rows.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#include "catalog.h"
+#include "clock.h"
+#include "compat.h"
+#include "instance.h"
+#include "shmem.h"
+
+#define KEY_LENGTH		32
+
+/* columns of taskq.instance, zero-based */
+enum
+{
+	COL_ID,
+	COL_TOKEN_KEY,
+	COL_NODE,
+	COL_LEAF,
+	COL_LEAF_SINCE,
+	COL_EPOCH,
+	COLUMNS
+};
+
+static char cached_key[KEY_LENGTH];
+static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
+
+/* the row, newest version; NULL when there is none yet */
+static HeapTuple
+read_instance(Datum *values, bool *nulls)
+{
+	Oid			pkey = get_relname_relid("instance_pkey", catalog()->namespace);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ScanKeyData key;
+	HeapTuple	tuple;
+	Relation	relation;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(1));
+	tuple = index_fetch_one(catalog()->instance, pkey, snapshot, &key, 1,
+							ForwardScanDirection);
+	UnregisterSnapshot(snapshot);
+	if (tuple == NULL)
+		return NULL;
+	relation = table_open(catalog()->instance, NoLock);
+	heap_deform_tuple(tuple, RelationGetDescr(relation), values, nulls);
+	table_close(relation, NoLock);
+	return tuple;
+}
+
+static void
+strong_random(void *buffer, size_t length)
+{
+	if (!pg_strong_random(buffer, length))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random number for a task token")));
+}
+
+/* make the row unless somebody else does */
+static void
+make_instance(void)
+{
+	Oid			pkey = get_relname_relid("instance_pkey", catalog()->namespace);
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS] = {false};
+	bytea	   *key = palloc(VARHDRSZ + KEY_LENGTH);
+
+	SET_VARSIZE(key, VARHDRSZ + KEY_LENGTH);
+	strong_random(VARDATA(key), KEY_LENGTH);
+	values[COL_ID] = Int32GetDatum(1);
+	values[COL_TOKEN_KEY] = PointerGetDatum(key);
+	values[COL_NODE] = Int32GetDatum(0);
+	values[COL_LEAF] = Int32GetDatum(0);
+	values[COL_LEAF_SINCE] = TimestampTzGetDatum(clock_now());
+	values[COL_EPOCH] = Int64GetDatum(1);
+	(void) target_insert_unless_duplicate(catalog()->instance, pkey, values,
+										  nulls);
+}
+
+/*
+ * The token key.  Only a key that is committed is remembered: one that this
+ * transaction has made may be rolled back.
+ */
+static bool
+get_key(char *key, bool make)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	HeapTuple	tuple;
+	bytea	   *stored;
+
+	if (cached_for == catalog()->instance)
+	{
+		memcpy(key, cached_key, KEY_LENGTH);
+		return true;
+	}
+	tuple = read_instance(values, nulls);
+	if (tuple == NULL && make)
+	{
+		make_instance();
+		tuple = read_instance(values, nulls);
+	}
+	if (tuple == NULL)
+		return false;
+	stored = DatumGetByteaPP(values[COL_TOKEN_KEY]);
+	memset(key, 0, KEY_LENGTH);
+	memcpy(key, VARDATA_ANY(stored),
+		   Min(VARSIZE_ANY_EXHDR(stored), KEY_LENGTH));
+	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+	{
+		memcpy(cached_key, key, KEY_LENGTH);
+		cached_for = catalog()->instance;
+	}
+	return true;
+}
+
+/*
+ * instance_current_leaf: the closed table to append to.  A hint is enough.
+ */
+int
+instance_current_leaf(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	if (slot != NULL && slot->current_leaf >= 0)
+		return slot->current_leaf;
+	if (read_instance(values, nulls) == NULL)
+		return 0;
+	return DatumGetInt32(values[COL_LEAF]);
+}
+
+/* ------------------------------------------------------------------------
+ * Tokens
+ * ------------------------------------------------------------------------
+ */
+
+/* token_new_nonce: never 0. */
+int64
+token_new_nonce(void)
+{
+	int64		nonce = 0;
+
+	while (nonce == 0)
+		strong_random(&nonce, sizeof(nonce));
+	return nonce;
+}
+
+/* six bytes that mask the run_id in a token */
+static uint64
+mask48(const char *key, const unsigned char *nonce)
+{
+	bytea	   *input = palloc(VARHDRSZ + KEY_LENGTH + 8);
+	bytea	   *hash;
+	uint64		mask = 0;
+
+	SET_VARSIZE(input, VARHDRSZ + KEY_LENGTH + 8);
+	memcpy(VARDATA(input), key, KEY_LENGTH);
+	memcpy(VARDATA(input) + KEY_LENGTH, nonce, 8);
+	hash = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
+											   PointerGetDatum(input)));
+	for (int i = 0; i < 6; i++)
+		mask = mask << 8 | (unsigned char) VARDATA_ANY(hash)[i];
+	return mask;
+}
+
+/*
+ * token_make: the token of the attempt with that nonce.
+ */
+pg_uuid_t *
+token_make(int64 run_id, int64 nonce)
+{
+	pg_uuid_t  *token = palloc(sizeof(pg_uuid_t));
+	char		key[KEY_LENGTH];
+	uint64		masked;
+	uint64		bits = (uint64) nonce;
+
+	for (int i = 0; i < 8; i++)
+		token->data[8 + i] = (unsigned char) (bits >> (56 - 8 * i));
+	(void) get_key(key, true);
+	masked = ((uint64) run_id ^ mask48(key, &token->data[8])) &
+		((UINT64CONST(1) << NODE_SHIFT) - 1);
+	for (int i = 0; i < 6; i++)
+		token->data[2 + i] = (unsigned char) (masked >> (40 - 8 * i));
+	token->data[0] = (unsigned char) ((uint64) run_id >> 56);
+	token->data[1] = (unsigned char) ((uint64) run_id >> 48);
+	return token;
+}
+
+/*
+ * token_read: the run_id and nonce that a token claims; whether they are true
+ * only the row can tell.  False when there is no key, hence no token.
+ */
+bool
+token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce)
+{
+	char		key[KEY_LENGTH];
+	uint64		masked = 0;
+	uint64		bits = 0;
+	uint64		node = (uint64) token->data[0] << 8 | token->data[1];
+
+	if (!get_key(key, false))
+		return false;
+	for (int i = 0; i < 6; i++)
+		masked = masked << 8 | token->data[2 + i];
+	for (int i = 0; i < 8; i++)
+		bits = bits << 8 | token->data[8 + i];
+	*run_id = (int64) (node << NODE_SHIFT |
+					   (masked ^ mask48(key, &token->data[8])));
+	*nonce = (int64) bits;
+	return true;
+}

@@ -1,0 +1,72 @@
+/*
+ * machine.h
+ *		The state machine of an activity.
+ */
+#ifndef TASKQ_MACHINE_H
+#define TASKQ_MACHINE_H
+
+#include "activity.h"
+
+typedef enum Event
+{
+	EVENT_START,				/* a poll takes it */
+	EVENT_COMPLETE,
+	EVENT_COMPLETE_BY_ID,		/* as above, and also when no attempt runs */
+	EVENT_FAIL,
+	EVENT_REPORT_CANCELED,
+	EVENT_HEARTBEAT,
+	EVENT_TIMEOUT,				/* the timer EventData.timeout fired */
+	EVENT_REQUEST_CANCEL,
+	EVENT_TERMINATE,
+	EVENT_PAUSE,
+	EVENT_UNPAUSE,
+	EVENT_RESET,
+	EVENT_UPDATE_OPTIONS
+} Event;
+
+#define EVENT_LAST		EVENT_UPDATE_OPTIONS
+
+/* What comes with an event; which fields count depends on it. */
+typedef struct EventData
+{
+	TimestampTz now;
+	const char *identity;		/* who; NULL = not told */
+
+	int64		nonce;			/* START: of the new attempt */
+	struct varlena *result;		/* COMPLETE */
+	Jsonb	   *failure;		/* FAIL: NULL = not described */
+	int64		next_retry_delay;	/* FAIL: 0 = by policy */
+	Jsonb	   *details;		/* REPORT_CANCELED */
+	TimeoutType timeout;		/* TIMEOUT */
+
+	const char *request_id;		/* control operations: never NULL */
+	const char *reason;
+	int64		jitter;			/* UNPAUSE, RESET */
+	bool		skip_backoff;	/* UNPAUSE */
+	bool		keep_paused;	/* RESET */
+	bool		reset_heartbeat;	/* RESET */
+	bool		restore_original;	/* RESET, UPDATE_OPTIONS */
+	Jsonb	   *options;		/* UPDATE_OPTIONS */
+} EventData;
+
+typedef enum Answer
+{
+	ANSWER_DONE,				/* the activity has changed */
+	ANSWER_UNCHANGED,			/* fine, and nothing to write */
+	ANSWER_NOT_FOUND,
+	ANSWER_PRECONDITION,		/* not allowed in this state */
+	ANSWER_INVALID
+} Answer;
+
+typedef struct Verdict
+{
+	Answer		answer;
+	const char *message;		/* of a refusal, NULL for NOT_FOUND */
+	RetryState	retry_state;	/* of an attempt that ended */
+} Verdict;
+
+extern Verdict machine_apply(Activity *activity, Event event,
+							 const EventData *data);
+extern const char *state_name(State state);
+
+#endif							/* TASKQ_MACHINE_H */

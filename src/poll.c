@@ -1,0 +1,308 @@
+/*
+ * poll.c
+ *		taskq.poll: handing attempts to workers.
+ *
+ * A poll looks at the lanes of the queue level by level, takes the best
+ * candidate of all lanes of a level, and starts it by writing over the version
+ * that it saw.  What another transaction has taken or holds is skipped, never
+ * waited for: that is why two polls never start the same attempt, and why a
+ * rolled-back poll leaves the task as it was.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "args.h"
+#include "clock.h"
+#include "compat.h"
+#include "effects.h"
+#include "instance.h"
+#include "options.h"
+#include "poll.h"
+#include "store.h"
+
+/* fields of taskq.activity_task, zero-based */
+enum
+{
+	TASK_TOKEN,
+	TASK_RUN_ID,
+	TASK_ACTIVITY_ID,
+	TASK_ACTIVITY_TYPE,
+	TASK_TASK_QUEUE,
+	TASK_INPUT,
+	TASK_HEADER,
+	TASK_HEARTBEAT_DETAILS,
+	TASK_ATTEMPT,
+	TASK_SCHEDULED_TIME,
+	TASK_CURRENT_ATTEMPT_SCHEDULED_TIME,
+	TASK_STARTED_TIME,
+	TASK_SCHEDULE_TO_CLOSE,
+	TASK_START_TO_CLOSE,
+	TASK_HEARTBEAT_TIMEOUT,
+	TASK_PRIORITY,
+	TASK_FAIRNESS_KEY,
+	TASK_FIELDS
+};
+
+/* A poll in progress. */
+typedef struct Poll
+{
+	FunctionCallInfo fcinfo;
+	const char *identity;
+	int			wanted;
+	TimestampTz now;
+} Poll;
+
+static void
+put_duration(Datum *value, bool *null, int64 duration)
+{
+	*null = duration == 0;
+	if (!*null)
+		*value = IntervalPGetDatum(duration_to_interval(duration));
+}
+
+static void
+put_varlena(Datum *value, bool *null, const void *varlena)
+{
+	*null = varlena == NULL;
+	*value = PointerGetDatum(varlena);
+}
+
+/* the row that the worker gets */
+static void
+put_task(FunctionCallInfo fcinfo, const Activity *activity,
+		 const Heartbeat *heartbeat)
+{
+	const Options *options = &activity->options;
+	Datum		values[TASK_FIELDS];
+	bool		nulls[TASK_FIELDS] = {false};
+
+	values[TASK_TOKEN] = UUIDPGetDatum(token_make(activity->run_id,
+												  activity->nonce));
+	values[TASK_RUN_ID] = Int64GetDatum(activity->run_id);
+	put_varlena(&values[TASK_ACTIVITY_ID], &nulls[TASK_ACTIVITY_ID],
+				activity->activity_id);
+	values[TASK_ACTIVITY_TYPE] = PointerGetDatum(activity->activity_type);
+	values[TASK_TASK_QUEUE] = PointerGetDatum(options->task_queue);
+	put_varlena(&values[TASK_INPUT], &nulls[TASK_INPUT], activity->input);
+	put_varlena(&values[TASK_HEADER], &nulls[TASK_HEADER], activity->header);
+	put_varlena(&values[TASK_HEARTBEAT_DETAILS],
+				&nulls[TASK_HEARTBEAT_DETAILS], heartbeat->details);
+	values[TASK_ATTEMPT] = Int32GetDatum(activity->attempt);
+	values[TASK_SCHEDULED_TIME] = TimestampTzGetDatum(activity->schedule_time);
+	values[TASK_CURRENT_ATTEMPT_SCHEDULED_TIME] =
+		TimestampTzGetDatum(activity->dispatch_time);
+	values[TASK_STARTED_TIME] = TimestampTzGetDatum(activity->started_time);
+	put_duration(&values[TASK_SCHEDULE_TO_CLOSE],
+				 &nulls[TASK_SCHEDULE_TO_CLOSE], options->schedule_to_close);
+	put_duration(&values[TASK_START_TO_CLOSE],
+				 &nulls[TASK_START_TO_CLOSE], options->start_to_close);
+	put_duration(&values[TASK_HEARTBEAT_TIMEOUT],
+				 &nulls[TASK_HEARTBEAT_TIMEOUT], options->heartbeat_timeout);
+	values[TASK_PRIORITY] = Int32GetDatum(options->priority);
+	nulls[TASK_PRIORITY] = !options->has_priority;
+	put_varlena(&values[TASK_FAIRNESS_KEY], &nulls[TASK_FAIRNESS_KEY],
+				options->fairness_key);
+	put_row(fcinfo, values, nulls);
+}
+
+/* start the lane's candidate; false when somebody else has it */
+static bool
+claim(Poll *poll, Lane *lane)
+{
+	Activity	activity;
+	EventData	data = {0};
+	Heartbeat	heartbeat = {0};
+	bool		started_before;
+	bool		timer_reserved = effects_reserve_timer();
+
+	lane_activity(lane, &activity);
+	started_before = activity.started_time != DT_NOBEGIN;
+	data.now = poll->now;
+	data.identity = poll->identity;
+	data.nonce = token_new_nonce();
+	if (machine_apply(&activity, EVENT_START, &data).answer != ANSWER_DONE)
+		return false;
+	if (!timer_reserved)
+		activity.alarm = activity_next_deadline(&activity, DT_NOBEGIN).when;
+	if (store_update(&activity, false) != STORE_OK)
+		return false;
+
+	if (timer_reserved)
+		effects_attempt_started(activity.run_id,
+								activity_next_deadline(&activity, DT_NOBEGIN).when);
+	else
+		effects_alarm(activity.alarm);
+	if (started_before)
+		heartbeat_read(activity.run_id, &heartbeat);
+	put_task(poll->fcinfo, &activity, &heartbeat);
+	return true;
+}
+
+/* the candidate to hand out next */
+static Lane *
+best_lane(Lane **lanes, int n)
+{
+	Lane	   *best = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		Lane	   *lane = lanes[i];
+
+		if (lane == NULL)
+			continue;
+		if (best == NULL || lane->pass < best->pass ||
+			(lane->pass == best->pass &&
+			 (lane->dispatch_time < best->dispatch_time ||
+			  (lane->dispatch_time == best->dispatch_time &&
+			   lane->run_id < best->run_id))))
+			best = lane;
+	}
+	return best;
+}
+
+static void
+drop_lane(Lane **lanes, int n, Lane *lane)
+{
+	for (int i = 0; i < n; i++)
+		if (lanes[i] == lane)
+			lanes[i] = NULL;
+	lane_end(lane);
+}
+
+/* hand out tasks of one level, whose lanes have candidates */
+static void
+poll_level(Poll *poll, Lane **lanes, int n)
+{
+	Lane	   *lane;
+
+	while (poll->wanted > 0 && (lane = best_lane(lanes, n)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (claim(poll, lane))
+		{
+			poll->wanted--;
+			lane->pass += lane_stride(lane);
+		}
+		if (!lane_next(lane, poll->now))
+			drop_lane(lanes, n, lane);
+	}
+	for (int i = 0; i < n; i++)
+		if (lanes[i] != NULL)
+			lane_end(lanes[i]);
+}
+
+/* lane_stride: how far a task moves the virtual time of its lane */
+double
+lane_stride(const Lane *lane)
+{
+	double		weight = lane->fairness_weight;
+
+	if (weight == 0)
+		weight = 1;
+	return Max(1, 1000 / Min(Max(weight, 0.001), 1000));
+}
+
+/*
+ * Collect the lanes of the level after "lane" (or of the first one).  Returns
+ * the first lane of the level that follows, or NULL; *n lanes have candidates.
+ */
+static Lane *
+collect_level(ReadyScan *ready, Lane *lane, TimestampTz now, Lane ***lanes,
+			  int *n, int *max)
+{
+	int16		level = lane->level;
+
+	*n = 0;
+	while (lane != NULL && lane->level == level)
+	{
+		if (lane_next(lane, now))
+		{
+			if (*n == *max)
+			{
+				*max *= 2;
+				*lanes = repalloc(*lanes, *max * sizeof(Lane *));
+			}
+			(*lanes)[(*n)++] = lane;
+		}
+		else
+			lane_end(lane);
+		lane = ready_next_lane(ready, lane);
+	}
+	return lane;
+}
+
+/*
+ * poll_queue: start up to max_tasks attempts and put them into the result.
+ */
+void
+poll_queue(FunctionCallInfo fcinfo, const PollArguments *arguments)
+{
+	int			wanted = arguments->max_tasks;
+	Poll		poll = {fcinfo, arguments->identity, wanted, clock_now()};
+	ReadyScan  *ready = ready_begin(arguments->task_queue);
+	int			max = 8;
+	Lane	  **lanes = palloc(max * sizeof(Lane *));
+	int			n;
+	Lane	   *lane = ready_next_lane(ready, NULL);
+
+	while (lane != NULL && poll.wanted > 0)
+	{
+		lane = collect_level(ready, lane, poll.now, &lanes, &n, &max);
+		poll_level(&poll, lanes, n);
+	}
+	ready_end(ready);
+	if (poll.wanted < wanted)
+		effects_polled(arguments->task_queue);
+}
+
+/*
+ * poll_arguments: queue, identity, number of tasks and rate of a polling call,
+ * which are its last arguments, from number "first" on.
+ */
+void
+poll_arguments(FunctionCallInfo fcinfo, int first, PollArguments *arguments)
+{
+	require_arg(fcinfo, first, "taskQueue");
+	arguments->task_queue = check_queue_name(arg_text(fcinfo, first));
+	arguments->identity = arg_identity(fcinfo, first + 1);
+	if (arguments->identity == NULL)
+		arguments->identity = default_identity();
+	require_arg(fcinfo, first + 2, "max_tasks");
+	arguments->max_tasks = PG_GETARG_INT32(first + 2);
+	if (arguments->max_tasks < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks must be at least 1")));
+	arguments->max_tasks_per_second = PG_ARGISNULL(first + 3) ? 0 :
+		PG_GETARG_FLOAT8(first + 3);
+	if (!PG_ARGISNULL(first + 3) &&
+		!(arguments->max_tasks_per_second > 0 &&
+		  !isinf(arguments->max_tasks_per_second)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks_per_second must be a positive number")));
+}
+
+PG_FUNCTION_INFO_V1(taskq_poll);
+
+/*
+ * taskq.poll(task_queue, identity, max_tasks, max_tasks_per_second)
+ *	 returns setof taskq.activity_task
+ */
+Datum
+taskq_poll(PG_FUNCTION_ARGS)
+{
+	PollArguments arguments;
+
+	begin_writing("taskq.poll()");
+	poll_arguments(fcinfo, 0, &arguments);
+	InitMaterializedSRF(fcinfo, 0);
+	poll_queue(fcinfo, &arguments);
+	return (Datum) 0;
+}

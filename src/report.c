@@ -1,0 +1,636 @@
+/*
+ * report.c
+ *		What workers report: complete, fail, report_canceled, heartbeat; by
+ *		token, by id, and many at once.
+ *
+ * A call by token reaches the attempt of that token only; a call by id reaches
+ * whatever attempt runs.  Payloads above taskq.max_payload_size do not raise:
+ * the work is done and the worker would only try again, so the attempt is
+ * failed for good instead, with a WARNING.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "args.h"
+#include "catalog.h"
+#include "compat.h"
+#include "failure.h"
+#include "guc.h"
+#include "instance.h"
+#include "options.h"
+#include "poll.h"
+#include "report.h"
+
+/* ------------------------------------------------------------------------
+ * What is reported
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+oversized(const void *payload)
+{
+	return payload != NULL &&
+		toast_raw_datum_size(PointerGetDatum(payload)) >
+		(Size) taskq_max_payload_size * 1024;
+}
+
+static void
+warn_oversized(const char *message)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("%s", message),
+			 errdetail("taskq.max_payload_size is %d kB.",
+					   taskq_max_payload_size),
+			 errhint("Store large payloads elsewhere and pass a reference.")));
+}
+
+/* the attempt is failed by the server instead of what was reported */
+static void
+fail_instead(Report *report, const char *message)
+{
+	warn_oversized(message);
+	report->event = EVENT_FAIL;
+	report->data.failure = failure_server(message, NULL);
+	report->data.next_retry_delay = 0;
+	report->checkpoint.given = false;
+}
+
+/* report_complete: success, with the worker's result. */
+void
+report_complete(Report *report, bool by_id, struct varlena *result,
+				const char *identity)
+{
+	memset(report, 0, sizeof(Report));
+	report->event = by_id ? EVENT_COMPLETE_BY_ID : EVENT_COMPLETE;
+	report->data.identity = identity;
+	report->data.result = result;
+	if (oversized(result))
+		fail_instead(report, "Complete result exceeds size limit.");
+}
+
+/* report_heartbeat: alive, with details for the next attempt. */
+void
+report_heartbeat(Report *report, struct varlena *details,
+				 const char *identity)
+{
+	memset(report, 0, sizeof(Report));
+	report->event = EVENT_HEARTBEAT;
+	report->data.identity = identity;
+	report->checkpoint.given = true;
+	report->checkpoint.details = details;
+	if (oversized(details))
+		fail_instead(report, "Heartbeat details exceed size limit.");
+}
+
+static void
+report_canceled(Report *report, struct varlena *details, const char *identity)
+{
+	memset(report, 0, sizeof(Report));
+	report->event = EVENT_REPORT_CANCELED;
+	report->data.identity = identity;
+	if (oversized(details))
+		fail_instead(report, "Cancel details exceed size limit.");
+	else if (details != NULL)
+		report->data.details = DatumGetJsonbP(PointerGetDatum(details));
+}
+
+/* a cause has to be a failure itself */
+static Jsonb *
+arg_cause(FunctionCallInfo fcinfo, int n)
+{
+	Jsonb	   *cause = arg_jsonb(fcinfo, n);
+
+	if (cause != NULL && !JB_ROOT_IS_OBJECT(cause))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cause must be a failure"),
+				 errdetail("A failure is a JSON object with keys such as \"message\" and \"type\".")));
+	return cause;
+}
+
+/*
+ * report_failure: no success; the arguments from "first" on are those of
+ * taskq.fail after the token.  All NULL = "no failure".
+ */
+static void
+report_failure(Report *report, FunctionCallInfo fcinfo, int first)
+{
+	char	   *message = arg_cstring(fcinfo, first);
+	char	   *type = arg_cstring(fcinfo, first + 1);
+	Jsonb	   *details = arg_jsonb(fcinfo, first + 2);
+	bool		non_retryable = arg_bool(fcinfo, first + 3);
+	char	   *stack_trace = arg_cstring(fcinfo, first + 5);
+	Jsonb	   *cause = arg_cause(fcinfo, first + 6);
+	struct varlena *checkpoint = arg_varlena(fcinfo, first + 7);
+
+	memset(report, 0, sizeof(Report));
+	report->event = EVENT_FAIL;
+	report->data.next_retry_delay = arg_duration(fcinfo, first + 4,
+												 "NextRetryDelay");
+	if (message || type || details || non_retryable || stack_trace || cause)
+		report->data.failure = failure_application(message, type, details,
+												   non_retryable, stack_trace,
+												   cause);
+	if (oversized(report->data.failure))
+	{
+		warn_oversized("Failure exceeds size limit.");
+		report->data.failure =
+			failure_truncated(report->data.failure,
+							  (Size) taskq_max_payload_size * 1024);
+	}
+	if (oversized(checkpoint))
+		warn_oversized("Last heartbeat details exceed size limit.");
+	else if (checkpoint != NULL)
+	{
+		report->checkpoint.given = true;
+		report->checkpoint.details = checkpoint;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * To whom
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * report_by_token: carry the report out for the attempt of a token.
+ */
+Verdict
+report_by_token(Report *report, Datum token, Activity *activity)
+{
+	Address		address = {0};
+	Verdict		not_found = {ANSWER_NOT_FOUND, NULL, RETRY_UNSPECIFIED};
+
+	address.by_token = true;
+	if (!token_read(DatumGetUUIDP(token), &address.run_id, &address.nonce))
+		return not_found;
+	return execute(&address, report->event, &report->data,
+				   &report->checkpoint, activity);
+}
+
+static Verdict
+call_by_token(FunctionCallInfo fcinfo, Report *report, Activity *activity)
+{
+	Verdict		verdict = report_by_token(report, PG_GETARG_DATUM(0), activity);
+
+	if (verdict.answer == ANSWER_NOT_FOUND)
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_NOT_FOUND),
+				 errmsg("activity not found for ID: %s",
+						DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)))),
+				 errdetail("The attempt of this task token is over, or it never existed.")));
+	raise_refusal(&verdict, activity, 0);
+	return verdict;
+}
+
+static Verdict
+call_by_id(FunctionCallInfo fcinfo, int run_id_arg, Report *report,
+		   Activity *activity)
+{
+	text	   *activity_id = arg_text(fcinfo, 0);
+	Address		address = {0};
+	Verdict		verdict;
+
+	address.run_id = resolve_open_run(activity_id, !PG_ARGISNULL(run_id_arg),
+									  PG_ARGISNULL(run_id_arg) ? 0 :
+									  PG_GETARG_INT64(run_id_arg));
+	verdict = execute(&address, report->event, &report->data,
+					  &report->checkpoint, activity);
+	if (verdict.answer == ANSWER_NOT_FOUND)
+		raise_not_found(activity_id, address.run_id);
+	raise_refusal(&verdict, activity, address.run_id);
+	return verdict;
+}
+
+/* ------------------------------------------------------------------------
+ * Answers
+ * ------------------------------------------------------------------------
+ */
+
+/* what a heartbeat tells the worker; all false when the report was not one */
+typedef struct Flags
+{
+	bool		cancel_requested;
+	bool		activity_paused;
+	bool		activity_reset;
+} Flags;
+
+static Flags
+flags_of(const Report *report, const Activity *activity)
+{
+	Flags		flags = {0};
+
+	if (report->event != EVENT_HEARTBEAT)
+		flags.cancel_requested = true;	/* failed instead: stop */
+	else
+	{
+		flags.cancel_requested = activity->state == STATE_CANCEL_REQUESTED;
+		flags.activity_paused = activity->state == STATE_PAUSE_REQUESTED;
+		flags.activity_reset = activity->state == STATE_RESET_REQUESTED;
+	}
+	return flags;
+}
+
+static Datum
+return_flags(FunctionCallInfo fcinfo, Flags flags)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	values[0] = BoolGetDatum(flags.cancel_requested);
+	values[1] = BoolGetDatum(flags.activity_paused);
+	values[2] = BoolGetDatum(flags.activity_reset);
+	InitMaterializedSRF(fcinfo, 0);
+	put_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
+
+static Datum
+retry_state_datum(RetryState state)
+{
+	return ObjectIdGetDatum(catalog()->retry_state[state]);
+}
+
+/* ------------------------------------------------------------------------
+ * SQL functions: by token
+ * ------------------------------------------------------------------------
+ */
+
+PG_FUNCTION_INFO_V1(taskq_complete);
+
+/* taskq.complete(task_token, result, identity) returns void */
+Datum
+taskq_complete(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.complete()");
+	require_arg(fcinfo, 0, "task_token");
+	report_complete(&report, false, arg_varlena(fcinfo, 1),
+					arg_identity(fcinfo, 2));
+	(void) call_by_token(fcinfo, &report, &activity);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_fail);
+
+/* taskq.fail(task_token, message, ..., identity) returns taskq.retry_state */
+Datum
+taskq_fail(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.fail()");
+	require_arg(fcinfo, 0, "task_token");
+	report_failure(&report, fcinfo, 1);
+	report.data.identity = arg_identity(fcinfo, 9);
+	return retry_state_datum(call_by_token(fcinfo, &report,
+										   &activity).retry_state);
+}
+
+PG_FUNCTION_INFO_V1(taskq_report_canceled);
+
+/* taskq.report_canceled(task_token, details, identity) returns void */
+Datum
+taskq_report_canceled(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.report_canceled()");
+	require_arg(fcinfo, 0, "task_token");
+	report_canceled(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 2));
+	(void) call_by_token(fcinfo, &report, &activity);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_heartbeat);
+
+/* taskq.heartbeat(task_token, details, identity) returns flags */
+Datum
+taskq_heartbeat(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.heartbeat()");
+	require_arg(fcinfo, 0, "task_token");
+	report_heartbeat(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 2));
+	(void) call_by_token(fcinfo, &report, &activity);
+	return return_flags(fcinfo, flags_of(&report, &activity));
+}
+
+/* ------------------------------------------------------------------------
+ * SQL functions: by id
+ * ------------------------------------------------------------------------
+ */
+
+PG_FUNCTION_INFO_V1(taskq_complete_by_id);
+
+/* taskq.complete_by_id(activity_id, result, run_id, identity) returns void */
+Datum
+taskq_complete_by_id(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.complete_by_id()");
+	report_complete(&report, true, arg_varlena(fcinfo, 1),
+					arg_identity(fcinfo, 3));
+	(void) call_by_id(fcinfo, 2, &report, &activity);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_fail_by_id);
+
+/* taskq.fail_by_id(activity_id, message, ..., run_id, identity) */
+Datum
+taskq_fail_by_id(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.fail_by_id()");
+	report_failure(&report, fcinfo, 1);
+	report.data.identity = arg_identity(fcinfo, 10);
+	return retry_state_datum(call_by_id(fcinfo, 9, &report,
+										&activity).retry_state);
+}
+
+PG_FUNCTION_INFO_V1(taskq_report_canceled_by_id);
+
+/* taskq.report_canceled_by_id(activity_id, details, run_id, identity) */
+Datum
+taskq_report_canceled_by_id(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.report_canceled_by_id()");
+	report_canceled(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 3));
+	(void) call_by_id(fcinfo, 2, &report, &activity);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_heartbeat_by_id);
+
+/* taskq.heartbeat_by_id(activity_id, details, run_id, identity) */
+Datum
+taskq_heartbeat_by_id(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.heartbeat_by_id()");
+	report_heartbeat(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 3));
+	(void) call_by_id(fcinfo, 2, &report, &activity);
+	return return_flags(fcinfo, flags_of(&report, &activity));
+}
+
+/* ------------------------------------------------------------------------
+ * Batches
+ * ------------------------------------------------------------------------
+ */
+
+/* One token of a batch and what became of it. */
+typedef struct Entry
+{
+	Datum		token;
+	int64		run_id;			/* what the token claims */
+	struct varlena *payload;
+	bool		ok;
+	RetryState	retry_state;
+	Flags		flags;
+} Entry;
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const Entry *x = *(Entry *const *) a;
+	const Entry *y = *(Entry *const *) b;
+
+	if (x->run_id != y->run_id)
+		return x->run_id < y->run_id ? -1 : 1;
+	return x < y ? -1 : x > y;	/* as given */
+}
+
+/* the tokens, and a payload for each unless "payload_arg" is negative */
+static Entry *
+read_entries(FunctionCallInfo fcinfo, int payload_arg, const char *name,
+			 int *count)
+{
+	Datum	   *tokens = arg_tokens(fcinfo, 0, count);
+	Entry	   *entries = palloc0(sizeof(Entry) * Max(*count, 1));
+
+	for (int i = 0; i < *count; i++)
+	{
+		int64		nonce;
+
+		entries[i].token = tokens[i];
+		(void) token_read(DatumGetUUIDP(tokens[i]), &entries[i].run_id, &nonce);
+	}
+	if (payload_arg >= 0 && !PG_ARGISNULL(payload_arg))
+	{
+		bool	   *nulls;
+		int			n;
+		Datum	   *payloads = arg_array(fcinfo, payload_arg, JSONBOID, name,
+										 &nulls, &n);
+
+		if (n != *count)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("task_tokens and %s must have the same length", name),
+					 errdetail("There are %d task_tokens and %d %s.",
+							   *count, n, name)));
+		for (int i = 0; i < n; i++)
+			if (!nulls[i])
+				entries[i].payload = (struct varlena *) DatumGetPointer(payloads[i]);
+	}
+	return entries;
+}
+
+/* the order of processing: by run_id, so that two batches cannot deadlock */
+static Entry **
+in_run_order(Entry *entries, int count)
+{
+	Entry	  **order = palloc(sizeof(Entry *) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		order[i] = &entries[i];
+	qsort(order, count, sizeof(Entry *), compare_entries);
+	return order;
+}
+
+/* carry out one report per entry; "prepare" makes it from the entry */
+typedef void (*PrepareReport) (Report *report, const Entry *entry,
+							   FunctionCallInfo fcinfo, const char *identity);
+
+static void
+report_all(FunctionCallInfo fcinfo, Entry *entries, int count,
+		   PrepareReport prepare, const char *identity)
+{
+	Entry	  **order = in_run_order(entries, count);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "taskq batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+
+	for (int i = 0; i < count; i++)
+	{
+		Entry	   *entry = order[i];
+		Report		report;
+		Activity	activity;
+		Verdict		verdict;
+
+		CHECK_FOR_INTERRUPTS();
+		prepare(&report, entry, fcinfo, identity);
+		verdict = report_by_token(&report, entry->token, &activity);
+		entry->ok = verdict.answer == ANSWER_DONE ||
+			verdict.answer == ANSWER_UNCHANGED;
+		entry->retry_state = verdict.retry_state;
+		if (entry->ok)
+			entry->flags = flags_of(&report, &activity);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+}
+
+static void
+prepare_complete(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
+				 const char *identity)
+{
+	report_complete(report, false, entry->payload, identity);
+}
+
+static void
+prepare_fail(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
+			 const char *identity)
+{
+	report_failure(report, fcinfo, 1);
+	report->data.identity = identity;
+}
+
+static void
+prepare_heartbeat(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
+				  const char *identity)
+{
+	report_heartbeat(report, entry->payload, identity);
+}
+
+PG_FUNCTION_INFO_V1(taskq_complete_many);
+
+/* taskq.complete_many(task_tokens, results, identity) */
+Datum
+taskq_complete_many(PG_FUNCTION_ARGS)
+{
+	Entry	   *entries;
+	int			count;
+
+	begin_writing("taskq.complete_many()");
+	entries = read_entries(fcinfo, 1, "results", &count);
+	report_all(fcinfo, entries, count, prepare_complete,
+			   arg_identity(fcinfo, 2));
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {entries[i].token, BoolGetDatum(entries[i].ok)};
+		bool		nulls[2] = {false};
+
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(taskq_fail_many);
+
+/* taskq.fail_many(task_tokens, message, ..., identity) */
+Datum
+taskq_fail_many(PG_FUNCTION_ARGS)
+{
+	Entry	   *entries;
+	Report		checked;
+	int			count;
+
+	begin_writing("taskq.fail_many()");
+	entries = read_entries(fcinfo, -1, NULL, &count);
+	report_failure(&checked, fcinfo, 1);
+	report_all(fcinfo, entries, count, prepare_fail, arg_identity(fcinfo, 9));
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[3] = {entries[i].token, BoolGetDatum(entries[i].ok)};
+		bool		nulls[3] = {false, false, !entries[i].ok};
+
+		if (entries[i].ok)
+			values[2] = retry_state_datum(entries[i].retry_state);
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(taskq_heartbeat_many);
+
+/* taskq.heartbeat_many(task_tokens, details, identity) */
+Datum
+taskq_heartbeat_many(PG_FUNCTION_ARGS)
+{
+	Entry	   *entries;
+	int			count;
+
+	begin_writing("taskq.heartbeat_many()");
+	entries = read_entries(fcinfo, 1, "details", &count);
+	report_all(fcinfo, entries, count, prepare_heartbeat,
+			   arg_identity(fcinfo, 2));
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[5] = {entries[i].token, BoolGetDatum(entries[i].ok),
+			BoolGetDatum(entries[i].flags.cancel_requested),
+			BoolGetDatum(entries[i].flags.activity_paused),
+		BoolGetDatum(entries[i].flags.activity_reset)};
+		bool		nulls[5] = {false};
+
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(taskq_complete_and_poll);
+
+/*
+ * taskq.complete_and_poll(task_tokens, results, task_queue, identity,
+ *	 max_tasks, max_tasks_per_second) returns setof taskq.activity_task
+ */
+Datum
+taskq_complete_and_poll(PG_FUNCTION_ARGS)
+{
+	PollArguments arguments;
+	Entry	   *entries;
+	int			count;
+
+	begin_writing("taskq.complete_and_poll()");
+	entries = read_entries(fcinfo, 1, "results", &count);
+	poll_arguments(fcinfo, 2, &arguments);
+	report_all(fcinfo, entries, count, prepare_complete,
+			   arg_identity(fcinfo, 3));
+	for (int i = 0; i < count; i++)
+		if (!entries[i].ok)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("activity not found for ID: %s",
+							DatumGetCString(DirectFunctionCall1(uuid_out, entries[i].token))),
+					 errdetail("The attempt of this task token is over, or it never existed.")));
+	InitMaterializedSRF(fcinfo, 0);
+	poll_queue(fcinfo, &arguments);
+	return (Datum) 0;
+}

@@ -1,0 +1,549 @@
+/*
+ * schedule.c
+ *		taskq.schedule and taskq.schedule_many.
+ *
+ * Scheduling is one insert in the caller's transaction.  With an activity_id
+ * it is "insert first, judge after": the unique index over open activities
+ * serialises calls with the same id (an uncommitted rival is waited for), and
+ * only when it finds a rival, or when closed runs matter, are the policies
+ * looked at.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "catalog.h"
+#include "clock.h"
+#include "compat.h"
+#include "effects.h"
+#include "options.h"
+#include "schedule.h"
+#include "store.h"
+
+/* arguments of both functions; the third and fourth are arrays in one */
+enum
+{
+	ARG_TASK_QUEUE,
+	ARG_ACTIVITY_TYPE,
+	ARG_INPUT,
+	ARG_ACTIVITY_ID,
+	ARG_SCHEDULE_TO_CLOSE,
+	ARG_SCHEDULE_TO_START,
+	ARG_START_TO_CLOSE,
+	ARG_HEARTBEAT_TIMEOUT,
+	ARG_RETRY_POLICY,
+	ARG_START_DELAY,
+	ARG_PRIORITY,
+	ARG_FAIRNESS_KEY,
+	ARG_FAIRNESS_WEIGHT,
+	ARG_ID_REUSE_POLICY,
+	ARG_ID_CONFLICT_POLICY,
+	ARG_REQUEST_ID,
+	ARG_HEADER,
+	ARG_SUMMARY,
+	ARG_SEARCH_ATTRIBUTES,
+	ARG_IDENTITY
+};
+
+typedef enum ReusePolicy
+{
+	REUSE_ALLOW,
+	REUSE_FAILED_ONLY,
+	REUSE_REJECT
+} ReusePolicy;
+
+typedef enum ConflictPolicy
+{
+	CONFLICT_FAIL,
+	CONFLICT_USE_EXISTING
+} ConflictPolicy;
+
+/* What a call asks for. */
+typedef struct ScheduleCall
+{
+	Activity	activity;		/* without id, input and run_id */
+	ReusePolicy reuse;
+	ConflictPolicy conflict;
+} ScheduleCall;
+
+/* ------------------------------------------------------------------------
+ * Arguments
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_activity_id(const text *activity_id)
+{
+	if (activity_id == NULL)
+		return;
+	if (VARSIZE_ANY_EXHDR(activity_id) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("activityId is not set"),
+				 errhint("Leave it NULL for an activity without an id.")));
+	check_name_length(activity_id, "activityId");
+}
+
+static void
+check_input(Datum input, bool null)
+{
+	if (!null)
+		check_payload_size(input, "input");
+}
+
+static void
+read_names(FunctionCallInfo fcinfo, Activity *activity)
+{
+	require_arg(fcinfo, ARG_TASK_QUEUE, "taskQueue");
+	activity->options.task_queue =
+		check_queue_name(arg_text(fcinfo, ARG_TASK_QUEUE));
+	require_arg(fcinfo, ARG_ACTIVITY_TYPE, "activityType");
+	activity->activity_type = arg_text(fcinfo, ARG_ACTIVITY_TYPE);
+	if (VARSIZE_ANY_EXHDR(activity->activity_type) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("activityType is not set")));
+}
+
+static void
+read_options(FunctionCallInfo fcinfo, Options *options)
+{
+	if (PG_ARGISNULL(ARG_RETRY_POLICY))
+	{
+		retry_policy_defaults(&options->retry_policy);
+		retry_policy_check(&options->retry_policy);
+	}
+	else
+		retry_policy_from_datum(PG_GETARG_DATUM(ARG_RETRY_POLICY),
+								&options->retry_policy);
+	options->has_priority = !PG_ARGISNULL(ARG_PRIORITY);
+	if (options->has_priority)
+		options->priority = PG_GETARG_INT32(ARG_PRIORITY);
+	options->fairness_key = arg_text(fcinfo, ARG_FAIRNESS_KEY);
+	if (options->fairness_key != NULL &&
+		VARSIZE_ANY_EXHDR(options->fairness_key) == 0)
+		options->fairness_key = NULL;
+	if (!PG_ARGISNULL(ARG_FAIRNESS_WEIGHT))
+		options->fairness_weight = PG_GETARG_FLOAT8(ARG_FAIRNESS_WEIGHT);
+}
+
+static void
+read_timeouts(FunctionCallInfo fcinfo, Options *options)
+{
+	options->schedule_to_close = arg_duration(fcinfo, ARG_SCHEDULE_TO_CLOSE,
+											  "ScheduleToCloseTimeout");
+	options->schedule_to_start = arg_duration(fcinfo, ARG_SCHEDULE_TO_START,
+											  "ScheduleToStartTimeout");
+	options->start_to_close = arg_duration(fcinfo, ARG_START_TO_CLOSE,
+										   "StartToCloseTimeout");
+	options->heartbeat_timeout = arg_duration(fcinfo, ARG_HEARTBEAT_TIMEOUT,
+											  "HeartbeatTimeout");
+}
+
+static void
+read_extras(FunctionCallInfo fcinfo, Activity *activity)
+{
+	activity->request_id = arg_text(fcinfo, ARG_REQUEST_ID);
+	check_name_length(activity->request_id, "request ID");
+	if (activity->request_id != NULL &&
+		VARSIZE_ANY_EXHDR(activity->request_id) == 0)
+		activity->request_id = NULL;
+	(void) arg_identity(fcinfo, ARG_IDENTITY);
+
+	activity->header = arg_varlena(fcinfo, ARG_HEADER);
+	if (activity->header != NULL)
+		check_payload_size(PointerGetDatum(activity->header), "header");
+	activity->summary = arg_text(fcinfo, ARG_SUMMARY);
+	if (activity->summary != NULL &&
+		VARSIZE_ANY_EXHDR(activity->summary) > MAX_SUMMARY_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("summary exceeds length limit"),
+				 errdetail("Length is %d bytes, limit is %d.",
+						   (int) VARSIZE_ANY_EXHDR(activity->summary),
+						   MAX_SUMMARY_LENGTH)));
+	activity->search_attributes = arg_varlena(fcinfo, ARG_SEARCH_ATTRIBUTES);
+	if (activity->search_attributes != NULL)
+	{
+		check_payload_size(PointerGetDatum(activity->search_attributes),
+						   "search_attributes");
+		if (!JB_ROOT_IS_OBJECT(arg_jsonb(fcinfo, ARG_SEARCH_ATTRIBUTES)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("search_attributes must be a JSON object")));
+	}
+}
+
+static void
+read_policies(FunctionCallInfo fcinfo, ScheduleCall *call)
+{
+	Oid			reuse = PG_ARGISNULL(ARG_ID_REUSE_POLICY) ? InvalidOid :
+		PG_GETARG_OID(ARG_ID_REUSE_POLICY);
+	Oid			conflict = PG_ARGISNULL(ARG_ID_CONFLICT_POLICY) ? InvalidOid :
+		PG_GETARG_OID(ARG_ID_CONFLICT_POLICY);
+
+	call->reuse = REUSE_ALLOW;
+	if (reuse == catalog_enum("id_reuse_policy", "allow_duplicate_failed_only"))
+		call->reuse = REUSE_FAILED_ONLY;
+	else if (reuse == catalog_enum("id_reuse_policy", "reject_duplicate"))
+		call->reuse = REUSE_REJECT;
+	call->conflict = CONFLICT_FAIL;
+	if (conflict == catalog_enum("id_conflict_policy", "use_existing"))
+		call->conflict = CONFLICT_USE_EXISTING;
+}
+
+/* all arguments but the ids and inputs, in the order in which they are judged */
+static void
+read_call(FunctionCallInfo fcinfo, ScheduleCall *call)
+{
+	Activity   *activity = &call->activity;
+
+	memset(call, 0, sizeof(ScheduleCall));
+	read_names(fcinfo, activity);
+	read_options(fcinfo, &activity->options);
+	check_name_length(activity->activity_type, "activityType");
+	options_check_priority(&activity->options);
+	read_timeouts(fcinfo, &activity->options);
+	options_normalise(&activity->options, activity->activity_id,
+					  activity->activity_type);
+	activity->options.start_delay = arg_duration(fcinfo, ARG_START_DELAY,
+												 "StartDelay");
+	read_extras(fcinfo, activity);
+	read_policies(fcinfo, call);
+}
+
+/* ------------------------------------------------------------------------
+ * Scheduling
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+same_text(const text *a, const text *b)
+{
+	return a != NULL && b != NULL &&
+		VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+static text *
+stored_text(text *value)
+{
+	return value ? DatumGetTextPP(PointerGetDatum(value)) : NULL;
+}
+
+static void
+raise_already_started(const Activity *existing)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TASKQ_ALREADY_STARTED),
+			 errmsg("activity execution already started"),
+			 errdetail("run_id is " INT64_FORMAT ", request_id is \"%s\".",
+					   existing->run_id,
+					   existing->request_id ?
+					   text_to_cstring(existing->request_id) : "")));
+}
+
+/* what a new run starts with, as of "now" */
+static void
+schedule_prepare(Activity *activity, TimestampTz now)
+{
+	activity->schedule_time = now;
+	activity->dispatch_time = activity_first_dispatch(activity);
+	activity->started_time = DT_NOBEGIN;
+	activity->last_complete_time = DT_NOBEGIN;
+	activity->first_started_time = DT_NOBEGIN;
+	activity->state = STATE_SCHEDULED;
+	activity->transitions = 1;
+	activity->attempt = 1;
+	activity->level = options_level(&activity->options);
+	activity->alarm = activity_next_deadline(activity, DT_NOBEGIN).when;
+	if (activity->dispatch_time == DT_NOEND)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid StartDelay: out of range")));
+}
+
+/* inserted, but may a closed run with the same id forbid it? */
+static bool
+closed_run_allows(const Activity *activity, ReusePolicy reuse,
+				  Activity *closed)
+{
+	if (reuse == REUSE_ALLOW && activity->request_id == NULL)
+		return true;
+	if (!store_find_closed_by_activity_id(activity->activity_id, closed))
+		return true;
+	if (same_text(stored_text(closed->request_id), activity->request_id))
+		return false;
+	if (reuse == REUSE_ALLOW ||
+		(reuse == REUSE_FAILED_ONLY && closed->state != STATE_COMPLETED))
+		return true;
+	raise_already_started(closed);
+	return false;				/* keep compiler quiet */
+}
+
+/* take back what this call has inserted */
+static void
+undo_insert(int64 run_id)
+{
+	Activity	inserted;
+
+	if (!store_find(run_id, &inserted) ||
+		store_delete(&inserted, true) != STORE_OK)
+		elog(ERROR, "could not take back run " INT64_FORMAT, run_id);
+}
+
+/* an open run has the id: does the call mean that one? */
+static bool
+existing_run_serves(const Activity *activity, ConflictPolicy conflict,
+					Activity *existing)
+{
+	if (!store_find_by_activity_id(activity->activity_id, existing))
+		return false;			/* it is gone, try again */
+	if (!same_text(stored_text(existing->request_id), activity->request_id) &&
+		conflict != CONFLICT_USE_EXISTING)
+		raise_already_started(existing);
+	return true;
+}
+
+/*
+ * Schedule one; false when an existing run serves, whose id *run_id becomes.
+ */
+static bool
+schedule_one(Activity *activity, const ScheduleCall *call, int64 *run_id)
+{
+	Activity	other;
+
+	*run_id = activity->run_id;
+	while (!store_insert(activity))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (existing_run_serves(activity, call->conflict, &other))
+		{
+			*run_id = other.run_id;
+			return false;
+		}
+	}
+	if (activity->activity_id != NULL &&
+		!closed_run_allows(activity, call->reuse, &other))
+	{
+		undo_insert(activity->run_id);
+		*run_id = other.run_id;
+		return false;
+	}
+	return true;
+}
+
+/* what others hear of new runs */
+static void
+tell_scheduled(const Activity *activity)
+{
+	effects_task_due(activity->options.task_queue, activity->dispatch_time);
+	if (activity->alarm != DT_NOEND)
+		effects_alarm(activity->alarm);
+}
+
+static void
+put_scheduled(FunctionCallInfo fcinfo, int64 run_id, text *activity_id,
+			  bool created)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	values[0] = Int64GetDatum(run_id);
+	values[1] = PointerGetDatum(activity_id);
+	nulls[1] = activity_id == NULL;
+	values[2] = BoolGetDatum(created);
+	put_row(fcinfo, values, nulls);
+}
+
+/*
+ * schedule_again: a new run of a closed one, with the same input and options
+ * but no start delay.  Raises TQ002 when its activity_id is in use.
+ */
+void
+schedule_again(FunctionCallInfo fcinfo, Activity *closed)
+{
+	ScheduleCall call = {0};
+	Activity   *activity = &call.activity;
+	int64		run_id;
+
+	activity->options = closed->options;
+	activity->options.start_delay = 0;
+	activity->activity_type = closed->activity_type;
+	activity->input = closed->input;
+	activity->activity_id = stored_text(closed->activity_id);
+	activity->header = closed->header;
+	activity->summary = closed->summary;
+	activity->search_attributes = closed->search_attributes;
+	schedule_prepare(activity, clock_now());
+	activity->run_id = store_next_run_id();
+	(void) schedule_one(activity, &call, &run_id);
+	tell_scheduled(activity);
+	put_scheduled(fcinfo, run_id, activity->activity_id, true);
+}
+
+PG_FUNCTION_INFO_V1(taskq_schedule);
+
+/*
+ * taskq.schedule(...) returns (run_id, activity_id, created)
+ */
+Datum
+taskq_schedule(PG_FUNCTION_ARGS)
+{
+	ScheduleCall call;
+	Activity   *activity = &call.activity;
+	int64		run_id;
+	bool		created;
+
+	begin_writing("taskq.schedule()");
+	read_call(fcinfo, &call);
+	activity->activity_id = arg_text(fcinfo, ARG_ACTIVITY_ID);
+	check_activity_id(activity->activity_id);
+	activity->input = arg_varlena(fcinfo, ARG_INPUT);
+	check_input(PointerGetDatum(activity->input), activity->input == NULL);
+
+	InitMaterializedSRF(fcinfo, 0);
+	schedule_prepare(activity, clock_now());
+	activity->run_id = store_next_run_id();
+	created = schedule_one(activity, &call, &run_id);
+	if (created)
+		tell_scheduled(activity);
+	put_scheduled(fcinfo, run_id, activity->activity_id, created);
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Many at once
+ * ------------------------------------------------------------------------
+ */
+
+/* One of the runs to schedule. */
+typedef struct NewRun
+{
+	struct varlena *input;
+	text	   *activity_id;
+	int64		run_id;
+	bool		created;
+} NewRun;
+
+static int
+compare_items(const void *a, const void *b)
+{
+	const text *x = (*(NewRun *const *) a)->activity_id;
+	const text *y = (*(NewRun *const *) b)->activity_id;
+	int			order;
+
+	if (x == NULL || y == NULL)
+		return (x != NULL) - (y != NULL);
+	order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y),
+				   Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
+	if (order != 0)
+		return order;
+	if (VARSIZE_ANY_EXHDR(x) != VARSIZE_ANY_EXHDR(y))
+		return VARSIZE_ANY_EXHDR(x) < VARSIZE_ANY_EXHDR(y) ? -1 : 1;
+	return (*(NewRun *const *) a)->run_id < (*(NewRun *const *) b)->run_id ? -1 : 1;
+}
+
+static NewRun *
+read_items(FunctionCallInfo fcinfo, int *count)
+{
+	NewRun	   *items;
+	Datum	   *inputs;
+	Datum	   *ids = NULL;
+	bool	   *input_nulls;
+	bool	   *id_nulls = NULL;
+	int			nids;
+
+	require_arg(fcinfo, ARG_INPUT, "inputs");
+	inputs = arg_array(fcinfo, ARG_INPUT, JSONBOID, "inputs", &input_nulls,
+					   count);
+	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
+	{
+		ids = arg_array(fcinfo, ARG_ACTIVITY_ID, TEXTOID, "activity_ids",
+						&id_nulls, &nids);
+		if (nids != *count)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("inputs and activity_ids must have the same length"),
+					 errdetail("There are %d inputs and %d activity_ids.",
+							   *count, nids)));
+	}
+	items = palloc0(sizeof(NewRun) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		check_input(inputs[i], input_nulls[i]);
+		if (!input_nulls[i])
+			items[i].input = (struct varlena *) DatumGetPointer(inputs[i]);
+		if (ids != NULL && !id_nulls[i])
+			items[i].activity_id = DatumGetTextPP(ids[i]);
+		check_activity_id(items[i].activity_id);
+	}
+	return items;
+}
+
+PG_FUNCTION_INFO_V1(taskq_schedule_many);
+
+/*
+ * taskq.schedule_many(...) returns setof (run_id, activity_id, created)
+ *
+ * Runs get their ids in the order of the inputs; rows with activity ids are
+ * inserted in the order of those ids, so that two calls with the same ones
+ * cannot deadlock.
+ */
+Datum
+taskq_schedule_many(PG_FUNCTION_ARGS)
+{
+	ScheduleCall call;
+	NewRun	   *items;
+	NewRun	  **order;
+	int			count;
+	bool		any = false;
+	MemoryContext row_context;
+	MemoryContext old_context;
+
+	begin_writing("taskq.schedule_many()");
+	read_call(fcinfo, &call);
+	items = read_items(fcinfo, &count);
+
+	InitMaterializedSRF(fcinfo, 0);
+	schedule_prepare(&call.activity, clock_now());
+	order = palloc(sizeof(NewRun *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		items[i].run_id = store_next_run_id();
+		order[i] = &items[i];
+	}
+	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
+		qsort(order, count, sizeof(NewRun *), compare_items);
+
+	row_context = AllocSetContextCreate(CurrentMemoryContext,
+										"taskq schedule_many",
+										ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(row_context);
+	for (int i = 0; i < count; i++)
+	{
+		NewRun	   *item = order[i];
+		Activity	activity = call.activity;
+
+		CHECK_FOR_INTERRUPTS();
+		activity.run_id = item->run_id;
+		activity.input = item->input;
+		activity.activity_id = item->activity_id;
+		item->created = schedule_one(&activity, &call, &item->run_id);
+		any |= item->created;
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+	if (any)
+		tell_scheduled(&call.activity);
+	for (int i = 0; i < count; i++)
+		put_scheduled(fcinfo, items[i].run_id, items[i].activity_id,
+					  items[i].created);
+	return (Datum) 0;
+}

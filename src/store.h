@@ -1,0 +1,81 @@
+/*
+ * store.h
+ *		The tables of taskq: the only module that knows them and their columns.
+ *
+ * Everything reads and writes through the table and index access methods, on
+ * the index that is meant: no statistics can change that.  Privileges are not
+ * checked here; whoever may call a function of taskq may do what it does.
+ */
+#ifndef TASKQ_STORE_H
+#define TASKQ_STORE_H
+
+#include "utils/snapshot.h"
+
+#include "activity.h"
+#include "shmem.h"
+
+/* What became of a write. */
+typedef enum StoreResult
+{
+	STORE_OK,
+	STORE_CHANGED,				/* somebody else was faster: read again */
+	STORE_BUSY					/* somebody else holds the row, not waited for */
+} StoreResult;
+
+/* store_open.c: open activities */
+extern int64 store_next_run_id(void);
+extern bool store_insert(Activity *activity);
+extern bool store_find(int64 run_id, Activity *activity);
+extern bool store_find_by_activity_id(const text *activity_id,
+									  Activity *activity);
+extern StoreResult store_update(Activity *activity, bool wait);
+extern StoreResult store_lock(const Activity *activity, bool wait);
+extern StoreResult store_delete(const Activity *activity, bool wait);
+
+/* store_scan.c: scans over open activities */
+typedef struct ReadyScan ReadyScan;
+typedef struct Lane Lane;
+
+struct Lane
+{
+	ReadyScan  *ready;
+	int16		level;
+	text	   *fairness_key;	/* empty, not NULL, when unset */
+	TimestampTz dispatch_time;	/* of the candidate */
+	int64		run_id;
+	double		fairness_weight;	/* of the candidate, 0 = unset */
+	double		pass;			/* virtual time, for poll.c */
+	struct IndexScanDescData *scan;
+	struct TupleTableSlot *slot;
+};
+
+extern ReadyScan *ready_begin(const text *task_queue);
+extern void ready_end(ReadyScan *ready);
+extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);
+extern bool lane_next(Lane *lane, TimestampTz now);
+extern void lane_activity(Lane *lane, Activity *activity);
+extern void lane_end(Lane *lane);
+
+extern TimestampTz store_next_due(const char *queue, int length,
+								  TimestampTz after);
+extern int	store_alarms(TimestampTz after, int64 after_run_id,
+						 TimestampTz until, TimerHint *hints, int limit,
+						 TimestampTz *next);
+extern bool store_scan_in_progress(uint32 *block, TimerHint *hints,
+								   int *n, int limit);
+
+/* store_closed.c: closed activities */
+extern void store_insert_closed(Activity *activity);
+extern bool store_find_closed(int64 run_id, Activity *activity);
+extern bool store_find_closed_by_activity_id(const text *activity_id,
+											 Activity *activity);
+extern bool store_delete_closed(int64 run_id);
+
+/* store_heartbeat.c: last heartbeats of open activities */
+extern void heartbeat_read(int64 run_id, Heartbeat *heartbeat);
+extern void heartbeat_record(int64 run_id, TimestampTz when,
+							 struct varlena *details);
+extern void heartbeat_clear(int64 run_id);
+extern void heartbeat_take(int64 run_id, Heartbeat *heartbeat);
+
+#endif							/* TASKQ_STORE_H */

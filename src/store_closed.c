@@ -1,0 +1,292 @@
+/*
+ * store_closed.c
+ *		Rows of the closed tables: what is kept of an activity after its close.
+ *
+ * Closed rows are appended to the leaf that the worker is filling (see
+ * retention.c), or to closed_long when their queue keeps them longer than
+ * taskq.retention, and never change.  Which leaf is current is a hint: a row
+ * in another leaf is found and expires all the same.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "clock.h"
+#include "compat.h"
+#include "guc.h"
+#include "instance.h"
+#include "options.h"
+#include "store_row.h"
+
+/* columns of the closed tables, in order; zero-based */
+enum
+{
+	COL_RUN_ID,
+	COL_SCHEDULE_TIME,
+	COL_CLOSE_TIME,
+	COL_EXPIRE_TIME,
+	COL_SCHEDULE_TO_CLOSE,
+	COL_SCHEDULE_TO_START,
+	COL_START_TO_CLOSE,
+	COL_HEARTBEAT_TIMEOUT,
+	COL_START_DELAY,
+	COL_FAIRNESS_WEIGHT,
+	COL_STARTED_TIME,
+	COL_FIRST_STARTED_TIME,
+	COL_LAST_COMPLETE_TIME,
+	COL_HEARTBEAT_TIME,
+	COL_HEARTBEAT_COUNT,
+	COL_TRANSITIONS,
+	COL_ATTEMPT,
+	COL_STATUS,
+	COL_RETRY_STATE,
+	COL_PRIORITY,
+	COL_TASK_QUEUE,
+	COL_ACTIVITY_TYPE,
+	COL_FAIRNESS_KEY,
+	COL_WORKER,
+	COL_ACTIVITY_ID,
+	COL_REQUEST_ID,
+	COL_SUMMARY,
+	COL_INPUT,
+	COL_RESULT,
+	COL_FAILURE,
+	COL_LAST_FAILURE,
+	COL_HEARTBEAT_DETAILS,
+	COL_HEADER,
+	COL_SEARCH_ATTRIBUTES,
+	COL_CONTROL,
+	COL_RETRY_POLICY,
+	COLUMNS
+};
+
+static void
+to_columns(Activity *activity, Datum *values, bool *nulls)
+{
+	const Options *options = &activity->options;
+	TimestampTz first_started = activity->first_started_time == DT_NOBEGIN ?
+		activity->started_time : activity->first_started_time;
+
+	memset(nulls, false, COLUMNS * sizeof(bool));
+	values[COL_RUN_ID] = Int64GetDatum(activity->run_id);
+	values[COL_SCHEDULE_TIME] = TimestampTzGetDatum(activity->schedule_time);
+	values[COL_CLOSE_TIME] = TimestampTzGetDatum(activity->close_time);
+	values[COL_EXPIRE_TIME] = TimestampTzGetDatum(activity->expire_time);
+	row_set_duration(&values[COL_SCHEDULE_TO_CLOSE], &nulls[COL_SCHEDULE_TO_CLOSE], options->schedule_to_close);
+	row_set_duration(&values[COL_SCHEDULE_TO_START], &nulls[COL_SCHEDULE_TO_START], options->schedule_to_start);
+	row_set_duration(&values[COL_START_TO_CLOSE], &nulls[COL_START_TO_CLOSE], options->start_to_close);
+	row_set_duration(&values[COL_HEARTBEAT_TIMEOUT], &nulls[COL_HEARTBEAT_TIMEOUT], options->heartbeat_timeout);
+	row_set_duration(&values[COL_START_DELAY], &nulls[COL_START_DELAY], options->start_delay);
+	values[COL_FAIRNESS_WEIGHT] = Float8GetDatum(options->fairness_weight);
+	nulls[COL_FAIRNESS_WEIGHT] = options->fairness_weight == 0;
+	row_set_instant(&values[COL_STARTED_TIME], &nulls[COL_STARTED_TIME], activity->started_time);
+	row_set_instant(&values[COL_FIRST_STARTED_TIME], &nulls[COL_FIRST_STARTED_TIME], first_started);
+	row_set_instant(&values[COL_LAST_COMPLETE_TIME], &nulls[COL_LAST_COMPLETE_TIME], activity->last_complete_time);
+	row_set_instant(&values[COL_HEARTBEAT_TIME], &nulls[COL_HEARTBEAT_TIME], activity->heartbeat.last_time);
+	values[COL_HEARTBEAT_COUNT] = Int64GetDatum(activity->heartbeat.count);
+	nulls[COL_HEARTBEAT_COUNT] = activity->heartbeat.count == 0;
+	values[COL_TRANSITIONS] = Int32GetDatum(activity->transitions);
+	values[COL_ATTEMPT] = Int32GetDatum(activity->attempt);
+	values[COL_STATUS] = ObjectIdGetDatum(catalog()->status[activity->state]);
+	values[COL_RETRY_STATE] = ObjectIdGetDatum(catalog()->retry_state[activity->retry_state]);
+	nulls[COL_RETRY_STATE] = activity->retry_state == RETRY_UNSPECIFIED;
+	values[COL_PRIORITY] = Int32GetDatum(options->priority);
+	nulls[COL_PRIORITY] = !options->has_priority;
+	values[COL_TASK_QUEUE] = PointerGetDatum(options->task_queue);
+	values[COL_ACTIVITY_TYPE] = PointerGetDatum(activity->activity_type);
+	values[COL_FAIRNESS_KEY] = PointerGetDatum(options->fairness_key ? options->fairness_key : row_empty_text());
+	values[COL_WORKER] = PointerGetDatum(activity->worker ? activity->worker : row_empty_text());
+	row_set_varlena(&values[COL_ACTIVITY_ID], &nulls[COL_ACTIVITY_ID], activity->activity_id);
+	row_set_varlena(&values[COL_REQUEST_ID], &nulls[COL_REQUEST_ID], activity->request_id);
+	row_set_varlena(&values[COL_SUMMARY], &nulls[COL_SUMMARY], activity->summary);
+	row_set_varlena(&values[COL_INPUT], &nulls[COL_INPUT], activity->input);
+	row_set_varlena(&values[COL_RESULT], &nulls[COL_RESULT], activity->result);
+	row_set_varlena(&values[COL_FAILURE], &nulls[COL_FAILURE], activity->failure);
+	row_set_varlena(&values[COL_LAST_FAILURE], &nulls[COL_LAST_FAILURE], activity->last_failure);
+	row_set_varlena(&values[COL_HEARTBEAT_DETAILS], &nulls[COL_HEARTBEAT_DETAILS], activity->heartbeat.details);
+	row_set_varlena(&values[COL_HEADER], &nulls[COL_HEADER], activity->header);
+	row_set_varlena(&values[COL_SEARCH_ATTRIBUTES], &nulls[COL_SEARCH_ATTRIBUTES], activity->search_attributes);
+	row_set_varlena(&values[COL_CONTROL], &nulls[COL_CONTROL], row_control(activity));
+	row_set_retry_policy(&values[COL_RETRY_POLICY], &nulls[COL_RETRY_POLICY], &options->retry_policy);
+}
+
+static State
+state_of_status(Oid status)
+{
+	for (State state = STATE_COMPLETED; state <= STATE_LAST; state++)
+		if (catalog()->status[state] == status)
+			return state;
+	elog(ERROR, "unexpected status %u of a closed activity", status);
+}
+
+static RetryState
+retry_state_of(Datum value, bool null)
+{
+	for (int i = RETRY_IN_PROGRESS; !null && i <= RETRY_STATE_LAST; i++)
+		if (catalog()->retry_state[i] == DatumGetObjectId(value))
+			return (RetryState) i;
+	return RETRY_UNSPECIFIED;
+}
+
+static void
+from_columns(const Datum *values, const bool *nulls, Activity *activity)
+{
+	Options    *options = &activity->options;
+
+	memset(activity, 0, sizeof(Activity));
+	activity->run_id = DatumGetInt64(values[COL_RUN_ID]);
+	activity->schedule_time = DatumGetTimestampTz(values[COL_SCHEDULE_TIME]);
+	activity->close_time = DatumGetTimestampTz(values[COL_CLOSE_TIME]);
+	activity->expire_time = DatumGetTimestampTz(values[COL_EXPIRE_TIME]);
+	options->schedule_to_close = row_get_int64(values[COL_SCHEDULE_TO_CLOSE], nulls[COL_SCHEDULE_TO_CLOSE], 0);
+	options->schedule_to_start = row_get_int64(values[COL_SCHEDULE_TO_START], nulls[COL_SCHEDULE_TO_START], 0);
+	options->start_to_close = row_get_int64(values[COL_START_TO_CLOSE], nulls[COL_START_TO_CLOSE], 0);
+	options->heartbeat_timeout = row_get_int64(values[COL_HEARTBEAT_TIMEOUT], nulls[COL_HEARTBEAT_TIMEOUT], 0);
+	options->start_delay = row_get_int64(values[COL_START_DELAY], nulls[COL_START_DELAY], 0);
+	if (!nulls[COL_FAIRNESS_WEIGHT])
+		options->fairness_weight = DatumGetFloat8(values[COL_FAIRNESS_WEIGHT]);
+	activity->started_time = row_get_int64(values[COL_STARTED_TIME], nulls[COL_STARTED_TIME], DT_NOBEGIN);
+	activity->first_started_time = row_get_int64(values[COL_FIRST_STARTED_TIME], nulls[COL_FIRST_STARTED_TIME], DT_NOBEGIN);
+	activity->last_complete_time = row_get_int64(values[COL_LAST_COMPLETE_TIME], nulls[COL_LAST_COMPLETE_TIME], DT_NOBEGIN);
+	activity->alarm = DT_NOEND;
+	activity->dispatch_time = DT_NOEND;
+	activity->transitions = DatumGetInt32(values[COL_TRANSITIONS]);
+	activity->attempt = DatumGetInt32(values[COL_ATTEMPT]);
+	activity->state = state_of_status(DatumGetObjectId(values[COL_STATUS]));
+	activity->retry_state = retry_state_of(values[COL_RETRY_STATE], nulls[COL_RETRY_STATE]);
+	options->has_priority = !nulls[COL_PRIORITY];
+	if (options->has_priority)
+		options->priority = DatumGetInt32(values[COL_PRIORITY]);
+	options->task_queue = DatumGetTextPP(values[COL_TASK_QUEUE]);
+	activity->activity_type = DatumGetTextPP(values[COL_ACTIVITY_TYPE]);
+	options->fairness_key = row_get_nonempty(values[COL_FAIRNESS_KEY]);
+	activity->worker = DatumGetTextPP(values[COL_WORKER]);
+	activity->activity_id = (text *) row_get_varlena(values[COL_ACTIVITY_ID], nulls[COL_ACTIVITY_ID]);
+	activity->request_id = (text *) row_get_varlena(values[COL_REQUEST_ID], nulls[COL_REQUEST_ID]);
+	activity->summary = (text *) row_get_varlena(values[COL_SUMMARY], nulls[COL_SUMMARY]);
+	activity->input = row_get_varlena(values[COL_INPUT], nulls[COL_INPUT]);
+	activity->result = row_get_varlena(values[COL_RESULT], nulls[COL_RESULT]);
+	activity->failure = nulls[COL_FAILURE] ? NULL : DatumGetJsonbP(values[COL_FAILURE]);
+	activity->last_failure = row_get_varlena(values[COL_LAST_FAILURE], nulls[COL_LAST_FAILURE]);
+	activity->header = row_get_varlena(values[COL_HEADER], nulls[COL_HEADER]);
+	activity->search_attributes = row_get_varlena(values[COL_SEARCH_ATTRIBUTES], nulls[COL_SEARCH_ATTRIBUTES]);
+	activity->control = row_get_varlena(values[COL_CONTROL], nulls[COL_CONTROL]);
+	row_get_retry_policy(values[COL_RETRY_POLICY], nulls[COL_RETRY_POLICY], &options->retry_policy);
+	activity->level = options_level(options);
+}
+
+/*
+ * store_insert_closed: keep a closed activity until its expire_time.
+ */
+void
+store_insert_closed(Activity *activity)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	TimestampTz usual = instant_add(activity->close_time,
+									taskq_retention * USECS_PER_SEC);
+	int			leaf = activity->expire_time > usual ?
+		CLOSED_LONG : instance_current_leaf();
+
+	to_columns(activity, values, nulls);
+	target_insert(catalog()->closed[leaf], values, nulls);
+}
+
+/* the row as an activity, unless it has expired */
+static bool
+take_found(HeapTuple tuple, Oid table, Activity *activity)
+{
+	Relation	relation;
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	if (tuple == NULL)
+		return false;
+	relation = table_open(table, NoLock);
+	heap_deform_tuple(tuple, RelationGetDescr(relation), values, nulls);
+	table_close(relation, NoLock);
+	if (DatumGetTimestampTz(values[COL_EXPIRE_TIME]) <= clock_now())
+		return false;
+	from_columns(values, nulls, activity);
+	activity->tid = tuple->t_self;
+	return true;
+}
+
+/* the leaf in which the activity of that run_id is, or -1 */
+static int
+find_leaf(int64 run_id, Activity *activity)
+{
+	ScanKeyData key;
+	Snapshot	snapshot = fresh_snapshot();
+	int			found = -1;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	for (int leaf = 0; leaf <= CLOSED_LONG && found < 0; leaf++)
+	{
+		HeapTuple	tuple = index_fetch_one(catalog()->closed[leaf],
+											catalog()->closed_pkey[leaf],
+											snapshot, &key, 1,
+											ForwardScanDirection);
+
+		if (take_found(tuple, catalog()->closed[leaf], activity))
+			found = leaf;
+	}
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/* store_find_closed: the closed activity of that run_id. */
+bool
+store_find_closed(int64 run_id, Activity *activity)
+{
+	return find_leaf(run_id, activity) >= 0;
+}
+
+/*
+ * store_find_closed_by_activity_id: the closed activity with the greatest
+ * run_id among those of that id.
+ */
+bool
+store_find_closed_by_activity_id(const text *activity_id, Activity *activity)
+{
+	ScanKeyData key;
+	Snapshot	snapshot = fresh_snapshot();
+	bool		found = false;
+
+	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
+	for (int leaf = 0; leaf <= CLOSED_LONG; leaf++)
+	{
+		Activity	candidate;
+		HeapTuple	tuple = index_fetch_one(catalog()->closed[leaf],
+											catalog()->closed_activity_id[leaf],
+											snapshot, &key, 1,
+											BackwardScanDirection);
+
+		if (take_found(tuple, catalog()->closed[leaf], &candidate) &&
+			(!found || candidate.run_id > activity->run_id))
+		{
+			*activity = candidate;
+			found = true;
+		}
+	}
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/* store_delete_closed: forget a closed activity; false when there is none. */
+bool
+store_delete_closed(int64 run_id)
+{
+	Activity	activity;
+	int			leaf = find_leaf(run_id, &activity);
+
+	return leaf >= 0 &&
+		target_delete(catalog()->closed[leaf], &activity.tid, true) == STORE_OK;
+}

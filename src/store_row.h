@@ -1,0 +1,74 @@
+/*
+ * store_row.h
+ *		Between Datums and C values; for the files of the store only.
+ */
+#ifndef TASKQ_STORE_ROW_H
+#define TASKQ_STORE_ROW_H
+
+#include "access/skey.h"
+#include "utils/builtins.h"
+
+#include "store.h"
+
+/* 0 = NULL */
+static inline void
+row_set_duration(Datum *value, bool *null, int64 duration)
+{
+	*null = duration == 0;
+	*value = Int64GetDatum(duration);
+}
+
+/* not finite = NULL */
+static inline void
+row_set_instant(Datum *value, bool *null, TimestampTz when)
+{
+	*null = TIMESTAMP_NOT_FINITE(when);
+	*value = TimestampTzGetDatum(when);
+}
+
+static inline void
+row_set_varlena(Datum *value, bool *null, const void *varlena)
+{
+	*null = varlena == NULL;
+	*value = PointerGetDatum(varlena);
+}
+
+static inline int64
+row_get_int64(Datum value, bool null, int64 missing)
+{
+	return null ? missing : DatumGetInt64(value);
+}
+
+static inline struct varlena *
+row_get_varlena(Datum value, bool null)
+{
+	return null ? NULL : (struct varlena *) DatumGetPointer(value);
+}
+
+static inline text *
+row_get_nonempty(Datum value)
+{
+	text	   *string = DatumGetTextPP(value);
+
+	return VARSIZE_ANY_EXHDR(string) == 0 ? NULL : string;
+}
+
+extern text *row_empty_text(void);
+extern void row_text_key(ScanKey key, AttrNumber attribute,
+						 StrategyNumber strategy, RegProcedure procedure,
+						 const text *value);
+extern struct varlena *row_control(Activity *activity);
+extern void row_set_retry_policy(Datum *value, bool *null,
+								 const RetryPolicy *policy);
+extern void row_get_retry_policy(Datum value, bool null, RetryPolicy *policy);
+
+extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
+							  Activity *activity);
+extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
+extern void row_open_lane(TupleTableSlot *slot, Lane *lane);
+extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,
+							  text **fairness_key);
+extern bool row_open_timer(TupleTableSlot *slot, TimerHint *hint);
+extern void row_open_alarm(TupleTableSlot *slot, TimerHint *hint);
+
+#endif							/* TASKQ_STORE_ROW_H */

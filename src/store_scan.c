@@ -1,0 +1,343 @@
+/*
+ * store_scan.c
+ *		Scans over taskq.open: the next task of a queue, due alarms, attempts
+ *		in progress.
+ *
+ * The index open_ready holds all open rows in the order in which they are
+ * handed out inside a lane: (queue, level, fairness key | dispatch time,
+ * run_id).  A lane is one (queue, level, fairness key).  A walk along a lane
+ * ends at the first entry that is not due yet; paused rows have no dispatch
+ * time and come last.  Lanes are discovered by descending to the first key
+ * after the last one found, never by walking over a lane.
+ *
+ * One snapshot serves one ReadyScan; a row that changed since is skipped by
+ * whoever claims it.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "store_row.h"
+
+/* columns of open_ready */
+#define READY_TASK_QUEUE		1
+#define READY_LEVEL				2
+#define READY_FAIRNESS_KEY		3
+#define READY_DISPATCH_TIME		4
+
+struct ReadyScan
+{
+	Relation	table;
+	Relation	index;
+	Snapshot	snapshot;
+	const text *task_queue;
+	TupleTableSlot *slot;		/* for discovery */
+};
+
+/*
+ * ready_begin: start to look for tasks of a queue, with a snapshot taken now.
+ */
+ReadyScan *
+ready_begin(const text *task_queue)
+{
+	ReadyScan  *ready = palloc(sizeof(ReadyScan));
+
+	ready->table = table_open(catalog()->open, AccessShareLock);
+	ready->index = index_open(catalog()->open_ready, AccessShareLock);
+	ready->snapshot = fresh_snapshot();
+	ready->task_queue = task_queue;
+	ready->slot = table_slot_create(ready->table, NULL);
+	return ready;
+}
+
+/* ready_end: all lanes have to be ended before. */
+void
+ready_end(ReadyScan *ready)
+{
+	ExecDropSingleTupleTableSlot(ready->slot);
+	UnregisterSnapshot(ready->snapshot);
+	index_close(ready->index, NoLock);
+	table_close(ready->table, NoLock);
+}
+
+/* the lane of the first entry that matches the keys, or NULL */
+static Lane *
+first_lane(ReadyScan *ready, ScanKey keys, int nkeys)
+{
+	IndexScanDesc scan;
+	Lane	   *lane = NULL;
+
+	scan = compat_index_beginscan(ready->table, ready->index, ready->snapshot,
+								  nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, ready->slot))
+	{
+		lane = palloc0(sizeof(Lane));
+		lane->ready = ready;
+		row_open_lane_key(ready->slot, &lane->level, &lane->fairness_key);
+	}
+	index_endscan(scan);
+	ExecClearTuple(ready->slot);
+	return lane;
+}
+
+/*
+ * ready_next_lane: the lane after "previous" (NULL = the first) in order of
+ * level and fairness key; NULL after the last.  It has no candidate yet.
+ */
+Lane *
+ready_next_lane(ReadyScan *ready, const Lane *previous)
+{
+	ScanKeyData keys[3];
+	Lane	   *lane;
+
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->task_queue);
+	if (previous == NULL)
+		return first_lane(ready, keys, 1);
+
+	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(previous->level));
+	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTGreaterStrategyNumber,
+				 F_TEXT_GT, previous->fairness_key);
+	lane = first_lane(ready, keys, 3);
+	if (lane != NULL)
+		return lane;
+	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum(previous->level));
+	return first_lane(ready, keys, 2);
+}
+
+static void
+lane_keys(const ReadyScan *ready, const Lane *lane, ScanKey keys)
+{
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->task_queue);
+	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(lane->level));
+	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTEqualStrategyNumber, F_TEXTEQ,
+				 lane->fairness_key);
+}
+
+/*
+ * lane_next: move to the lane's next task that can be started at "now";
+ * false when there is none.
+ */
+bool
+lane_next(Lane *lane, TimestampTz now)
+{
+	ReadyScan  *ready = lane->ready;
+	ScanKeyData keys[4];
+
+	if (lane->scan == NULL)
+	{
+		lane_keys(ready, lane, keys);
+		ScanKeyInit(&keys[3], READY_DISPATCH_TIME, BTLessEqualStrategyNumber,
+					F_TIMESTAMPTZ_LE, TimestampTzGetDatum(now));
+		lane->slot = table_slot_create(ready->table, NULL);
+		lane->scan = compat_index_beginscan(ready->table, ready->index,
+											ready->snapshot, 4);
+		index_rescan(lane->scan, keys, 4, NULL, 0);
+	}
+	while (index_getnext_slot(lane->scan, ForwardScanDirection, lane->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!row_open_is_ready(lane->slot, now))
+			continue;
+		row_open_lane(lane->slot, lane);
+		return true;
+	}
+	return false;
+}
+
+/* lane_activity: the lane's candidate, copied. */
+void
+lane_activity(Lane *lane, Activity *activity)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(lane->slot);
+
+	tuple->t_self = lane->slot->tts_tid;
+	row_open_activity(tuple, lane->slot->tts_tupleDescriptor, activity);
+}
+
+/* lane_end: release what the lane holds. */
+void
+lane_end(Lane *lane)
+{
+	if (lane->scan == NULL)
+		return;
+	index_endscan(lane->scan);
+	ExecDropSingleTupleTableSlot(lane->slot);
+	lane->scan = NULL;
+}
+
+/*
+ * store_next_due: the earliest dispatch time after "after" in a queue,
+ * DT_NOEND when there is none.
+ */
+TimestampTz
+store_next_due(const char *queue, int length, TimestampTz after)
+{
+	text	   *task_queue = cstring_to_text_with_len(queue, length);
+	ReadyScan  *ready = ready_begin(task_queue);
+	TimestampTz next = DT_NOEND;
+	Lane	   *lane = NULL;
+
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		ScanKeyData keys[4];
+		IndexScanDesc scan;
+
+		CHECK_FOR_INTERRUPTS();
+		lane_keys(ready, lane, keys);
+		ScanKeyInit(&keys[3], READY_DISPATCH_TIME, BTGreaterStrategyNumber,
+					F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
+		scan = compat_index_beginscan(ready->table, ready->index,
+									  ready->snapshot, 4);
+		index_rescan(scan, keys, 4, NULL, 0);
+		if (index_getnext_slot(scan, ForwardScanDirection, ready->slot))
+		{
+			row_open_lane(ready->slot, lane);
+			next = Min(next, lane->dispatch_time);
+		}
+		index_endscan(scan);
+		ExecClearTuple(ready->slot);
+	}
+	ready_end(ready);
+	return next;
+}
+
+/* columns of open_alarm */
+#define ALARM_ALARM				1
+#define ALARM_RUN_ID			2
+
+/* what one walk along open_alarm collects */
+typedef struct AlarmWalk
+{
+	Relation	table;
+	Relation	index;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;
+	TimestampTz until;
+	TimerHint  *hints;
+	int			n;
+	int			limit;
+	TimestampTz next;			/* first alarm left out */
+} AlarmWalk;
+
+static void
+walk_alarms(AlarmWalk *walk, ScanKey keys, int nkeys)
+{
+	IndexScanDesc scan;
+
+	scan = compat_index_beginscan(walk->table, walk->index, walk->snapshot,
+								  nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, walk->slot))
+	{
+		TimerHint	hint;
+
+		row_open_alarm(walk->slot, &hint);
+		if (hint.deadline > walk->until || walk->n >= walk->limit)
+		{
+			walk->next = hint.deadline;
+			break;
+		}
+		walk->hints[walk->n++] = hint;
+	}
+	index_endscan(scan);
+	ExecClearTuple(walk->slot);
+}
+
+/*
+ * store_alarms: up to "limit" rows after (after, after_run_id) in the order of
+ * (alarm, run_id), with an alarm not later than "until".  *next becomes the
+ * alarm of the first row left out, DT_NOEND without one.
+ */
+int
+store_alarms(TimestampTz after, int64 after_run_id, TimestampTz until,
+			 TimerHint *hints, int limit, TimestampTz *next)
+{
+	AlarmWalk	walk = {0};
+	ScanKeyData keys[2];
+
+	walk.table = table_open(catalog()->open, AccessShareLock);
+	walk.index = index_open(catalog()->open_alarm, AccessShareLock);
+	walk.snapshot = fresh_snapshot();
+	walk.slot = table_slot_create(walk.table, NULL);
+	walk.until = until;
+	walk.hints = hints;
+	walk.limit = limit;
+	walk.next = DT_NOEND;
+
+	ScanKeyInit(&keys[0], ALARM_ALARM, BTEqualStrategyNumber,
+				F_TIMESTAMPTZ_EQ, TimestampTzGetDatum(after));
+	ScanKeyInit(&keys[1], ALARM_RUN_ID, BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(after_run_id));
+	walk_alarms(&walk, keys, 2);
+	if (walk.next == DT_NOEND)
+	{
+		ScanKeyInit(&keys[0], ALARM_ALARM, BTGreaterStrategyNumber,
+					F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
+		walk_alarms(&walk, keys, 1);
+	}
+
+	ExecDropSingleTupleTableSlot(walk.slot);
+	UnregisterSnapshot(walk.snapshot);
+	index_close(walk.index, NoLock);
+	table_close(walk.table, NoLock);
+	*next = walk.next;
+	return walk.n;
+}
+
+/* blocks that store_scan_in_progress reads at a time */
+#define SCAN_CHUNK		1024
+
+/*
+ * store_scan_in_progress: attempts in progress from block *block on, a chunk
+ * of the table at a time; *block moves on.  False when the end was reached.
+ * "limit" has to be enough for a chunk (SCAN_CHUNK * MaxHeapTuplesPerPage is).
+ */
+bool
+store_scan_in_progress(uint32 *block, TimerHint *hints, int *n, int limit)
+{
+	Relation	table = table_open(catalog()->open, AccessShareLock);
+	BlockNumber blocks = RelationGetNumberOfBlocks(table);
+	BlockNumber last;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	ItemPointerData from;
+	ItemPointerData to;
+
+	*n = 0;
+	if (*block >= blocks)
+	{
+		table_close(table, NoLock);
+		return false;
+	}
+	last = Min(*block + SCAN_CHUNK, blocks) - 1;
+	ItemPointerSet(&from, *block, 0);
+	ItemPointerSet(&to, last, MaxOffsetNumber);
+	snapshot = fresh_snapshot();
+	slot = table_slot_create(table, NULL);
+	scan = table_beginscan_tidrange(table, snapshot, &from, &to);
+	while (*n < limit &&
+		   table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+		if (row_open_timer(slot, &hints[*n]))
+			(*n)++;
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(table, NoLock);
+	*block = last + 1;
+	return true;
+}
