@@ -457,6 +457,12 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_and_poll';
 COMMENT ON FUNCTION taskq.complete_and_poll(uuid[], jsonb[], text, text, int, float8)
   IS 'complete attempts, then poll: a busy worker''s whole cycle';
 
+CREATE PROCEDURE taskq.wait_for_task(
+  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_task';
+COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean)
+  IS 'sleep until a poll of the queue would return a task, or the time is up';
+
 CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
 COMMENT ON FUNCTION taskq.channel(text)
@@ -525,6 +531,12 @@ RETURNS SETOF record ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry';
 COMMENT ON FUNCTION taskq.retry(bigint)
   IS 'schedule a closed, unsuccessful activity again';
+
+CREATE FUNCTION taskq.configure_queue(
+  task_queue text, config jsonb, reason text DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_configure_queue';
+COMMENT ON FUNCTION taskq.configure_queue(text, jsonb, text, text)
+  IS 'change settings of a task queue; returns all that are set';
 
 --
 -- Reading
@@ -801,12 +813,19 @@ CREATE FUNCTION taskq.outcome(
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_outcome';
 COMMENT ON FUNCTION taskq.outcome(bigint) IS 'how an activity ended, or its status so far';
 
+CREATE PROCEDURE taskq.wait_for_close(
+  run_id bigint, timeout interval DEFAULT '60s', INOUT status taskq.activity_status DEFAULT NULL,
+  INOUT result jsonb DEFAULT NULL, INOUT failure jsonb DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_close';
+COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_status, jsonb, jsonb)
+  IS 'sleep until the activity is closed, or the time is up';
+
 --
 -- Access
 --
 
 REVOKE ALL ON ALL TABLES IN SCHEMA taskq FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA taskq FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
 
 -- the background worker serves this database from the commit on
 CREATE FUNCTION taskq.installed() RETURNS void

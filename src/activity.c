@@ -148,6 +148,7 @@ activity_controls(Activity *activity)
 	controls->reset_restore = json_get_bool(object, "reset_restore");
 	controls->reset_jitter = json_get_int64(object, "reset_jitter", 0);
 	controls->original = json_get_object(object, "original");
+	controls->taken_from = json_get_text(object, "taken_from");
 	return controls;
 }
 
@@ -187,7 +188,21 @@ controls_to_jsonb(const Controls *controls)
 	if (controls->reset_jitter != 0)
 		json_add_int64(&builder, "reset_jitter", controls->reset_jitter);
 	json_add(&builder, "original", controls->original);
+	json_add_text(&builder, "taken_from", controls->taken_from);
 	if (builder.empty)
 		return NULL;
 	return json_end(&builder);
+}
+
+/*
+ * activity_taken_from: the queue that the attempt in progress was taken from.
+ */
+const text *
+activity_taken_from(Activity *activity)
+{
+	if (activity->control == NULL && activity->controls == NULL)
+		return activity->options.task_queue;
+	if (activity_controls(activity)->taken_from == NULL)
+		return activity->options.task_queue;
+	return cstring_to_text(activity_controls(activity)->taken_from);
 }

@@ -68,6 +68,8 @@ typedef struct Controls
 	bool		reset_restore;
 	int64		reset_jitter;
 	Jsonb	   *original;		/* options at schedule, if ever changed */
+	char	   *taken_from;		/* queue of the attempt in progress, if it is
+								 * no longer that of the options */
 } Controls;
 
 /* The last heartbeat. */
@@ -140,6 +142,7 @@ extern Deadline activity_next_deadline(const Activity *activity,
 									   TimestampTz last_heartbeat);
 extern TimestampTz activity_first_dispatch(const Activity *activity);
 extern TimestampTz activity_expiration(const Activity *activity);
+extern const text *activity_taken_from(Activity *activity);
 extern Controls *activity_controls(Activity *activity);
 extern Jsonb *controls_to_jsonb(const Controls *controls);
 

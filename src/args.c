@@ -180,6 +180,20 @@ raise_not_found(const text *activity_id, int64 run_id)
 }
 
 /*
+ * raise_run_not_found: TQ001 for a run_id, naming the activity id if the run
+ * is known.
+ */
+void
+raise_run_not_found(int64 run_id)
+{
+	Activity	activity;
+
+	if (store_find(run_id, &activity) || store_find_closed(run_id, &activity))
+		raise_not_found(activity.activity_id, run_id);
+	raise_not_found(NULL, run_id);
+}
+
+/*
  * resolve_open_run: the run that a call by id means, for calls that need an
  * open one.  Raises TQ001 when there is none.
  */

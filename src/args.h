@@ -30,6 +30,7 @@ extern Datum *arg_tokens(FunctionCallInfo fcinfo, int n, int *count);
 extern int64 resolve_open_run(text *activity_id, bool has_run_id,
 							  int64 run_id);
 extern void raise_not_found(const text *activity_id, int64 run_id);
+extern void raise_run_not_found(int64 run_id);
 extern void raise_refusal(const Verdict *verdict, const Activity *activity,
 						  int64 run_id);
 

@@ -301,6 +301,20 @@ judge(TM_Result result)
 }
 
 /*
+ * A row that our own transaction has locked looks like somebody else's to a
+ * write that does not wait.  One that waits knows better, and does not wait.
+ */
+static bool
+only_locked_by_us(TM_Result result, const TM_FailureData *failure, bool *wait)
+{
+	if (result != TM_BeingModified || *wait ||
+		!TransactionIdIsCurrentTransactionId(failure->xmax))
+		return false;
+	*wait = true;
+	return true;
+}
+
+/*
  * target_update: replace the row version at "tid".
  */
 StoreResult
@@ -314,10 +328,12 @@ target_update(Oid relation, ItemPointer tid, Datum *values, bool *nulls,
 	CompatUpdateIndexes update_indexes = COMPAT_UPDATE_NO_INDEXES;
 
 	target_begin(&target, relation, values, nulls);
-	result = table_tuple_update(target.relation, tid, target.slot,
-								GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, wait, &failure, &mode,
-								&update_indexes);
+	do
+		result = table_tuple_update(target.relation, tid, target.slot,
+									GetCurrentCommandId(true), InvalidSnapshot,
+									InvalidSnapshot, wait, &failure, &mode,
+									&update_indexes);
+	while (only_locked_by_us(result, &failure, &wait));
 	if (result == TM_Ok && update_indexes != COMPAT_UPDATE_NO_INDEXES)
 	{
 		open_indexes(&target, false);
@@ -342,9 +358,11 @@ target_delete(Oid relation, ItemPointer tid, bool wait)
 	TM_Result	result;
 
 	target_begin(&target, relation, NULL, NULL);
-	result = table_tuple_delete(target.relation, tid,
-								GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, wait, &failure, false);
+	do
+		result = table_tuple_delete(target.relation, tid,
+									GetCurrentCommandId(true), InvalidSnapshot,
+									InvalidSnapshot, wait, &failure, false);
+	while (only_locked_by_us(result, &failure, &wait));
 	target_end(&target);
 	if (result == TM_Ok)
 		CommandCounterIncrement();

@@ -91,6 +91,14 @@ typedef bool CompatUpdateIndexes;
 	index_beginscan(table, index, snapshot, nkeys, 0)
 #endif
 
+/* 17: processes are known by number */
+#include "storage/proc.h"
+#if PG_VERSION_NUM >= 170000
+#define compat_my_proc_number()		((int) MyProcNumber)
+#else
+#define compat_my_proc_number()		(MyProc->pgprocno)
+#endif
+
 /* 17: infinite intervals */
 #if PG_VERSION_NUM >= 170000
 #define interval_is_infinite(i)		INTERVAL_NOT_FINITE(i)

@@ -22,10 +22,13 @@
 #include "clock.h"
 #include "compat.h"
 #include "effects.h"
+#include "ledger.h"
+#include "limits.h"
 #include "listen.h"
 #include "shmem.h"
 #include "store.h"
 #include "timers.h"
+#include "wait.h"
 
 /* queues that a transaction can tell of one by one; more = all of them */
 #define MAX_QUEUES		32
@@ -34,7 +37,8 @@ typedef struct QueueEffect
 {
 	uint64		hash;
 	TimestampTz due;			/* earliest, DT_NOEND = none scheduled */
-	bool		polled;			/* tasks come back if the transaction aborts */
+	int			tasks;			/* how many become due */
+	int			polled;			/* tasks that come back at an abort */
 } QueueEffect;
 
 typedef struct WorkerEffect
@@ -61,6 +65,10 @@ static struct
 	WorkerEffect *events;		/* in TopTransactionContext */
 	int			nevents;
 	int			max_events;
+	int64	   *closed;			/* in TopTransactionContext */
+	int			nclosed;
+	int			max_closed;
+	bool		committing;		/* counts_enter_commit() was called */
 }			pending;
 
 static void
@@ -99,32 +107,69 @@ queue_effect(const text *task_queue)
 	effect = &pending.queues[pending.nqueues++];
 	effect->hash = hash;
 	effect->due = DT_NOEND;
-	effect->polled = false;
+	effect->tasks = 0;
+	effect->polled = 0;
 	return effect;
 }
 
 /*
- * effects_task_due: a task of the queue is due at "due".
+ * effects_tasks_due: n tasks of the queue are due from "due" on.
  */
+void
+effects_tasks_due(const text *task_queue, TimestampTz due, int n)
+{
+	QueueEffect *effect = queue_effect(task_queue);
+
+	if (effect == NULL)
+		return;
+	effect->due = Min(effect->due, due);
+	effect->tasks += n;
+}
+
+/* effects_task_due: one task is. */
 void
 effects_task_due(const text *task_queue, TimestampTz due)
 {
-	QueueEffect *effect = queue_effect(task_queue);
+	effects_tasks_due(task_queue, due, 1);
+}
 
-	if (effect != NULL)
-		effect->due = Min(effect->due, due);
+/* effects_all_queues: something changed for all queues of the database. */
+void
+effects_all_queues(void)
+{
+	begin();
+	pending.all_queues = true;
 }
 
 /*
- * effects_polled: tasks of the queue come back if the transaction aborts.
+ * effects_polled: n tasks of the queue come back if the transaction aborts.
  */
 void
-effects_polled(const text *task_queue)
+effects_polled(const text *task_queue, int n)
 {
 	QueueEffect *effect = queue_effect(task_queue);
 
 	if (effect != NULL)
-		effect->polled = true;
+		effect->polled += n;
+}
+
+/* effects_closed: those who wait for the close of the run can go on. */
+void
+effects_closed(int64 run_id)
+{
+	begin();
+	if (pending.nclosed == pending.max_closed)
+	{
+		int			size = Max(16, pending.max_closed * 2);
+
+		if (pending.closed == NULL)
+			pending.closed = MemoryContextAlloc(TopTransactionContext,
+												size * sizeof(int64));
+		else
+			pending.closed = repalloc(pending.closed, size * sizeof(int64));
+		pending.max_closed = size;
+	}
+	pending.closed[pending.nclosed++] = run_id;
 }
 
 /* effects_alarm: an alarm was written. */
@@ -209,6 +254,27 @@ effects_worker_event(const text *worker, int64 run_id, int attempt,
  * ------------------------------------------------------------------------
  */
 
+/* how many waiters are to look at the queue */
+static int
+wakes_of(const QueueEffect *effect)
+{
+	return effect->due <= clock_now() ? effect->tasks : 1;
+}
+
+static void
+wake_waiters(void)
+{
+	if (!wait_anybody())
+		return;
+	if (pending.all_queues)
+		wait_wake_all();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].due != DT_NOEND)
+			wait_wake(pending.queues[i].hash, wakes_of(&pending.queues[i]));
+	for (int i = 0; i < pending.nclosed; i++)
+		wait_wake(wait_run_key(pending.closed[i]), PG_INT32_MAX);
+}
+
 static void
 tell_committed(void)
 {
@@ -218,6 +284,7 @@ tell_committed(void)
 					   pending.alarm);
 		timers_release(pending.slot, pending.reserved);
 	}
+	wake_waiters();
 	if (!listen_anybody())
 		return;
 	if (pending.all_queues)
@@ -236,13 +303,15 @@ tell_aborted(void)
 {
 	if (pending.slot != NULL)
 		timers_release(pending.slot, pending.reserved);
-	if (!listen_anybody())
-		return;
-	if (pending.all_queues)
-		listen_all_queues();
 	for (int i = 0; i < pending.nqueues; i++)
-		if (pending.queues[i].polled)
+	{
+		if (pending.queues[i].polled == 0)
+			continue;
+		if (wait_anybody())
+			wait_wake(pending.queues[i].hash, pending.queues[i].polled);
+		if (listen_anybody())
 			listen_task_due(pending.queues[i].hash, DT_NOBEGIN);
+	}
 }
 
 /* about to be prepared: nothing is told later, so the rows have to tell */
@@ -261,17 +330,38 @@ write_alarms(void)
 }
 
 static void
+sign_off(void)
+{
+	if (pending.committing)
+		counts_leave_commit();
+	pending.committing = false;
+}
+
+static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (!pending.any)
+	if (event == XACT_EVENT_ABORT)
+		wait_leave(false);
+	if (!pending.any && !ledger_any())
 		return;
 	switch (event)
 	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (ledger_moves_started())
+			{
+				counts_enter_commit();
+				pending.committing = true;
+			}
+			break;
 		case XACT_EVENT_COMMIT:
+			ledger_commit();
+			sign_off();
 			tell_committed();
 			forget();
 			break;
 		case XACT_EVENT_ABORT:
+			ledger_abort();
+			sign_off();
 			tell_aborted();
 			forget();
 			break;
@@ -281,11 +371,20 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			if (pending.slot != NULL)
 				timers_release(pending.slot, pending.reserved);
+			if (ledger_prepare())
+				counts_wanted();
 			forget();
 			break;
 		default:
 			break;
 	}
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent, void *arg)
+{
+	ledger_subtransaction(event, mine, parent);
 }
 
 /*
@@ -301,6 +400,7 @@ effects_prepared_committed(void)
 		return;
 	timers_publish(slot, NULL, 0, DT_NOBEGIN);
 	listen_all_queues();
+	wait_wake_all();
 }
 
 /* effects_init: once per server (or backend, when not preloaded). */
@@ -308,4 +408,5 @@ void
 effects_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }

@@ -21,7 +21,10 @@ typedef enum WorkerEvent
 extern void effects_init(void);
 
 extern void effects_task_due(const text *task_queue, TimestampTz due);
-extern void effects_polled(const text *task_queue);
+extern void effects_tasks_due(const text *task_queue, TimestampTz due, int n);
+extern void effects_all_queues(void);
+extern void effects_closed(int64 run_id);
+extern void effects_polled(const text *task_queue, int n);
 extern void effects_alarm(TimestampTz alarm);
 extern bool effects_reserve_timer(void);
 extern void effects_attempt_started(int64 run_id, TimestampTz deadline);

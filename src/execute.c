@@ -14,12 +14,15 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
 #include "effects.h"
 #include "execute.h"
 #include "failure.h"
+#include "json.h"
+#include "ledger.h"
 #include "queue_config.h"
 
 /* what a worker hears when its attempt is touched by somebody else */
@@ -53,6 +56,79 @@ tell_worker(const Activity *before, const Activity *after, Event event)
 	effects_worker_event(before->worker, after->run_id, before->attempt, what);
 }
 
+/* which counter a close belongs to */
+static QueueCounter
+counter_of_close(const Activity *activity)
+{
+	char	   *timeout;
+
+	switch (activity->state)
+	{
+		case STATE_COMPLETED:
+			return COUNT_COMPLETED;
+		case STATE_FAILED:
+			return COUNT_FAILED;
+		case STATE_CANCELED:
+			return COUNT_CANCELED;
+		case STATE_TERMINATED:
+			return COUNT_TERMINATED;
+		default:
+			break;
+	}
+	timeout = json_get_text(activity->failure, "timeout_type");
+	for (TimeoutType type = TIMEOUT_SCHEDULE_TO_START;
+		 type <= TIMEOUT_HEARTBEAT; type++)
+		if (strcmp(timeout, timeout_type_name(type)) == 0)
+			return COUNT_TIMED_OUT_SCHEDULE_TO_START +
+				(type - TIMEOUT_SCHEDULE_TO_START);
+	return COUNT_TIMED_OUT_SCHEDULE_TO_CLOSE;
+}
+
+/*
+ * An attempt in progress counts for the queue that it was taken from, which is
+ * kept while the options already say another.
+ */
+static void
+keep_origin(Activity *activity, const Activity *before)
+{
+	bool		was = state_in_progress(before->state);
+	bool		is = state_in_progress(activity->state);
+
+	if (was && is &&
+		strcmp(text_to_cstring(before->options.task_queue),
+			   text_to_cstring(activity->options.task_queue)) != 0 &&
+		activity_controls(activity)->taken_from == NULL)
+		activity_controls(activity)->taken_from =
+			text_to_cstring(before->options.task_queue);
+	else if (was && !is && activity->control != NULL)
+		activity_controls(activity)->taken_from = NULL;
+}
+
+/* what has happened, for limits and statistics */
+static void
+keep_books(const Activity *activity, const Activity *before,
+		   const text *taken_from)
+{
+	const text *task_queue = activity->options.task_queue;
+	const QueueConfig *config;
+
+	if (state_is_closed(activity->state))
+		ledger_count(task_queue, counter_of_close(activity), 1);
+	else if (activity->state == STATE_SCHEDULED)
+		ledger_count(task_queue, COUNT_ADDED, 1);
+	if (!state_in_progress(before->state) ||
+		state_in_progress(activity->state))
+		return;
+	if (!state_is_closed(activity->state))
+		ledger_count(task_queue, COUNT_RETRIED, 1);
+	ledger_duration(taken_from, COUNT_EXECUTION_FIRST,
+					activity->last_complete_time - before->started_time);
+	ledger_ended(taken_from);
+	config = queue_config(taken_from);
+	if (config != NULL && config->max_started > 0)
+		effects_task_due(taken_from, DT_NOBEGIN);
+}
+
 static void
 close_row(Activity *activity)
 {
@@ -68,6 +144,7 @@ close_row(Activity *activity)
 	activity->expire_time = instant_add(activity->close_time, retention);
 	if (retention > 0)
 		store_insert_closed(activity);
+	effects_closed(activity->run_id);
 }
 
 /*
@@ -80,17 +157,23 @@ StoreResult
 execute_store(Activity *activity, const Activity *before, bool wait)
 {
 	StoreResult result;
+	Activity	was = *before;
+	const text *taken_from = activity_taken_from(&was);
 
+	keep_origin(activity, before);
 	if (state_is_closed(activity->state))
 	{
 		result = store_delete(activity, wait);
-		if (result == STORE_OK)
-			close_row(activity);
+		if (result != STORE_OK)
+			return result;
+		close_row(activity);
+		keep_books(activity, before, taken_from);
 		return result;
 	}
 	result = store_update(activity, wait);
 	if (result != STORE_OK)
 		return result;
+	keep_books(activity, before, taken_from);
 	if (activity->clear_heartbeat)
 		heartbeat_clear(activity->run_id);
 	if (activity->alarm != DT_NOEND && activity->alarm != before->alarm)
@@ -125,6 +208,7 @@ try(const Address *address, Event event, EventData *data,
 		if (store_lock(activity, true) != STORE_OK)
 			return false;
 		heartbeat_record(activity->run_id, data->now, checkpoint->details);
+		ledger_count(activity->options.task_queue, COUNT_HEARTBEATS, 1);
 	}
 	before = *activity;
 	*verdict = machine_apply(activity, event, data);

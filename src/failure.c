@@ -125,15 +125,15 @@ failure_terminated(const char *reason, const char *identity)
 	return json_end(&builder);
 }
 
-/* failure_server: taskq itself gave the attempt up; not retryable. */
+/* failure_server: what taskq itself has to say about an attempt. */
 Jsonb *
-failure_server(const char *message, Jsonb *cause)
+failure_server(const char *message, bool non_retryable, Jsonb *cause)
 {
 	JsonBuilder builder;
 
 	begin(&builder, "server");
 	json_add_text(&builder, "message", message);
-	json_add_true(&builder, "non_retryable", true);
+	json_add_true(&builder, "non_retryable", non_retryable);
 	json_add(&builder, "cause", cause);
 	return json_end(&builder);
 }
@@ -167,10 +167,11 @@ cut_member(Jsonb *failure, const char *key, Size limit)
 
 /*
  * failure_truncated: the failure itself when it is not larger than "limit"
- * bytes, else a failure that says so, with what fits of it as its cause.
+ * bytes, else a failure that says so, retryable or not, with what fits of it
+ * as its cause.
  */
 Jsonb *
-failure_truncated(Jsonb *failure, Size limit)
+failure_truncated(Jsonb *failure, Size limit, bool non_retryable)
 {
 	Size		share;
 	JsonBuilder builder;
@@ -190,7 +191,8 @@ failure_truncated(Jsonb *failure, Size limit)
 				  json_get_bool(failure, "non_retryable"));
 	json_add_text(&builder, "stack_trace",
 				  cut_member(failure, "stack_trace", share / 2));
-	return failure_server("Failure exceeds size limit.", json_end(&builder));
+	return failure_server("Failure exceeds size limit.", non_retryable,
+						  json_end(&builder));
 }
 
 static bool

@@ -20,10 +20,12 @@ extern Jsonb *failure_timeout(TimeoutType type, const char *message,
 							  Jsonb *cause);
 extern Jsonb *failure_canceled(Jsonb *details, const char *identity);
 extern Jsonb *failure_terminated(const char *reason, const char *identity);
-extern Jsonb *failure_server(const char *message, Jsonb *cause);
+extern Jsonb *failure_server(const char *message, bool non_retryable,
+							 Jsonb *cause);
 
 extern Jsonb *failure_with_heartbeat(Jsonb *failure, Jsonb *details);
-extern Jsonb *failure_truncated(Jsonb *failure, Size limit);
+extern Jsonb *failure_truncated(Jsonb *failure, Size limit,
+								bool non_retryable);
 
 extern bool failure_application_retryable(Jsonb *failure,
 										  const RetryPolicy *policy);

@@ -39,6 +39,10 @@
 #define DEFAULT_TIMER_BUFFER	4096
 #define MIN_TIMER_BUFFER		16
 #define MAX_TIMER_BUFFER		(1024 * 1024)
+#define DEFAULT_QUEUES			1024
+#define DEFAULT_LANES			8192
+#define DEFAULT_POLLERS			1024
+#define MAX_TABLE				1000000
 #define DEFAULT_LISTENED		256
 #define MAX_LISTENED			65536
 
@@ -102,6 +106,29 @@ int			taskq_timer_buffer = DEFAULT_TIMER_BUFFER;
 int			taskq_max_listened_queues = DEFAULT_LISTENED;
 
 /*
+ * taskq.max_queues: task queues, of all databases together, whose limits and
+ * statistics fit into shared memory.  Beyond it those that were not used for
+ * longest are forgotten.
+ */
+int			taskq_max_queues = DEFAULT_QUEUES;
+
+/*
+ * taskq.max_lanes: fairness keys per level, likewise.
+ */
+int			taskq_max_lanes = DEFAULT_LANES;
+
+/*
+ * taskq.max_pollers: pollers that taskq.pollers can list.
+ */
+int			taskq_max_pollers = DEFAULT_POLLERS;
+
+/*
+ * taskq.queue_rate_limit: tasks per second that any one queue hands out at
+ * most, whatever its configuration or its workers say.  0 = no such limit.
+ */
+double		taskq_system_rate_limit = 0;
+
+/*
  * taskq.default_initial_interval: delay before the second attempt, when the
  * retry policy of the activity does not say.
  */
@@ -152,6 +179,27 @@ define_sizes(void)
 							&taskq_max_listened_queues,
 							DEFAULT_LISTENED, 1, MAX_LISTENED,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_queues",
+							"Sets the number of task queues that shared memory can know.",
+							NULL,
+							&taskq_max_queues,
+							DEFAULT_QUEUES, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_lanes",
+							"Sets the number of fairness keys that shared memory can know.",
+							NULL,
+							&taskq_max_lanes,
+							DEFAULT_LANES, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_pollers",
+							"Sets the number of pollers that can be listed.",
+							NULL,
+							&taskq_max_pollers,
+							DEFAULT_POLLERS, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
 /*
@@ -180,6 +228,13 @@ define_operation(void)
 							&taskq_launcher_naptime,
 							DEFAULT_NAPTIME, 1, MAX_NAPTIME,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomRealVariable("taskq.queue_rate_limit",
+							 "Sets the most tasks per second that any task queue hands out.",
+							 "0 means that there is no such limit.",
+							 &taskq_system_rate_limit,
+							 0.0, 0.0, 1e9,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomRealVariable("taskq.clock_offset",
 							 "Shifts the clock of taskq, for tests.",

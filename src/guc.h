@@ -14,6 +14,10 @@ extern int	taskq_launcher_naptime; /* seconds */
 extern int	taskq_max_databases;
 extern int	taskq_timer_buffer;		/* entries per database */
 extern int	taskq_max_listened_queues;
+extern int	taskq_max_queues;
+extern int	taskq_max_lanes;
+extern int	taskq_max_pollers;
+extern double taskq_system_rate_limit;	/* tasks per second; 0 = none */
 
 /* retry policy of a call that leaves a field open */
 extern int	taskq_default_initial_interval; /* ms */

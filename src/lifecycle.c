@@ -54,6 +54,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "channel.h"
 #include "compat.h"
 #include "effects.h"
 #include "lifecycle.h"
@@ -271,6 +272,7 @@ forget_database(Oid database)
 	slot = shmem_slot(database, /* create */ false);
 	if (slot != NULL && slot->worker_pid == 0)
 		shmem_free_slot(slot);
+	channel_forget_database(database);
 	LWLockRelease(control->lock);
 }
 

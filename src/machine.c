@@ -1,7 +1,7 @@
 /*
  * machine.c
  *		The state machine of an activity: the table of what each event does in
- *		each state, and nothing else.
+ *		each state, and the actions for attempts and timers.
  *
  * An event is looked up in "actions"; an empty cell is refused by the event's
  * "refusal".  An action changes the struct only: it reads no table, takes no
@@ -28,22 +28,8 @@
 #include "utils/builtins.h"
 
 #include "failure.h"
-#include "json.h"
-#include "machine.h"
+#include "machine_control.h"
 #include "options.h"
-
-typedef Verdict (*Action) (Activity *activity, const EventData *data);
-
-static const Verdict done = {ANSWER_DONE, NULL, RETRY_UNSPECIFIED};
-static const Verdict unchanged = {ANSWER_UNCHANGED, NULL, RETRY_UNSPECIFIED};
-
-static Verdict
-refuse(Answer answer, const char *message)
-{
-	Verdict		verdict = {answer, message, RETRY_UNSPECIFIED};
-
-	return verdict;
-}
 
 /* state_name: as users see it, in run_state or status. */
 const char *
@@ -68,23 +54,9 @@ state_name(State state)
 }
 
 /* ------------------------------------------------------------------------
- * Pieces of actions
+ * Attempts: start and success
  * ------------------------------------------------------------------------
  */
-
-/* the alarm covers the next deadline as far as the row tells */
-static void
-arm(Activity *activity)
-{
-	activity->alarm = activity_next_deadline(activity, DT_NOBEGIN).when;
-}
-
-static void
-enter(Activity *activity, State state)
-{
-	activity->state = state;
-	activity->transitions++;
-}
 
 static void
 set_worker(Activity *activity, const EventData *data)
@@ -93,123 +65,14 @@ set_worker(Activity *activity, const EventData *data)
 		activity->worker = cstring_to_text(data->identity);
 }
 
-static void
-close_activity(Activity *activity, State state, const EventData *data,
-			   Jsonb *failure, RetryState retry_state)
-{
-	enter(activity, state);
-	activity->close_time = data->now;
-	activity->failure = failure;
-	activity->retry_state = retry_state;
-}
-
-/* SCHEDULED, to be handed out at "when" */
-static void
-dispatch_at(Activity *activity, TimestampTz when)
-{
-	activity->dispatch_time = when;
-	enter(activity, STATE_SCHEDULED);
-	arm(activity);
-}
-
-static void
-park(Activity *activity)
-{
-	activity->dispatch_time = DT_NOEND;
-	enter(activity, STATE_PAUSED);
-	arm(activity);
-}
-
-static bool
-never_started(const Activity *activity)
-{
-	return activity->started_time == DT_NOBEGIN;
-}
-
-static TimestampTz
-jittered(TimestampTz now, int64 jitter)
-{
-	if (jitter == 0)
-		return now;
-	return instant_add(now, (int64) (random_fraction() * jitter));
-}
-
-/* not before the start delay is over, if the first attempt is still to come */
-static TimestampTz
-not_before_start_delay(const Activity *activity, TimestampTz when)
-{
-	if (!never_started(activity))
-		return when;
-	return Max(when, activity_first_dispatch(activity));
-}
-
-static TimestampTz
-backoff_end(const Activity *activity)
-{
-	if (activity->retry_interval == 0)
-		return DT_NOBEGIN;
-	return instant_add(activity->last_complete_time, activity->retry_interval);
-}
-
-static void
-clear_backoff(Activity *activity)
-{
-	activity->retry_interval = 0;
-	activity->retry_by_worker = false;
-}
-
-static bool
-same_request(const char *recorded, const EventData *data)
-{
-	return recorded != NULL && strcmp(recorded, data->request_id) == 0;
-}
-
-static void
-record_request(Request *request, const EventData *data)
-{
-	request->request_id = pstrdup(data->request_id);
-	request->time = data->now;
-	request->identity = data->identity ? pstrdup(data->identity) : NULL;
-	request->reason = data->reason ? pstrdup(data->reason) : NULL;
-}
-
-/* the first change of the options keeps what they were at schedule */
-static void
-keep_original(Activity *activity)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (controls->original == NULL)
-		controls->original = options_to_jsonb(&activity->options);
-}
-
-static void
-restore_options(Activity *activity)
-{
-	Controls   *controls = activity_controls(activity);
-	int64		start_delay = activity->options.start_delay;
-
-	if (controls->original == NULL)
-		return;
-	options_merge(&activity->options, controls->original);
-	if (!never_started(activity))
-		activity->options.start_delay = start_delay;
-	activity->level = options_level(&activity->options);
-}
-
-/* ------------------------------------------------------------------------
- * Attempts: start and success
- * ------------------------------------------------------------------------
- */
-
 static Verdict
 start(Activity *activity, const EventData *data)
 {
-	enter(activity, STATE_STARTED);
+	machine_enter(activity, STATE_STARTED);
 	activity->started_time = data->now;
 	activity->nonce = data->nonce;
 	set_worker(activity, data);
-	return done;
+	return verdict_done;
 }
 
 static Verdict
@@ -218,8 +81,8 @@ complete(Activity *activity, const EventData *data)
 	activity->last_complete_time = data->now;
 	set_worker(activity, data);
 	activity->result = data->result;
-	close_activity(activity, STATE_COMPLETED, data, NULL, RETRY_UNSPECIFIED);
-	return done;
+	machine_close(activity, STATE_COMPLETED, data, NULL, RETRY_UNSPECIFIED);
+	return verdict_done;
 }
 
 /* completion by id of an activity that no worker holds */
@@ -233,21 +96,23 @@ force_complete(Activity *activity, const EventData *data)
 	return complete(activity, data);
 }
 
+/* the failure names who asked for it, not the worker that complied */
 static Verdict
 report_canceled(Activity *activity, const EventData *data)
 {
 	activity->last_complete_time = data->now;
 	set_worker(activity, data);
-	close_activity(activity, STATE_CANCELED, data,
-				   failure_canceled(data->details, data->identity),
-				   RETRY_UNSPECIFIED);
-	return done;
+	machine_close(activity, STATE_CANCELED, data,
+				  failure_canceled(data->details,
+								   activity_controls(activity)->cancel.identity),
+				  RETRY_UNSPECIFIED);
+	return verdict_done;
 }
 
 static Verdict
 stay(Activity *activity, const EventData *data)
 {
-	return unchanged;
+	return verdict_unchanged;
 }
 
 /* ------------------------------------------------------------------------
@@ -287,7 +152,7 @@ limit_last_failure(Activity *activity)
 {
 	activity->last_failure = (struct varlena *)
 		failure_truncated((Jsonb *) activity->last_failure,
-						  MAX_RETRIED_FAILURE);
+						  MAX_RETRIED_FAILURE, false);
 }
 
 static Verdict
@@ -308,9 +173,9 @@ give_up(Activity *activity, const AttemptEnd *end, const EventData *data,
 		DatumGetJsonbP(PointerGetDatum(previous)) : NULL;
 
 	end_attempt(activity, end, data);
-	clear_backoff(activity);
+	machine_clear_backoff(activity);
 	if (end->timeout == TIMEOUT_NONE)
-		close_activity(activity, STATE_FAILED, data, end->failure, retry_state);
+		machine_close(activity, STATE_FAILED, data, end->failure, retry_state);
 	else
 	{
 		Jsonb	   *failure = failure_timeout(end->timeout, NULL, cause);
@@ -319,7 +184,7 @@ give_up(Activity *activity, const AttemptEnd *end, const EventData *data,
 			failure = failure_timeout(TIMEOUT_SCHEDULE_TO_CLOSE,
 									  "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying",
 									  cause);
-		close_activity(activity, STATE_TIMED_OUT, data, failure, retry_state);
+		machine_close(activity, STATE_TIMED_OUT, data, failure, retry_state);
 		activity->failure_wants_heartbeat = true;
 	}
 	return verdict;
@@ -336,18 +201,15 @@ carry_out_reset(Activity *activity, const AttemptEnd *end,
 	end_attempt(activity, end, data);
 	limit_last_failure(activity);
 	if (controls->reset_restore)
-		restore_options(activity);
+		machine_restore_options(activity);
 	activity->clear_heartbeat = controls->reset_heartbeat;
 	activity->attempt = 1;
-	clear_backoff(activity);
+	machine_clear_backoff(activity);
 	if (land_paused)
-		park(activity);
+		machine_park(activity);
 	else
-		dispatch_at(activity, jittered(data->now, controls->reset_jitter));
-	controls->reset_heartbeat = false;
-	controls->reset_keep_paused = false;
-	controls->reset_restore = false;
-	controls->reset_jitter = 0;
+		machine_dispatch_at(activity, machine_jittered(data->now, controls->reset_jitter));
+	machine_forget_reset(activity);
 	return retried();
 }
 
@@ -385,9 +247,9 @@ attempt_failed(Activity *activity, const AttemptEnd *end, const EventData *data)
 	activity->retry_interval = interval;
 	activity->retry_by_worker = end->next_retry_delay > 0;
 	if (activity->state == STATE_PAUSE_REQUESTED)
-		park(activity);
+		machine_park(activity);
 	else
-		dispatch_at(activity, next);
+		machine_dispatch_at(activity, next);
 	return retried();
 }
 
@@ -419,8 +281,8 @@ expire(Activity *activity, const EventData *data, RetryState retry_state)
 
 	if (state_in_progress(activity->state))
 		activity->last_complete_time = data->now;
-	close_activity(activity, STATE_TIMED_OUT, data,
-				   failure_timeout(data->timeout, NULL, cause), retry_state);
+	machine_close(activity, STATE_TIMED_OUT, data,
+				  failure_timeout(data->timeout, NULL, cause), retry_state);
 	activity->failure_wants_heartbeat = true;
 	return verdict;
 }
@@ -430,7 +292,7 @@ timeout_scheduled(Activity *activity, const EventData *data)
 {
 	if (data->timeout != TIMEOUT_SCHEDULE_TO_START &&
 		data->timeout != TIMEOUT_SCHEDULE_TO_CLOSE)
-		return unchanged;
+		return verdict_unchanged;
 	return expire(activity, data, RETRY_TIMEOUT);
 }
 
@@ -438,7 +300,7 @@ static Verdict
 timeout_paused(Activity *activity, const EventData *data)
 {
 	if (data->timeout != TIMEOUT_SCHEDULE_TO_CLOSE)
-		return unchanged;
+		return verdict_unchanged;
 	return expire(activity, data, RETRY_TIMEOUT);
 }
 
@@ -452,295 +314,11 @@ timeout_in_progress(Activity *activity, const EventData *data)
 					  activity->state == STATE_CANCEL_REQUESTED ?
 					  RETRY_CANCEL_REQUESTED : RETRY_TIMEOUT);
 	if (data->timeout == TIMEOUT_SCHEDULE_TO_START)
-		return unchanged;
+		return verdict_unchanged;
 	end.timeout = data->timeout;
 	end.retryable = failure_timeout_retryable(data->timeout,
 											  &activity->options.retry_policy);
 	return attempt_failed(activity, &end, data);
-}
-
-/* ------------------------------------------------------------------------
- * Control operations
- * ------------------------------------------------------------------------
- */
-
-static Verdict
-cancel_now(Activity *activity, const EventData *data)
-{
-	record_request(&activity_controls(activity)->cancel, data);
-	close_activity(activity, STATE_CANCELED, data,
-				   failure_canceled(data->reason ?
-									json_text_array1(data->reason) : NULL,
-									data->identity),
-				   RETRY_UNSPECIFIED);
-	return done;
-}
-
-static Verdict
-cancel_running(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	record_request(&controls->cancel, data);
-	controls->reset_heartbeat = false;
-	controls->reset_keep_paused = false;
-	controls->reset_restore = false;
-	controls->reset_jitter = 0;
-	enter(activity, STATE_CANCEL_REQUESTED);
-	return done;
-}
-
-static Verdict
-refuse_cancel(Activity *activity, const EventData *data)
-{
-	const char *recorded = activity_controls(activity)->cancel.request_id;
-
-	if (same_request(recorded, data))
-		return unchanged;
-	if (state_is_closed(activity->state))
-		return refuse(ANSWER_PRECONDITION,
-					  psprintf("activity is in terminal state %s",
-							   state_name(activity->state)));
-	return refuse(ANSWER_PRECONDITION,
-				  psprintf("cancellation already requested with request ID %s",
-						   recorded));
-}
-
-static Verdict
-terminate(Activity *activity, const EventData *data)
-{
-	activity_controls(activity)->terminate_id = pstrdup(data->request_id);
-	close_activity(activity, STATE_TERMINATED, data,
-				   failure_terminated(data->reason, data->identity),
-				   RETRY_UNSPECIFIED);
-	return done;
-}
-
-static Verdict
-refuse_terminate(Activity *activity, const EventData *data)
-{
-	const char *recorded = activity_controls(activity)->terminate_id;
-
-	if (activity->state != STATE_TERMINATED)
-		return refuse(ANSWER_PRECONDITION,
-					  psprintf("invalid transition from %s",
-							   state_name(activity->state)));
-	if (same_request(recorded, data))
-		return unchanged;
-	return refuse(ANSWER_PRECONDITION,
-				  psprintf("already terminated with request ID %s",
-						   recorded ? recorded : ""));
-}
-
-static Verdict
-pause_scheduled(Activity *activity, const EventData *data)
-{
-	Request    *last = &activity_controls(activity)->pause;
-
-	if (same_request(last->request_id, data))
-		return unchanged;
-	record_request(last, data);
-	park(activity);
-	return done;
-}
-
-static Verdict
-pause_started(Activity *activity, const EventData *data)
-{
-	Request    *last = &activity_controls(activity)->pause;
-
-	if (same_request(last->request_id, data))
-		return unchanged;
-	record_request(last, data);
-	enter(activity, STATE_PAUSE_REQUESTED);
-	return done;
-}
-
-static Verdict
-refuse_pause(Activity *activity, const EventData *data)
-{
-	if (same_request(activity_controls(activity)->pause.request_id, data))
-		return unchanged;
-	return refuse(ANSWER_PRECONDITION,
-				  psprintf("activity is in non-pausable state %s",
-						   state_name(activity->state)));
-}
-
-static Verdict
-unpause_paused(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-	TimestampTz when = jittered(data->now, data->jitter);
-
-	if (same_request(controls->unpause_id, data))
-		return unchanged;
-	controls->unpause_id = pstrdup(data->request_id);
-	if (!data->skip_backoff)
-		when = Max(not_before_start_delay(activity, when),
-				   backoff_end(activity));
-	dispatch_at(activity, when);
-	return done;
-}
-
-static Verdict
-unpause_requested(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->unpause_id, data))
-		return unchanged;
-	controls->unpause_id = pstrdup(data->request_id);
-	enter(activity, STATE_STARTED);
-	return done;
-}
-
-static Verdict
-refuse_unpause(Activity *activity, const EventData *data)
-{
-	if (same_request(activity_controls(activity)->unpause_id, data))
-		return unchanged;
-	return refuse(ANSWER_PRECONDITION,
-				  psprintf(state_is_closed(activity->state) ?
-						   "activity is in terminal state %s" :
-						   "activity is in non-unpausable state %s",
-						   state_name(activity->state)));
-}
-
-/* no worker holds it: start over at once */
-static Verdict
-reset_now(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->reset_id, data))
-		return unchanged;
-	controls->reset_id = pstrdup(data->request_id);
-	if (data->restore_original)
-		restore_options(activity);
-	activity->clear_heartbeat = data->reset_heartbeat;
-	activity->attempt = 1;
-	clear_backoff(activity);
-	if (activity->state == STATE_PAUSED && data->keep_paused)
-		park(activity);
-	else
-		dispatch_at(activity,
-					not_before_start_delay(activity,
-										   jittered(data->now, data->jitter)));
-	return done;
-}
-
-/* a worker holds it: start over when it yields */
-static Verdict
-reset_later(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->reset_id, data))
-		return unchanged;
-	controls->reset_id = pstrdup(data->request_id);
-	controls->reset_heartbeat = data->reset_heartbeat;
-	controls->reset_restore = data->restore_original;
-	controls->reset_jitter = data->jitter;
-	controls->reset_keep_paused = data->keep_paused &&
-		activity->state == STATE_PAUSE_REQUESTED;
-	enter(activity, STATE_RESET_REQUESTED);
-	return done;
-}
-
-static Verdict
-refuse_reset(Activity *activity, const EventData *data)
-{
-	if (same_request(activity_controls(activity)->reset_id, data))
-		return unchanged;
-	if (activity->state == STATE_CANCEL_REQUESTED)
-		return refuse(ANSWER_PRECONDITION,
-					  "cannot reset an activity with a pending cancellation");
-	if (activity->state == STATE_RESET_REQUESTED)
-		return refuse(ANSWER_PRECONDITION,
-					  "cannot reset an activity with a pending reset");
-	return refuse(ANSWER_PRECONDITION, "activity execution is not running");
-}
-
-/* ------------------------------------------------------------------------
- * Options updates
- * ------------------------------------------------------------------------
- */
-
-static bool
-start_delay_is_open(const Activity *activity, const EventData *data)
-{
-	return never_started(activity) &&
-		(activity->state == STATE_PAUSED ||
-		 (activity->state == STATE_SCHEDULED &&
-		  data->now < activity_first_dispatch(activity)));
-}
-
-/* a back-off that came from the policy follows the new policy */
-static void
-renew_backoff(Activity *activity)
-{
-	if (activity->retry_interval != 0 && !activity->retry_by_worker &&
-		!state_in_progress(activity->state) && activity->attempt > 1)
-		activity->retry_interval =
-			retry_policy_interval(&activity->options.retry_policy,
-								  activity->attempt - 1);
-}
-
-static Verdict
-update_options(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->update_id, data))
-		return unchanged;
-	if (data->restore_original)
-		restore_options(activity);
-	else
-	{
-		if (json_get(data->options, "start_delay") != NULL &&
-			!start_delay_is_open(activity, data))
-			return refuse(ANSWER_PRECONDITION,
-						  "cannot update start_delay: the first activity attempt has already been dispatched");
-		keep_original(activity);
-		options_merge(&activity->options, data->options);
-		options_normalise(&activity->options, activity->activity_id,
-						  activity->activity_type);
-	}
-	controls->update_id = pstrdup(data->request_id);
-	activity->level = options_level(&activity->options);
-	if (data->restore_original ||
-		json_get(data->options, "retry_policy") != NULL)
-		renew_backoff(activity);
-
-	if (activity->state == STATE_SCHEDULED)
-	{
-		TimestampTz when = backoff_end(activity);
-
-		if (when == DT_NOBEGIN)
-			when = not_before_start_delay(activity, data->now);
-		dispatch_at(activity, Max(when, data->now));
-	}
-	else
-	{
-		enter(activity, activity->state);
-		arm(activity);
-	}
-	return done;
-}
-
-static Verdict
-refuse_update(Activity *activity, const EventData *data)
-{
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->update_id, data))
-		return unchanged;
-	if (activity->state == STATE_RESET_REQUESTED && controls->reset_restore)
-		return refuse(ANSWER_PRECONDITION,
-					  "cannot update options while a deferred Reset(RestoreOriginalOptions) is pending");
-	return refuse(ANSWER_PRECONDITION,
-				  psprintf("Cannot update options for activity in state %s",
-						   state_name(activity->state)));
 }
 
 /* ------------------------------------------------------------------------
@@ -751,15 +329,15 @@ refuse_update(Activity *activity, const EventData *data)
 static Verdict
 not_found(Activity *activity, const EventData *data)
 {
-	return refuse(ANSWER_NOT_FOUND, NULL);
+	return verdict_refuse(ANSWER_NOT_FOUND, NULL);
 }
 
 static Verdict
 refuse_canceled(Activity *activity, const EventData *data)
 {
 	if (!state_in_progress(activity->state))
-		return refuse(ANSWER_NOT_FOUND, NULL);
-	return refuse(ANSWER_INVALID,
+		return verdict_refuse(ANSWER_NOT_FOUND, NULL);
+	return verdict_refuse(ANSWER_INVALID,
 				  "unable to mark activity as canceled without activity being request canceled first");
 }
 

@@ -21,6 +21,7 @@
 #include "effects.h"
 #include "guc.h"
 #include "json.h"
+#include "ledger.h"
 #include "options.h"
 #include "schedule.h"
 
@@ -259,8 +260,12 @@ delete_open(int64 run_id)
 			return false;
 	} while (store_delete(&activity, true) != STORE_OK);
 	heartbeat_take(run_id, &heartbeat);
-	if (state_in_progress(activity.state))
-		effects_worker_event(activity.worker, run_id, activity.attempt,
+	ledger_count(activity.options.task_queue, COUNT_TERMINATED, 1);
+	effects_closed(run_id);
+	if (!state_in_progress(activity.state))
+		return true;
+	ledger_ended(activity_taken_from(&activity));
+	effects_worker_event(activity.worker, run_id, activity.attempt,
 							 WORKER_EVENT_DELETED);
 	return true;
 }

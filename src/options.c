@@ -37,39 +37,44 @@
  */
 
 /*
- * duration_from_interval: microseconds of an interval, a day counting 24
- * hours.  "name" is the argument, for the message.
+ * duration_check: what is wrong with the interval, NULL when it is a duration;
+ * then *duration is its microseconds, a day counting 24 hours.
+ */
+const char *
+duration_check(const Interval *interval, int64 *duration)
+{
+	int64		days;
+
+	if (interval_is_infinite(interval))
+		return "must be finite";
+	if (interval->month != 0)
+		return "must not contain months, whose length varies";
+	if ((interval->day > 0 && interval->time < 0) ||
+		(interval->day < 0 && interval->time > 0))
+		return "must not mix signs";
+	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &days) ||
+		pg_add_s64_overflow(days, interval->time, duration))
+		return "out of range";
+	if (*duration < 0)
+		return "must not be negative";
+	*duration = Min(*duration, MAX_DURATION);
+	return NULL;
+}
+
+/*
+ * duration_from_interval: the same for an argument, whose name is for the
+ * message.
  */
 int64
 duration_from_interval(const Interval *interval, const char *name)
 {
-	int64		days;
-	int64		duration;
+	int64		duration = 0;
+	const char *problem = duration_check(interval, &duration);
 
-	if (interval_is_infinite(interval))
+	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: must be finite", name)));
-	if (interval->month != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: must not contain months", name),
-				 errdetail("The length of a month varies."),
-				 errhint("Use days, hours, minutes or seconds.")));
-	if ((interval->day > 0 && interval->time < 0) ||
-		(interval->day < 0 && interval->time > 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: must not mix signs", name)));
-	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &days) ||
-		pg_add_s64_overflow(days, interval->time, &duration))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: out of range", name)));
-	if (duration < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: must not be negative", name)));
+				 errmsg("invalid %s: %s", name, problem)));
 	return duration;
 }
 
@@ -160,8 +165,8 @@ retry_policy_default_maximum(int64 initial_interval)
 				   initial_interval);
 	if (pg_mul_s64_overflow(initial_interval, BUILTIN_MAXIMUM_FACTOR,
 							&interval))
-		return PG_INT64_MAX;
-	return interval;
+		return MAX_DURATION;
+	return Min(interval, MAX_DURATION);
 }
 
 /*
@@ -360,8 +365,8 @@ retry_policy_interval(const RetryPolicy *policy, int attempt)
 		interval = (double) policy->maximum_interval;
 	if (policy->jitter > 0)
 		interval *= 1 - policy->jitter * random_fraction();
-	if (interval >= (double) PG_INT64_MAX)
-		return PG_INT64_MAX;
+	if (interval >= (double) MAX_DURATION)
+		return MAX_DURATION;
 	return (int64) rint(interval);
 }
 

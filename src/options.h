@@ -10,8 +10,16 @@
 
 #include "activity.h"
 
+/*
+ * The longest duration, which is what longer ones count as: as a float8 it
+ * still fits into an interval.
+ */
+#define MAX_DURATION	(PG_INT64_MAX - 1023)
+
+extern const char *duration_check(const Interval *interval, int64 *duration);
 extern int64 duration_from_interval(const Interval *interval,
 									const char *name);
+extern int64 duration_from_text(char *string, const char *name);
 extern Interval *duration_to_interval(int64 duration);
 
 extern text *check_queue_name(text *name);
@@ -36,5 +44,6 @@ extern void options_normalise(Options *options, const text *activity_id,
 
 extern Jsonb *options_to_jsonb(const Options *options);
 extern void options_merge(Options *options, Jsonb *changes);
+extern void options_restore(Options *options, Jsonb *original);
 
 #endif							/* TASKQ_OPTIONS_H */

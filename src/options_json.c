@@ -35,7 +35,7 @@ duration_to_text(int64 duration)
  * duration_from_text: read an interval; what is no interval at all is an
  * invalid parameter like any other.
  */
-static int64
+int64
 duration_from_text(char *string, const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -195,6 +195,7 @@ read_duration(const char *key, const JsonbValue *value)
 	return duration_from_text(string, key);
 }
 
+/* what a float8 cannot hold is infinite, for the caller to refuse */
 static double
 read_float8(const char *key, const JsonbValue *value)
 {
@@ -202,7 +203,7 @@ read_float8(const char *key, const JsonbValue *value)
 		return 0;
 	if (value->type != jbvNumeric)
 		wrong_type(key, "a number");
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 											  NumericGetDatum(value->val.numeric)));
 }
 
@@ -384,4 +385,18 @@ options_merge(Options *options, Jsonb *changes)
 			merge_option(options, key, &item);
 	}
 	options_check_priority(options);
+}
+
+/*
+ * options_restore: the options that options_to_jsonb() has saved.  Unlike in a
+ * change, no limit of attempts means just that.
+ */
+void
+options_restore(Options *options, Jsonb *original)
+{
+	Jsonb	   *policy = json_get_object(original, "retry_policy");
+
+	options_merge(options, original);
+	options->retry_policy.maximum_attempts =
+		json_get_int64(policy, "maximum_attempts", 0);
 }

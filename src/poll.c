@@ -22,6 +22,8 @@
 #include "compat.h"
 #include "effects.h"
 #include "instance.h"
+#include "ledger.h"
+#include "limits.h"
 #include "options.h"
 #include "poll.h"
 #include "store.h"
@@ -53,10 +55,14 @@ enum
 typedef struct Poll
 {
 	FunctionCallInfo fcinfo;
+	const Admission *admission;
 	const char *identity;
 	int			wanted;
 	TimestampTz now;
 } Poll;
+
+/* who polled last in this session, for the list of those who wait */
+static char last_identity[POLLER_IDENTITY + 1] = "";
 
 static void
 put_duration(Datum *value, bool *null, int64 duration)
@@ -140,28 +146,37 @@ claim(Poll *poll, Lane *lane)
 		effects_alarm(activity.alarm);
 	if (started_before)
 		heartbeat_read(activity.run_id, &heartbeat);
+	ledger_count(activity.options.task_queue, COUNT_STARTED, 1);
+	ledger_duration(activity.options.task_queue, COUNT_SCHEDULE_TO_START_FIRST,
+					activity.started_time - activity.dispatch_time);
 	put_task(poll->fcinfo, &activity, &heartbeat);
 	return true;
 }
 
 /* the candidate to hand out next */
 static Lane *
-best_lane(Lane **lanes, int n)
+best_lane(const Admission *admission, Lane **lanes, int n)
 {
 	Lane	   *best = NULL;
+	double		best_pass = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		Lane	   *lane = lanes[i];
+		double		pass;
 
 		if (lane == NULL)
 			continue;
-		if (best == NULL || lane->pass < best->pass ||
-			(lane->pass == best->pass &&
+		pass = lane->pass + fairness_stride(admission, lane);
+		if (best == NULL || pass < best_pass ||
+			(pass == best_pass &&
 			 (lane->dispatch_time < best->dispatch_time ||
 			  (lane->dispatch_time == best->dispatch_time &&
 			   lane->run_id < best->run_id))))
+		{
 			best = lane;
+			best_pass = pass;
+		}
 	}
 	return best;
 }
@@ -181,31 +196,31 @@ poll_level(Poll *poll, Lane **lanes, int n)
 {
 	Lane	   *lane;
 
-	while (poll->wanted > 0 && (lane = best_lane(lanes, n)) != NULL)
+	if (n == 0)
+		return;
+	fairness_begin(poll->admission, lanes, n);
+	while (poll->wanted > 0 &&
+		   (lane = best_lane(poll->admission, lanes, n)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (!fairness_admit(poll->admission, lane))
+		{
+			drop_lane(lanes, n, lane);
+			continue;
+		}
 		if (claim(poll, lane))
 		{
 			poll->wanted--;
-			lane->pass += lane_stride(lane);
+			fairness_dispatched(poll->admission, lane);
 		}
+		else
+			fairness_refund(poll->admission, lane);
 		if (!lane_next(lane, poll->now))
 			drop_lane(lanes, n, lane);
 	}
 	for (int i = 0; i < n; i++)
 		if (lanes[i] != NULL)
 			lane_end(lanes[i]);
-}
-
-/* lane_stride: how far a task moves the virtual time of its lane */
-double
-lane_stride(const Lane *lane)
-{
-	double		weight = lane->fairness_weight;
-
-	if (weight == 0)
-		weight = 1;
-	return Max(1, 1000 / Min(Max(weight, 0.001), 1000));
 }
 
 /*
@@ -237,28 +252,108 @@ collect_level(ReadyScan *ready, Lane *lane, TimestampTz now, Lane ***lanes,
 	return lane;
 }
 
+/* go through the levels until enough is claimed */
+static void
+poll_levels(Poll *poll, text *task_queue)
+{
+	ReadyScan  *ready = ready_begin(task_queue);
+	int			max = 8;
+	Lane	  **lanes = palloc(max * sizeof(Lane *));
+	int			n;
+	Lane	   *lane = ready_next_lane(ready, NULL);
+
+	while (lane != NULL && poll->wanted > 0)
+	{
+		lane = collect_level(ready, lane, poll->now, &lanes, &n, &max);
+		poll_level(poll, lanes, n);
+	}
+	ready_end(ready);
+}
+
 /*
  * poll_queue: start up to max_tasks attempts and put them into the result.
  */
 void
 poll_queue(FunctionCallInfo fcinfo, const PollArguments *arguments)
 {
-	int			wanted = arguments->max_tasks;
-	Poll		poll = {fcinfo, arguments->identity, wanted, clock_now()};
-	ReadyScan  *ready = ready_begin(arguments->task_queue);
-	int			max = 8;
-	Lane	  **lanes = palloc(max * sizeof(Lane *));
-	int			n;
-	Lane	   *lane = ready_next_lane(ready, NULL);
+	Admission	admission;
+	Poll		poll;
+	int			claimed;
 
-	while (lane != NULL && poll.wanted > 0)
+	strlcpy(last_identity, arguments->identity, sizeof(last_identity));
+	limits_admit(&admission, arguments->task_queue, arguments->identity,
+				 arguments->max_tasks, arguments->max_tasks_per_second);
+	poll.fcinfo = fcinfo;
+	poll.admission = &admission;
+	poll.identity = arguments->identity;
+	poll.wanted = admission.granted;
+	poll.now = clock_now();
+	if (admission.granted > 0)
+		poll_levels(&poll, arguments->task_queue);
+	claimed = admission.granted - poll.wanted;
+	limits_settle(&admission, claimed);
+	if (claimed > 0)
+		effects_polled(arguments->task_queue, claimed);
+	else
+		ledger_count(arguments->task_queue, COUNT_EMPTY_POLLS, 1);
+}
+
+/* poll_last_identity: who polled last in this session. */
+const char *
+poll_last_identity(void)
+{
+	if (last_identity[0] == '\0')
+		strlcpy(last_identity, default_identity(), sizeof(last_identity));
+	return last_identity;
+}
+
+/* tasks that a poll would find in a lane: 0, 1, or 2 for more */
+static int
+ready_in_lane(const Admission *admission, Lane *lane, TimestampTz now,
+			  TimestampTz *next)
+{
+	int			found = 0;
+
+	while (found < 2 && lane_next(lane, now))
 	{
-		lane = collect_level(ready, lane, poll.now, &lanes, &n, &max);
-		poll_level(&poll, lanes, n);
+		if (!fairness_would_admit(admission, lane, next))
+			break;
+		if (lane_is_free(lane))
+			found++;
+	}
+	lane_end(lane);
+	return found;
+}
+
+/*
+ * poll_ready: would a poll now return tasks?  0, 1, or 2 for more.  If none,
+ * *next is the instant at which to look again unless something changes.
+ */
+int
+poll_ready(text *task_queue, TimestampTz *next)
+{
+	Admission	admission = {0};
+	TimestampTz now = clock_now();
+	ReadyScan  *ready;
+	Lane	   *lane = NULL;
+	int			found = 0;
+
+	if (!limits_would_admit(task_queue, next))
+		return 0;
+	*next = DT_NOEND;
+	admission.key = queue_key(task_queue);
+	admission.config = queue_config(task_queue);
+	ready = ready_begin(task_queue);
+	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		found += ready_in_lane(&admission, lane, now, next);
 	}
 	ready_end(ready);
-	if (poll.wanted < wanted)
-		effects_polled(arguments->task_queue);
+	if (found == 0)
+		*next = Min(*next, store_next_due(VARDATA_ANY(task_queue),
+										  VARSIZE_ANY_EXHDR(task_queue), now));
+	return found;
 }
 
 /*

@@ -21,6 +21,7 @@ extern void poll_arguments(FunctionCallInfo fcinfo, int first,
 						   PollArguments *arguments);
 extern void poll_queue(FunctionCallInfo fcinfo,
 					   const PollArguments *arguments);
-extern double lane_stride(const Lane *lane);
+extern const char *poll_last_identity(void);
+extern int	poll_ready(text *task_queue, TimestampTz *next);
 
 #endif							/* TASKQ_POLL_H */

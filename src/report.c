@@ -57,7 +57,7 @@ fail_instead(Report *report, const char *message)
 {
 	warn_oversized(message);
 	report->event = EVENT_FAIL;
-	report->data.failure = failure_server(message, NULL);
+	report->data.failure = failure_server(message, true, NULL);
 	report->data.next_retry_delay = 0;
 	report->checkpoint.given = false;
 }
@@ -115,6 +115,21 @@ arg_cause(FunctionCallInfo fcinfo, int n)
 	return cause;
 }
 
+static int64
+arg_retry_delay(FunctionCallInfo fcinfo, int n)
+{
+	int64		delay = 0;
+	const char *problem = PG_ARGISNULL(n) ? NULL :
+		duration_check(PG_GETARG_INTERVAL_P(n), &delay);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("NextRetryDelay is not a valid duration"),
+				 errdetail("It %s.", problem)));
+	return delay;
+}
+
 /*
  * report_failure: no success; the arguments from "first" on are those of
  * taskq.fail after the token.  All NULL = "no failure".
@@ -132,8 +147,7 @@ report_failure(Report *report, FunctionCallInfo fcinfo, int first)
 
 	memset(report, 0, sizeof(Report));
 	report->event = EVENT_FAIL;
-	report->data.next_retry_delay = arg_duration(fcinfo, first + 4,
-												 "NextRetryDelay");
+	report->data.next_retry_delay = arg_retry_delay(fcinfo, first + 4);
 	if (message || type || details || non_retryable || stack_trace || cause)
 		report->data.failure = failure_application(message, type, details,
 												   non_retryable, stack_trace,
@@ -143,7 +157,7 @@ report_failure(Report *report, FunctionCallInfo fcinfo, int first)
 		warn_oversized("Failure exceeds size limit.");
 		report->data.failure =
 			failure_truncated(report->data.failure,
-							  (Size) taskq_max_payload_size * 1024);
+							  (Size) taskq_max_payload_size * 1024, true);
 	}
 	if (oversized(checkpoint))
 		warn_oversized("Last heartbeat details exceed size limit.");
@@ -175,17 +189,43 @@ report_by_token(Report *report, Datum token, Activity *activity)
 				   &report->checkpoint, activity);
 }
 
+/*
+ * What to call the activity of a token that is not valid: its activity id, its
+ * run id, or the token itself when nothing is known by it.
+ */
+static char *
+name_of_token(Datum token)
+{
+	Activity	activity;
+	int64		run_id;
+	int64		nonce;
+
+	if (!token_read(DatumGetUUIDP(token), &run_id, &nonce) ||
+		!(store_find(run_id, &activity) ||
+		  store_find_closed(run_id, &activity)))
+		return DatumGetCString(DirectFunctionCall1(uuid_out, token));
+	if (activity.activity_id != NULL)
+		return text_to_cstring(activity.activity_id);
+	return psprintf(INT64_FORMAT, run_id);
+}
+
+/* TQ001, or a warning of that code, for such a token */
+static void
+report_stale(int elevel, Datum token)
+{
+	ereport(elevel,
+			(errcode(ERRCODE_TASKQ_NOT_FOUND),
+			 errmsg("activity not found for ID: %s", name_of_token(token)),
+			 errdetail("The attempt of this task token is over, or it never existed.")));
+}
+
 static Verdict
 call_by_token(FunctionCallInfo fcinfo, Report *report, Activity *activity)
 {
 	Verdict		verdict = report_by_token(report, PG_GETARG_DATUM(0), activity);
 
 	if (verdict.answer == ANSWER_NOT_FOUND)
-		ereport(ERROR,
-				(errcode(ERRCODE_TASKQ_NOT_FOUND),
-				 errmsg("activity not found for ID: %s",
-						DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)))),
-				 errdetail("The attempt of this task token is over, or it never existed.")));
+		report_stale(ERROR, PG_GETARG_DATUM(0));
 	raise_refusal(&verdict, activity, 0);
 	return verdict;
 }
@@ -204,7 +244,7 @@ call_by_id(FunctionCallInfo fcinfo, int run_id_arg, Report *report,
 	verdict = execute(&address, report->event, &report->data,
 					  &report->checkpoint, activity);
 	if (verdict.answer == ANSWER_NOT_FOUND)
-		raise_not_found(activity_id, address.run_id);
+		raise_run_not_found(address.run_id);
 	raise_refusal(&verdict, activity, address.run_id);
 	return verdict;
 }
@@ -470,13 +510,14 @@ in_run_order(Entry *entries, int count)
 	return order;
 }
 
-/* carry out one report per entry; "prepare" makes it from the entry */
+/* makes the report of an entry from what is common to all */
 typedef void (*PrepareReport) (Report *report, const Entry *entry,
-							   FunctionCallInfo fcinfo, const char *identity);
+							   const Report *common);
 
+/* carry out one report per entry */
 static void
-report_all(FunctionCallInfo fcinfo, Entry *entries, int count,
-		   PrepareReport prepare, const char *identity)
+report_all(Entry *entries, int count, PrepareReport prepare,
+		   const Report *common)
 {
 	Entry	  **order = in_run_order(entries, count);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -492,7 +533,7 @@ report_all(FunctionCallInfo fcinfo, Entry *entries, int count,
 		Verdict		verdict;
 
 		CHECK_FOR_INTERRUPTS();
-		prepare(&report, entry, fcinfo, identity);
+		prepare(&report, entry, common);
 		verdict = report_by_token(&report, entry->token, &activity);
 		entry->ok = verdict.answer == ANSWER_DONE ||
 			verdict.answer == ANSWER_UNCHANGED;
@@ -506,25 +547,21 @@ report_all(FunctionCallInfo fcinfo, Entry *entries, int count,
 }
 
 static void
-prepare_complete(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
-				 const char *identity)
+prepare_complete(Report *report, const Entry *entry, const Report *common)
 {
-	report_complete(report, false, entry->payload, identity);
+	report_complete(report, false, entry->payload, common->data.identity);
 }
 
 static void
-prepare_fail(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
-			 const char *identity)
+prepare_fail(Report *report, const Entry *entry, const Report *common)
 {
-	report_failure(report, fcinfo, 1);
-	report->data.identity = identity;
+	*report = *common;
 }
 
 static void
-prepare_heartbeat(Report *report, const Entry *entry, FunctionCallInfo fcinfo,
-				  const char *identity)
+prepare_heartbeat(Report *report, const Entry *entry, const Report *common)
 {
-	report_heartbeat(report, entry->payload, identity);
+	report_heartbeat(report, entry->payload, common->data.identity);
 }
 
 PG_FUNCTION_INFO_V1(taskq_complete_many);
@@ -534,12 +571,13 @@ Datum
 taskq_complete_many(PG_FUNCTION_ARGS)
 {
 	Entry	   *entries;
+	Report		common = {0};
 	int			count;
 
 	begin_writing("taskq.complete_many()");
 	entries = read_entries(fcinfo, 1, "results", &count);
-	report_all(fcinfo, entries, count, prepare_complete,
-			   arg_identity(fcinfo, 2));
+	common.data.identity = arg_identity(fcinfo, 2);
+	report_all(entries, count, prepare_complete, &common);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < count; i++)
 	{
@@ -558,13 +596,14 @@ Datum
 taskq_fail_many(PG_FUNCTION_ARGS)
 {
 	Entry	   *entries;
-	Report		checked;
+	Report		common;
 	int			count;
 
 	begin_writing("taskq.fail_many()");
 	entries = read_entries(fcinfo, -1, NULL, &count);
-	report_failure(&checked, fcinfo, 1);
-	report_all(fcinfo, entries, count, prepare_fail, arg_identity(fcinfo, 9));
+	report_failure(&common, fcinfo, 1);
+	common.data.identity = arg_identity(fcinfo, 9);
+	report_all(entries, count, prepare_fail, &common);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < count; i++)
 	{
@@ -585,12 +624,13 @@ Datum
 taskq_heartbeat_many(PG_FUNCTION_ARGS)
 {
 	Entry	   *entries;
+	Report		common = {0};
 	int			count;
 
 	begin_writing("taskq.heartbeat_many()");
 	entries = read_entries(fcinfo, 1, "details", &count);
-	report_all(fcinfo, entries, count, prepare_heartbeat,
-			   arg_identity(fcinfo, 2));
+	common.data.identity = arg_identity(fcinfo, 2);
+	report_all(entries, count, prepare_heartbeat, &common);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < count; i++)
 	{
@@ -616,20 +656,17 @@ taskq_complete_and_poll(PG_FUNCTION_ARGS)
 {
 	PollArguments arguments;
 	Entry	   *entries;
+	Report		common = {0};
 	int			count;
 
 	begin_writing("taskq.complete_and_poll()");
 	entries = read_entries(fcinfo, 1, "results", &count);
 	poll_arguments(fcinfo, 2, &arguments);
-	report_all(fcinfo, entries, count, prepare_complete,
-			   arg_identity(fcinfo, 3));
+	common.data.identity = arg_identity(fcinfo, 3);
+	report_all(entries, count, prepare_complete, &common);
 	for (int i = 0; i < count; i++)
 		if (!entries[i].ok)
-			ereport(WARNING,
-					(errcode(ERRCODE_WARNING),
-					 errmsg("activity not found for ID: %s",
-							DatumGetCString(DirectFunctionCall1(uuid_out, entries[i].token))),
-					 errdetail("The attempt of this task token is over, or it never existed.")));
+			report_stale(WARNING, entries[i].token);
 	InitMaterializedSRF(fcinfo, 0);
 	poll_queue(fcinfo, &arguments);
 	return (Datum) 0;

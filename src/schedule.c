@@ -21,7 +21,9 @@
 #include "clock.h"
 #include "compat.h"
 #include "effects.h"
+#include "ledger.h"
 #include "options.h"
+#include "queue_config.h"
 #include "schedule.h"
 #include "store.h"
 
@@ -77,16 +79,13 @@ typedef struct ScheduleCall
  */
 
 static void
-check_activity_id(const text *activity_id)
+check_activity_id_set(const text *activity_id)
 {
-	if (activity_id == NULL)
-		return;
-	if (VARSIZE_ANY_EXHDR(activity_id) == 0)
+	if (activity_id != NULL && VARSIZE_ANY_EXHDR(activity_id) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("activityId is not set"),
 				 errhint("Leave it NULL for an activity without an id.")));
-	check_name_length(activity_id, "activityId");
 }
 
 static void
@@ -96,13 +95,19 @@ check_input(Datum input, bool null)
 		check_payload_size(input, "input");
 }
 
+/* "many": the activity ids are an array, which is read later */
 static void
-read_names(FunctionCallInfo fcinfo, Activity *activity)
+read_names(FunctionCallInfo fcinfo, Activity *activity, bool many)
 {
 	require_arg(fcinfo, ARG_TASK_QUEUE, "taskQueue");
 	activity->options.task_queue =
 		check_queue_name(arg_text(fcinfo, ARG_TASK_QUEUE));
 	require_arg(fcinfo, ARG_ACTIVITY_TYPE, "activityType");
+	if (!many)
+	{
+		activity->activity_id = arg_text(fcinfo, ARG_ACTIVITY_ID);
+		check_activity_id_set(activity->activity_id);
+	}
 	activity->activity_type = arg_text(fcinfo, ARG_ACTIVITY_TYPE);
 	if (VARSIZE_ANY_EXHDR(activity->activity_type) == 0)
 		ereport(ERROR,
@@ -197,15 +202,16 @@ read_policies(FunctionCallInfo fcinfo, ScheduleCall *call)
 		call->conflict = CONFLICT_USE_EXISTING;
 }
 
-/* all arguments but the ids and inputs, in the order in which they are judged */
+/* all arguments but arrays and inputs, in the order in which they are judged */
 static void
-read_call(FunctionCallInfo fcinfo, ScheduleCall *call)
+read_call(FunctionCallInfo fcinfo, ScheduleCall *call, bool many)
 {
 	Activity   *activity = &call->activity;
 
 	memset(call, 0, sizeof(ScheduleCall));
-	read_names(fcinfo, activity);
+	read_names(fcinfo, activity, many);
 	read_options(fcinfo, &activity->options);
+	check_name_length(activity->activity_id, "activityId");
 	check_name_length(activity->activity_type, "activityType");
 	options_check_priority(&activity->options);
 	read_timeouts(fcinfo, &activity->options);
@@ -338,11 +344,33 @@ schedule_one(Activity *activity, const ScheduleCall *call, int64 *run_id)
 	return true;
 }
 
-/* what others hear of new runs */
+/* TQ004 when n more tasks are too many for the queue */
 static void
-tell_scheduled(const Activity *activity)
+check_backlog(const text *task_queue, int n)
 {
-	effects_task_due(activity->options.task_queue, activity->dispatch_time);
+	const QueueConfig *config = queue_config(task_queue);
+	int			limit;
+
+	if (config == NULL || config->max_backlog == 0 || n == 0)
+		return;
+	limit = config->max_backlog;
+	if (n > limit ||
+		store_count_due(task_queue, clock_now(), limit - n + 1) > limit - n)
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_RESOURCE_EXHAUSTED),
+				 errmsg("backlog limit of task queue \"%s\" reached",
+						text_to_cstring(task_queue)),
+				 errdetail("max_backlog is %d.", limit),
+				 errhint("Try again later, or raise max_backlog with taskq.configure_queue().")));
+}
+
+/* what others hear of n new runs */
+static void
+tell_scheduled(const Activity *activity, int n)
+{
+	ledger_count(activity->options.task_queue, COUNT_SCHEDULED, n);
+	ledger_count(activity->options.task_queue, COUNT_ADDED, n);
+	effects_tasks_due(activity->options.task_queue, activity->dispatch_time, n);
 	if (activity->alarm != DT_NOEND)
 		effects_alarm(activity->alarm);
 }
@@ -381,9 +409,10 @@ schedule_again(FunctionCallInfo fcinfo, Activity *closed)
 	activity->summary = closed->summary;
 	activity->search_attributes = closed->search_attributes;
 	schedule_prepare(activity, clock_now());
+	check_backlog(activity->options.task_queue, 1);
 	activity->run_id = store_next_run_id();
 	(void) schedule_one(activity, &call, &run_id);
-	tell_scheduled(activity);
+	tell_scheduled(activity, 1);
 	put_scheduled(fcinfo, run_id, activity->activity_id, true);
 }
 
@@ -401,18 +430,17 @@ taskq_schedule(PG_FUNCTION_ARGS)
 	bool		created;
 
 	begin_writing("taskq.schedule()");
-	read_call(fcinfo, &call);
-	activity->activity_id = arg_text(fcinfo, ARG_ACTIVITY_ID);
-	check_activity_id(activity->activity_id);
+	read_call(fcinfo, &call, false);
 	activity->input = arg_varlena(fcinfo, ARG_INPUT);
 	check_input(PointerGetDatum(activity->input), activity->input == NULL);
 
 	InitMaterializedSRF(fcinfo, 0);
 	schedule_prepare(activity, clock_now());
+	check_backlog(activity->options.task_queue, 1);
 	activity->run_id = store_next_run_id();
 	created = schedule_one(activity, &call, &run_id);
 	if (created)
-		tell_scheduled(activity);
+		tell_scheduled(activity, 1);
 	put_scheduled(fcinfo, run_id, activity->activity_id, created);
 	return (Datum) 0;
 }
@@ -481,7 +509,8 @@ read_items(FunctionCallInfo fcinfo, int *count)
 			items[i].input = (struct varlena *) DatumGetPointer(inputs[i]);
 		if (ids != NULL && !id_nulls[i])
 			items[i].activity_id = DatumGetTextPP(ids[i]);
-		check_activity_id(items[i].activity_id);
+		check_activity_id_set(items[i].activity_id);
+		check_name_length(items[i].activity_id, "activityId");
 	}
 	return items;
 }
@@ -502,16 +531,17 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 	NewRun	   *items;
 	NewRun	  **order;
 	int			count;
-	bool		any = false;
+	int			created = 0;
 	MemoryContext row_context;
 	MemoryContext old_context;
 
 	begin_writing("taskq.schedule_many()");
-	read_call(fcinfo, &call);
+	read_call(fcinfo, &call, true);
 	items = read_items(fcinfo, &count);
 
 	InitMaterializedSRF(fcinfo, 0);
 	schedule_prepare(&call.activity, clock_now());
+	check_backlog(call.activity.options.task_queue, count);
 	order = palloc(sizeof(NewRun *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
@@ -535,13 +565,13 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 		activity.input = item->input;
 		activity.activity_id = item->activity_id;
 		item->created = schedule_one(&activity, &call, &item->run_id);
-		any |= item->created;
+		created += item->created;
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(row_context);
-	if (any)
-		tell_scheduled(&call.activity);
+	if (created > 0)
+		tell_scheduled(&call.activity, created);
 	for (int i = 0; i < count; i++)
 		put_scheduled(fcinfo, items[i].run_id, items[i].activity_id,
 					  items[i].created);

@@ -16,8 +16,11 @@
  *	It is held for memory work only: no catalog access, no allocation, nothing
  *	that can fail, and no other lock under it except a slot's mutex.
  *
- *	slot->mutex, a spinlock, covers the timer hints and current_leaf.  It is
- *	held for a few instructions, and alone.
+ *	control->queue_lock, an LWLock, covers the tables of queue_state.c, and
+ *	control->waiter_lock the lists of wait.c; held alone, for memory work.
+ *
+ *	slot->mutex, a spinlock, covers the timer hints, current_leaf and what
+ *	counts.c needs.  It is held for a few instructions, and alone.
  *
  * Three things are read without a lock, since being wrong is harmless there:
  * database and state in shmem_my_slot() (a hint may go astray), worker_proc
@@ -42,9 +45,12 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "queue_state.h"
 #include "shmem.h"
+#include "wait.h"
 
 #define TRANCHE_NAME	"taskq"
+#define LOCKS			3
 
 Control    *control = NULL;
 
@@ -112,7 +118,9 @@ request_shmem(void)
 		prev_shmem_request_hook();
 
 	RequestAddinShmemSpace(block_size());
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	RequestAddinShmemSpace(queue_state_shmem_size());
+	RequestAddinShmemSpace(wait_shmem_size());
+	RequestNamedLWLockTranche(TRANCHE_NAME, LOCKS);
 }
 
 /*
@@ -123,7 +131,9 @@ lay_out(void)
 {
 	char	   *next = (char *) control + MAXALIGN(sizeof(Control));
 
-	control->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+	control->lock = &GetNamedLWLockTranche(TRANCHE_NAME)[0].lock;
+	control->queue_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock;
+	control->waiter_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[2].lock;
 	control->databases = taskq_max_databases;
 	control->channels = taskq_max_listened_queues;
 
@@ -160,6 +170,8 @@ start_shmem(void)
 		memset(control, 0, block_size());
 		lay_out();
 	}
+	queue_state_shmem_init();
+	wait_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -195,6 +207,10 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->wake_at = DT_NOBEGIN;
 	slot->alarm_from = DT_NOEND;
 	slot->rescan = true;
+	slot->count_wanted = false;
+	slot->count_blocked = false;
+	slot->counting = false;
+	slot->committing = 0;
 	slot->current_leaf = -1;
 	slot->ring_first = 0;
 	slot->ring_used = 0;

@@ -55,6 +55,10 @@ typedef struct DatabaseSlot
 	TimestampTz wake_at;		/* worker sleeps until then (taskq's clock) */
 	TimestampTz alarm_from;		/* least alarm announced since it last looked */
 	bool		rescan;			/* read the whole open table again */
+	bool		count_wanted;	/* see counts.c */
+	bool		count_blocked;	/* by prepared transactions */
+	bool		counting;		/* commits that move numbers have to wait */
+	uint32		committing;		/* such commits in progress */
 	int			current_leaf;	/* closed leaf being filled, -1 = unknown */
 	uint32		ring_first;		/* oldest hint */
 	uint32		ring_used;
@@ -98,6 +102,8 @@ typedef struct ListenedChannel
 typedef struct Control
 {
 	LWLock	   *lock;
+	LWLock	   *queue_lock;		/* covers queue_state.c's tables */
+	LWLock	   *waiter_lock;	/* covers wait.c's lists */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
 	int			databases;		/* taskq_max_databases as of startup */

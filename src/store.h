@@ -44,7 +44,8 @@ struct Lane
 	TimestampTz dispatch_time;	/* of the candidate */
 	int64		run_id;
 	double		fairness_weight;	/* of the candidate, 0 = unset */
-	double		pass;			/* virtual time, for poll.c */
+	double		pass;			/* virtual time, for limits.c */
+	bool		fair;			/* it counts */
 	struct IndexScanDescData *scan;
 	struct TupleTableSlot *slot;
 };
@@ -54,13 +55,19 @@ extern void ready_end(ReadyScan *ready);
 extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);
 extern bool lane_next(Lane *lane, TimestampTz now);
 extern void lane_activity(Lane *lane, Activity *activity);
+extern bool lane_is_free(const Lane *lane);
 extern void lane_end(Lane *lane);
 
+extern int	store_count_due(const text *task_queue, TimestampTz now,
+							int limit);
 extern TimestampTz store_next_due(const char *queue, int length,
 								  TimestampTz after);
 extern int	store_alarms(TimestampTz after, int64 after_run_id,
 						 TimestampTz until, TimerHint *hints, int limit,
 						 TimestampTz *next);
+extern void store_scan_attempts(void (*callback) (const text *task_queue,
+													  void *arg),
+								void *arg);
 extern bool store_scan_in_progress(uint32 *block, TimerHint *hints,
 								   int *n, int limit);
 

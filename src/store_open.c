@@ -259,16 +259,22 @@ row_open_lane_key(TupleTableSlot *slot, int16 *level, text **fairness_key)
 	*fairness_key = DatumGetTextPCopy(slot->tts_values[COL_FAIRNESS_KEY]);
 }
 
+bool
+row_open_in_progress(TupleTableSlot *slot)
+{
+	bool		null;
+
+	return state_in_progress((State) DatumGetInt16(slot_getattr(slot, COL_STATE + 1, &null)));
+}
+
 /* run_id and first deadline, when an attempt is in progress */
 bool
 row_open_timer(TupleTableSlot *slot, TimerHint *hint)
 {
-	bool		null;
-	State		state = (State) DatumGetInt16(slot_getattr(slot, COL_STATE + 1, &null));
 	HeapTuple	tuple;
 	Activity	activity;
 
-	if (!state_in_progress(state))
+	if (!row_open_in_progress(slot))
 		return false;
 	tuple = ExecCopySlotHeapTuple(slot);
 	row_open_activity(tuple, slot->tts_tupleDescriptor, &activity);

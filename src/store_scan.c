@@ -15,11 +15,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/procarray.h"
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
@@ -168,6 +172,28 @@ lane_activity(Lane *lane, Activity *activity)
 	row_open_activity(tuple, lane->slot->tts_tupleDescriptor, activity);
 }
 
+/*
+ * lane_is_free: is nobody else about to write the lane's candidate?
+ */
+bool
+lane_is_free(const Lane *lane)
+{
+	HeapTuple	tuple;
+	TransactionId xmax;
+	bool		free = true;
+
+	tuple = ExecFetchSlotHeapTuple(lane->slot, false, NULL);
+	if (tuple->t_data->t_infomask & HEAP_XMAX_INVALID)
+		return true;
+	if (tuple->t_data->t_infomask & HEAP_XMAX_IS_MULTI)
+		return false;
+	xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+	if (TransactionIdIsInProgress(xmax) &&
+		!TransactionIdIsCurrentTransactionId(xmax))
+		free = false;
+	return free;
+}
+
 /* lane_end: release what the lane holds. */
 void
 lane_end(Lane *lane)
@@ -177,6 +203,27 @@ lane_end(Lane *lane)
 	index_endscan(lane->scan);
 	ExecDropSingleTupleTableSlot(lane->slot);
 	lane->scan = NULL;
+}
+
+/*
+ * store_count_due: how many tasks of the queue could be started at "now", at
+ * most "limit".
+ */
+int
+store_count_due(const text *task_queue, TimestampTz now, int limit)
+{
+	ReadyScan  *ready = ready_begin(task_queue);
+	Lane	   *lane = NULL;
+	int			n = 0;
+
+	while (n < limit && (lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		while (n < limit && lane_next(lane, now))
+			n++;
+		lane_end(lane);
+	}
+	ready_end(ready);
+	return n;
 }
 
 /*
@@ -340,4 +387,36 @@ store_scan_in_progress(uint32 *block, TimerHint *hints, int *n, int limit)
 	table_close(table, NoLock);
 	*block = last + 1;
 	return true;
+}
+
+/*
+ * store_scan_attempts: call back for each attempt in progress, as of the active
+ * snapshot, with the queue that it was taken from.
+ */
+void
+store_scan_attempts(void (*callback) (const text *task_queue, void *arg),
+					void *arg)
+{
+	Relation	table = table_open(catalog()->open, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		HeapTuple	tuple;
+		Activity	activity;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!row_open_in_progress(slot))
+			continue;
+		tuple = ExecCopySlotHeapTuple(slot);
+		row_open_activity(tuple, slot->tts_tupleDescriptor, &activity);
+		callback(activity_taken_from(&activity), arg);
+		heap_freetuple(tuple);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(table, NoLock);
 }

@@ -48,6 +48,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "launcher.h"
+#include "limits.h"
 #include "listen.h"
 #include "retention.h"
 #include "shmem.h"
@@ -68,6 +69,7 @@
 /* In the order in which they are run. */
 static const Chore chores[] = {
 	{"timers", timers_run, true},
+	{"counts", counts_run, false},
 	{"notify", listen_run, false},
 	{"retention", retention_run, false},
 };
@@ -117,6 +119,7 @@ add_context(void *arg)
 static void
 give_back(int code, Datum arg)
 {
+	counts_stop();
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	if (my_slot->worker_pid == MyProcPid)
 	{

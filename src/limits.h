@@ -1,0 +1,56 @@
+/*
+ * limits.h
+ *		How many tasks a poll may take: rates, max_started, pauses; and which
+ *		fairness key comes next.
+ */
+#ifndef TASKQ_LIMITS_H
+#define TASKQ_LIMITS_H
+
+#include "queue_config.h"
+#include "queue_state.h"
+#include "store.h"
+
+/* What a poll may do. */
+typedef struct Admission
+{
+	text	   *task_queue;
+	QueueKey	key;
+	const QueueConfig *config;	/* a copy, NULL = none */
+	int			granted;		/* tasks it may start */
+	double		spacing;		/* us per token taken, 0 = no rate limit */
+} Admission;
+
+/* Where the limit of a queue comes from. */
+typedef enum RateSource
+{
+	RATE_NONE,
+	RATE_API,
+	RATE_WORKER,
+	RATE_SYSTEM
+} RateSource;
+
+extern RateSource limits_effective_rate(const QueueConfig *config,
+										double worker_rate, double *rate);
+extern void limits_admit(Admission *admission, text *task_queue,
+						 const char *identity, int wanted,
+						 double worker_rate);
+extern void limits_settle(Admission *admission, int claimed);
+extern bool limits_would_admit(text *task_queue, TimestampTz *when);
+
+extern void fairness_begin(const Admission *admission, Lane **lanes, int n);
+extern double fairness_stride(const Admission *admission, const Lane *lane);
+extern bool fairness_admit(const Admission *admission, Lane *lane);
+extern void fairness_refund(const Admission *admission, Lane *lane);
+extern void fairness_dispatched(const Admission *admission, Lane *lane);
+extern bool fairness_would_admit(const Admission *admission, const Lane *lane,
+								 TimestampTz *when);
+
+/* counts.c: how many attempts of each queue run */
+extern TimestampTz counts_run(void);
+extern void counts_stop(void);
+extern void counts_wanted(void);
+extern bool counts_await(const QueueKey *key);
+extern void counts_enter_commit(void);
+extern void counts_leave_commit(void);
+
+#endif							/* TASKQ_LIMITS_H */

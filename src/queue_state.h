@@ -1,0 +1,147 @@
+/*
+ * queue_state.h
+ *		What shared memory knows of task queues: limiters, virtual time,
+ *		counters, pollers.
+ */
+#ifndef TASKQ_QUEUE_STATE_H
+#define TASKQ_QUEUE_STATE_H
+
+#include "datatype/timestamp.h"
+#include "storage/lwlock.h"
+#include "utils/hsearch.h"
+
+#include "taskq.h"
+
+/* Counters of taskq.stat_task_queues, in the order of its columns. */
+typedef enum QueueCounter
+{
+	COUNT_SCHEDULED,
+	COUNT_STARTED,
+	COUNT_COMPLETED,
+	COUNT_FAILED,
+	COUNT_RETRIED,
+	COUNT_CANCELED,
+	COUNT_TERMINATED,
+	COUNT_TIMED_OUT_SCHEDULE_TO_START,
+	COUNT_TIMED_OUT_START_TO_CLOSE,
+	COUNT_TIMED_OUT_SCHEDULE_TO_CLOSE,
+	COUNT_TIMED_OUT_HEARTBEAT,
+	COUNT_HEARTBEATS,
+	COUNT_EMPTY_POLLS,
+	COUNT_ADDED,				/* entered the queue, retries included */
+	QUEUE_COUNTERS
+} QueueCounter;
+
+/* Histograms: bucket i counts what took less than 1 ms << i, the last the rest. */
+#define HISTOGRAM_BUCKETS	24
+#define COUNT_SCHEDULE_TO_START_FIRST	QUEUE_COUNTERS
+#define COUNT_EXECUTION_FIRST	(QUEUE_COUNTERS + HISTOGRAM_BUCKETS)
+#define ALL_COUNTERS			(QUEUE_COUNTERS + 2 * HISTOGRAM_BUCKETS)
+
+/* Rates: buckets of RATE_BUCKET seconds, of which the full ones count. */
+#define RATE_BUCKET			5
+#define RATE_BUCKETS		7	/* six full ones and the current one */
+
+typedef struct QueueKey
+{
+	Oid			database;
+	uint32		unused;			/* zero: the key is hashed as bytes */
+	uint64		hash;			/* of the queue's name */
+} QueueKey;
+
+/* A rate limiter (GCRA): when the next token would be due without burst. */
+typedef struct Limiter
+{
+	double		next;			/* us since 2000, 0 = never used */
+	double		spacing;		/* us between tokens as of then */
+} Limiter;
+
+typedef struct QueueState
+{
+	QueueKey	key;
+	uint16		name_length;
+	char		name[MAX_NAME_LENGTH];
+	TimestampTz last_used;
+
+	/* rate limits */
+	double		worker_rate;	/* asked for by the last poll, 0 = none */
+	Limiter		limiter;
+	TimestampTz limited_at;		/* a task was held back then */
+
+	/* attempts running, for max_started */
+	bool		started_known;
+	bool		being_counted;
+	int64		started;		/* committed */
+	int64		reserved;		/* by polls in progress */
+
+	/* fairness */
+	double		level_time[LEVELS]; /* virtual time of the last dispatch */
+	uint64		level_round[LEVELS];	/* counts polls with several lanes */
+
+	/* statistics */
+	TimestampTz stats_reset;
+	uint64		counters[ALL_COUNTERS];
+	int64		bucket_start[RATE_BUCKETS]; /* in units of RATE_BUCKET */
+	uint32		added[RATE_BUCKETS];
+	uint32		dispatched[RATE_BUCKETS];
+} QueueState;
+
+typedef struct LaneKey
+{
+	Oid			database;
+	int32		level;			/* 0: the limiter of the key on all levels */
+	uint64		queue_hash;
+	uint64		key_hash;
+} LaneKey;
+
+typedef struct LaneState
+{
+	LaneKey		key;
+	double		time;			/* virtual time */
+	uint64		round;			/* last one in which it had a task */
+	Limiter		limiter;
+	TimestampTz last_used;
+} LaneState;
+
+typedef struct PollerKey
+{
+	Oid			database;
+	uint32		unused;
+	uint64		queue_hash;
+	uint64		identity_hash;
+} PollerKey;
+
+#define POLLER_IDENTITY		200
+#define POLLER_LIFETIME		(5 * 60 * USECS_PER_SEC)
+
+typedef struct PollerState
+{
+	PollerKey	key;
+	TimestampTz last_access;
+	double		rate;			/* 0 = none asked for */
+	int			waiting;		/* sessions in wait_for_task */
+	char		identity[POLLER_IDENTITY + 1];
+} PollerState;
+
+extern Size queue_state_shmem_size(void);
+extern void queue_state_shmem_init(void);
+
+extern void queue_state_lock(LWLockMode mode);
+extern void queue_state_unlock(void);
+
+/* caller holds the lock, exclusively where something is created */
+extern QueueKey queue_key(const text *task_queue);
+extern QueueState *queue_state_find(const QueueKey *key);
+extern QueueState *queue_state_get(const QueueKey *key, const char *name,
+								   int length);
+extern LaneState *lane_state_find(const LaneKey *key);
+extern LaneState *lane_state_get(const LaneKey *key);
+extern PollerState *poller_state_get(const QueueKey *key,
+									 const char *identity);
+extern void queue_state_count(QueueState *state, int counter, int64 n);
+extern void queue_state_forget_database(Oid database);
+
+extern HTAB *queue_states;
+extern HTAB *poller_states;
+
+#endif							/* TASKQ_QUEUE_STATE_H */

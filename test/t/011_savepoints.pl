@@ -1,0 +1,82 @@
+# A savepoint that is rolled back gives its tasks back, at once and to anybody,
+# and takes back what it scheduled and reported; what was done before and after
+# it stays.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Taskq;
+use TaskqTest;
+use Test::More;
+
+my $node = activity_node('main', 'taskq.notify_interval = 0');
+my $session = $node->background_psql('postgres');
+my $once = 'retry_policy => taskq.retry_policy(maximum_attempts => 1)';
+
+start($node, 'first');
+my $before = schedule($node, 'before');
+my $inside = schedule($node, 'inside',
+	"start_to_close_timeout => '300 ms', $once");
+my $after = schedule($node, 'after');
+
+$session->query_safe(
+	"BEGIN;
+	 SELECT FROM taskq.poll('before');
+	 SAVEPOINT s;
+	 SELECT FROM taskq.poll('inside');
+	 SELECT FROM taskq.schedule('new', 't', start_to_close_timeout => '1 h');
+	 SELECT taskq.complete_by_id(run_id => $before);
+	 ROLLBACK TO s;
+	 SELECT FROM taskq.poll('after')");
+is(sql($node, "SELECT count(*) FROM taskq.poll('before')"),
+	0, 'what was polled before the savepoint is held');
+is(sql($node, "SELECT count(*) FROM taskq.poll('after')"),
+	0, 'what was polled after it, too');
+is(sql($node, "SELECT run_id, attempt FROM taskq.poll('inside')"),
+	"$inside|1", 'what was polled inside is back before the transaction ends');
+$session->query_safe('COMMIT');
+is( sql($node,
+		"SELECT task_queue, run_state, attempt, state_transition_count FROM taskq.activities
+		  WHERE run_id IN ($before, $after) ORDER BY run_id"),
+	"before|started|1|2\nafter|started|1|2",
+	'the rest is committed');
+is(sql($node, "SELECT count(*) FROM taskq.poll('new')"),
+	0, 'what was scheduled inside is not');
+
+# the same session takes the same task again
+my $again = schedule($node, 'again',
+	"start_to_close_timeout => '300 ms', $once");
+$session->query_safe(
+	"BEGIN;
+	 SAVEPOINT s;
+	 SELECT FROM taskq.poll('again');
+	 ROLLBACK TO s;
+	 CREATE TEMP TABLE token ON COMMIT DROP AS SELECT task_token, attempt FROM taskq.poll('again')");
+is($session->query_safe('SELECT attempt FROM token'), 1,
+	'a task is polled again after the savepoint');
+is( $session->query_safe('SELECT taskq.complete(task_token) IS NOT NULL FROM token'),
+	't', 'and can be completed');
+$session->query_safe('COMMIT');
+is(activity($node, $again, 'status'), 'completed', 'by its second token');
+
+# who listens hears of tasks that come back with a savepoint
+my $returned = schedule($node, 'returned');
+my $channel = $session->query_safe("SELECT taskq.channel('returned')");
+my $poller = $node->background_psql('postgres');
+$session->query_safe("LISTEN $channel");
+$poller->query_safe(
+	"BEGIN;
+	 SAVEPOINT s;
+	 SELECT FROM taskq.poll('returned')");
+$session->query_safe('SELECT 1');
+$poller->query_safe('ROLLBACK TO s; COMMIT');
+like(hear($session, qr/notification "$channel"/),
+	qr/notification "$channel"/, 'a notification tells of them');
+$_->quit for $session, $poller;
+
+done_testing();
