@@ -820,12 +820,303 @@ CREATE PROCEDURE taskq.wait_for_close(
 COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_status, jsonb, jsonb)
   IS 'sleep until the activity is closed, or the time is up';
 
+
+CREATE FUNCTION taskq.queue_rates(
+  task_queue text,
+  OUT add_rate float8, OUT dispatch_rate float8, OUT rate_limit float8, OUT rate_limit_source text,
+  OUT rate_limiting_active boolean
+) RETURNS SETOF record ROWS 1
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
+COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
+
+CREATE FUNCTION taskq.poller_states(
+  OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
+  OUT waiting boolean
+) RETURNS SETOF record
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poller_states';
+COMMENT ON FUNCTION taskq.poller_states() IS 'internal: pollers of the last minutes; read taskq.pollers';
+
+CREATE FUNCTION taskq.queue_statistics(
+  OUT task_queue text,
+  OUT scheduled bigint, OUT started bigint, OUT completed bigint, OUT failed bigint, OUT retried bigint,
+  OUT canceled bigint, OUT terminated bigint,
+  OUT timed_out_schedule_to_start bigint, OUT timed_out_start_to_close bigint,
+  OUT timed_out_schedule_to_close bigint, OUT timed_out_heartbeat bigint,
+  OUT heartbeats bigint, OUT empty_polls bigint,
+  OUT schedule_to_start_histogram bigint[], OUT execution_histogram bigint[],
+  OUT stats_reset timestamptz
+) RETURNS SETOF record
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_statistics';
+COMMENT ON FUNCTION taskq.queue_statistics() IS 'internal: counters of queues; read taskq.stat_task_queues';
+
+CREATE FUNCTION taskq.worker_status(OUT pid int, OUT state text) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_status';
+COMMENT ON FUNCTION taskq.worker_status() IS 'internal: the background worker of this database; read taskq.health';
+
+CREATE VIEW taskq.pollers AS
+SELECT task_queue, identity, last_access_time, rate_per_second, waiting FROM taskq.poller_states();
+COMMENT ON VIEW taskq.pollers IS 'who polled which queue in the last five minutes';
+
+CREATE VIEW taskq.task_queues AS
+WITH counts AS (
+  SELECT
+    CASE WHEN o.state BETWEEN 2 AND 5 THEN coalesce(o.control ->> 'taken_from', o.task_queue) ELSE o.task_queue END
+      AS task_queue,
+    count(*) FILTER (WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()) AS backlog_count,
+    taskq.clock() - min(o.dispatch_time) FILTER (WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()) AS backlog_age,
+    count(*) FILTER (WHERE o.state = 1 AND o.dispatch_time > taskq.clock()) AS delayed_count,
+    count(*) FILTER (WHERE o.state BETWEEN 2 AND 5) AS started_count,
+    count(*) FILTER (WHERE o.state = 6) AS paused_count
+  FROM taskq.open o
+  GROUP BY 1
+), pollers AS (
+  SELECT p.task_queue, count(*) AS poller_count FROM taskq.poller_states() p GROUP BY 1
+), queues AS (
+  SELECT task_queue FROM counts
+  UNION SELECT c.task_queue FROM taskq.queue_config c
+  UNION SELECT task_queue FROM pollers
+)
+SELECT
+  q.task_queue::text,
+  coalesce(n.backlog_count, 0) AS backlog_count,
+  n.backlog_age,
+  coalesce(n.delayed_count, 0) AS delayed_count,
+  coalesce(n.started_count, 0) AS started_count,
+  coalesce(n.paused_count, 0) AS paused_count,
+  r.add_rate AS tasks_add_rate,
+  r.dispatch_rate AS tasks_dispatch_rate,
+  r.rate_limit,
+  r.rate_limit_source,
+  r.rate_limiting_active,
+  coalesce((c.config ->> 'paused')::boolean, false) AS paused,
+  c.config,
+  c.reason AS config_reason,
+  c.identity AS config_update_identity,
+  c.update_time AS config_update_time,
+  coalesce(p.poller_count, 0) AS poller_count
+FROM queues q
+LEFT JOIN counts n ON n.task_queue = q.task_queue
+LEFT JOIN taskq.queue_config c ON c.task_queue = q.task_queue
+LEFT JOIN pollers p ON p.task_queue = q.task_queue
+CROSS JOIN LATERAL taskq.queue_rates(q.task_queue) r;
+COMMENT ON VIEW taskq.task_queues IS 'task queues that have open activities, a configuration or a poller';
+
+CREATE VIEW taskq.task_queue_priorities AS
+WITH counts AS (
+  SELECT o.task_queue, o.level, count(*) AS backlog_count, min(o.dispatch_time) AS oldest
+  FROM taskq.open o
+  WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()
+  GROUP BY 1, 2
+), queues AS (
+  SELECT o.task_queue FROM taskq.open o
+  UNION SELECT c.task_queue FROM taskq.queue_config c
+  UNION SELECT p.task_queue FROM taskq.poller_states() p
+)
+SELECT
+  q.task_queue::text,
+  l.level AS priority,
+  coalesce(n.backlog_count, 0) AS backlog_count,
+  taskq.clock() - n.oldest AS backlog_age
+FROM queues q
+CROSS JOIN generate_series(1, 5) l(level)
+LEFT JOIN counts n ON n.task_queue = q.task_queue AND n.level = l.level;
+COMMENT ON VIEW taskq.task_queue_priorities IS 'backlog of task queues per priority level';
+
+CREATE VIEW taskq.stat_task_queues AS
+SELECT * FROM taskq.queue_statistics();
+COMMENT ON VIEW taskq.stat_task_queues IS 'counters of task queues since stats_reset';
+
+CREATE FUNCTION taskq.stat_reset(task_queue text DEFAULT NULL) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_stat_reset';
+COMMENT ON FUNCTION taskq.stat_reset(text) IS 'set the counters of a task queue, or of all, to zero';
+
+CREATE VIEW taskq.health AS
+SELECT 'background_worker'::text AS check_name,
+  CASE w.state WHEN 'running' THEN 'ok' WHEN 'standby' THEN 'ok' WHEN 'failed' THEN 'critical' ELSE 'warning' END AS status,
+  CASE w.state
+    WHEN 'running' THEN 'running with pid ' || w.pid
+    WHEN 'standby' THEN 'this server is a standby; timers fire on the primary'
+    ELSE 'not running: ' || w.state
+  END AS detail,
+  CASE WHEN w.state NOT IN ('running', 'standby') THEN
+    'See the server log; max_worker_processes and taskq.max_databases may be too low.'
+  END AS hint
+FROM taskq.worker_status() w
+UNION ALL
+SELECT 'timer_lateness',
+  CASE WHEN l.late > interval '60s' THEN 'critical' WHEN l.late > interval '5s' THEN 'warning' ELSE 'ok' END,
+  CASE WHEN l.late > interval '0' THEN 'oldest overdue timeout is late by ' || l.late ELSE 'no timeout is overdue' END,
+  CASE WHEN l.late > interval '5s' THEN 'Is the background worker running, and not kept waiting by a lock?' END
+FROM (SELECT coalesce(taskq.clock() - min(o.alarm), interval '0') AS late
+      FROM taskq.open o WHERE o.alarm < taskq.clock() AND o.state IN (1, 6)) l
+UNION ALL
+SELECT 'oldest_snapshot',
+  CASE WHEN x.age > interval '1h' THEN 'critical' WHEN x.age > interval '5min' THEN 'warning' ELSE 'ok' END,
+  CASE WHEN x.age IS NULL THEN 'no session holds an old snapshot'
+    ELSE 'pid ' || x.pid || ' has held back the removal of dead rows for ' || x.age END,
+  CASE WHEN x.age > interval '5min' THEN 'End that transaction, or set idle_in_transaction_session_timeout.' END
+FROM (SELECT 1) one LEFT JOIN (
+  SELECT a.pid, clock_timestamp() - a.xact_start AS age
+  FROM pg_catalog.pg_stat_activity a
+  WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+  ORDER BY age(a.backend_xmin) DESC, a.xact_start LIMIT 1) x ON true
+UNION ALL
+SELECT 'dead_rows',
+  CASE WHEN s.dead > 100000 AND s.dead > 5 * s.live THEN 'warning' ELSE 'ok' END,
+  'about ' || s.dead || ' dead and ' || s.live || ' live rows in taskq.open',
+  CASE WHEN s.dead > 100000 AND s.dead > 5 * s.live THEN 'Does autovacuum run, and does no old snapshot hold it back?' END
+FROM (SELECT coalesce(sum(n_dead_tup), 0)::bigint AS dead, coalesce(sum(n_live_tup), 0)::bigint AS live
+      FROM pg_catalog.pg_stat_all_tables WHERE relid = 'taskq.open'::regclass) s
+UNION ALL
+SELECT 'oldest_backlog',
+  CASE WHEN b.age > interval '1h' THEN 'warning' ELSE 'ok' END,
+  CASE WHEN b.age IS NULL THEN 'no task is waiting' ELSE 'a task of queue "' || b.task_queue || '" has waited for ' || b.age END,
+  CASE WHEN b.age > interval '1h' THEN 'Are there enough workers, and is the queue neither paused nor limited?' END
+FROM (SELECT 1) one LEFT JOIN (
+  SELECT o.task_queue, taskq.clock() - o.dispatch_time AS age
+  FROM taskq.open o WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()
+  ORDER BY o.dispatch_time LIMIT 1) b ON true
+UNION ALL
+SELECT 'notify_queue',
+  CASE WHEN u.usage > 0.75 THEN 'critical' WHEN u.usage > 0.25 THEN 'warning' ELSE 'ok' END,
+  'NOTIFY queue is ' || round((u.usage * 100)::numeric, 1) || ' % full',
+  CASE WHEN u.usage > 0.25 THEN 'Some session listens and has been in a transaction for long.' END
+FROM (SELECT pg_catalog.pg_notification_queue_usage() AS usage) u;
+COMMENT ON VIEW taskq.health IS 'is taskq working well here: one row per check';
+
+--
+-- Nodes
+--
+
+CREATE FUNCTION taskq.node_of(run_id bigint) RETURNS int
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT ($1 >> 48)::int $$;
+COMMENT ON FUNCTION taskq.node_of(bigint) IS 'the node where a run was scheduled';
+
+CREATE FUNCTION taskq.node_of(task_token uuid) RETURNS int
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT ('x' || pg_catalog.left(($1)::text, 4))::bit(16)::int $$;
+COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
+
+CREATE FUNCTION taskq.set_node(node int) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF node IS NULL THEN
+    RAISE EXCEPTION 'node is not set' USING ERRCODE = '22004';
+  ELSIF node NOT BETWEEN 0 AND 32767 THEN
+    RAISE EXCEPTION 'node must be between 0 and 32767' USING ERRCODE = '22023';
+  END IF;
+  LOCK TABLE taskq.open IN EXCLUSIVE MODE;
+  IF EXISTS (SELECT 1 FROM taskq.activities) OR (SELECT is_called FROM taskq.run_id_seq) THEN
+    RAISE EXCEPTION 'the installation is not empty' USING ERRCODE = 'TQ003',
+      DETAIL = 'The node is part of every run_id and is set before the first one.';
+  END IF;
+  PERFORM pg_catalog.setval('taskq.run_id_seq', (node::bigint << 48) + 1, false);
+END
+$$;
+COMMENT ON FUNCTION taskq.set_node(int) IS 'make run ids of this database start at node << 48; once, while it is empty';
+
 --
 -- Access
 --
 
+-- The parts that grant_access knows, and what belongs to each.
+CREATE FUNCTION taskq.access_objects(access text, OUT routines name[], OUT views name[])
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+  reading_routines CONSTANT name[] := ARRAY['clock', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
+    'describe', 'outcome', 'wait_for_close', 'node_of'];
+  reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
+    'stat_task_queues', 'health'];
+BEGIN
+  routines := CASE access
+    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'outcome', 'describe', 'wait_for_close', 'node_of']::name[]
+    WHEN 'worker' THEN ARRAY['poll', 'wait_for_task', 'channel', 'worker_channel', 'complete', 'fail', 'report_canceled',
+      'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many',
+      'heartbeat_many', 'complete_and_poll', 'node_of']::name[]
+    WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
+      'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
+    WHEN 'monitor' THEN reading_routines
+  END;
+  views := CASE WHEN access IN ('operator', 'monitor') THEN reading_views ELSE '{}' END;
+  IF access IS NULL THEN
+    RAISE EXCEPTION 'access is not set' USING ERRCODE = '22004';
+  ELSIF routines IS NULL THEN
+    RAISE EXCEPTION 'unrecognized access "%"', access USING ERRCODE = '22023',
+      HINT = 'Access is one of producer, worker, operator, monitor.';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION taskq.access_objects(text) IS 'internal: what grant_access grants';
+
+CREATE FUNCTION taskq.grant_access(role regrole, access text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  objects record;
+  object text;
+BEGIN
+  IF role IS NULL THEN
+    RAISE EXCEPTION 'role is not set' USING ERRCODE = '22004';
+  END IF;
+  SELECT * INTO objects FROM taskq.access_objects(access);
+  EXECUTE format('GRANT USAGE ON SCHEMA taskq TO %s', role);
+  FOR object IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE p.pronamespace = 'taskq'::regnamespace AND p.proname = ANY (objects.routines)
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', object, role);
+  END LOOP;
+  FOREACH object IN ARRAY objects.views LOOP
+    EXECUTE format('GRANT SELECT ON taskq.%I TO %s', object, role);
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION taskq.grant_access(regrole, text)
+  IS 'let a role be a producer, worker, operator or monitor';
+
+CREATE FUNCTION taskq.revoke_access(role regrole, access text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  objects record;
+  object text;
+BEGIN
+  IF role IS NULL THEN
+    RAISE EXCEPTION 'role is not set' USING ERRCODE = '22004';
+  END IF;
+  SELECT * INTO objects FROM taskq.access_objects(access);
+  FOR object IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE p.pronamespace = 'taskq'::regnamespace AND p.proname = ANY (objects.routines)
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM %s', object, role);
+  END LOOP;
+  FOREACH object IN ARRAY objects.views LOOP
+    EXECUTE format('REVOKE SELECT ON taskq.%I FROM %s', object, role);
+  END LOOP;
+  -- the schema goes with the last thing in it
+  IF NOT EXISTS (
+    SELECT 1 FROM pg_proc p, aclexplode(p.proacl) a
+    WHERE p.pronamespace = 'taskq'::regnamespace AND a.grantee = role::oid)
+  THEN
+    EXECUTE format('REVOKE USAGE ON SCHEMA taskq FROM %s', role);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION taskq.revoke_access(regrole, text)
+  IS 'take back what grant_access granted';
+
 REVOKE ALL ON ALL TABLES IN SCHEMA taskq FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA taskq TO pg_monitor;
+GRANT SELECT ON taskq.task_queues, taskq.task_queue_priorities, taskq.pollers, taskq.stat_task_queues, taskq.health
+  TO pg_monitor;
+GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
+  taskq.worker_status() TO pg_monitor;
 
 -- the background worker serves this database from the commit on
 CREATE FUNCTION taskq.installed() RETURNS void

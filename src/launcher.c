@@ -92,23 +92,33 @@ static MemoryContext launcher_context;
 static MemoryContext round_context; /* reset after each round */
 
 /*
+ * describe_process: fill in what launcher and workers have in common.
+ */
+static void
+describe_process(BackgroundWorker *process, const char *type,
+				 const char *function)
+{
+	memset(process, 0, sizeof(*process));
+	process->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	process->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	strlcpy(process->bgw_name, type, BGW_MAXLEN);
+	strlcpy(process->bgw_type, type, BGW_MAXLEN);
+	strlcpy(process->bgw_library_name, "taskq", BGW_MAXLEN);
+	strlcpy(process->bgw_function_name, function, BGW_MAXLEN);
+}
+
+/*
  * launcher_register: have the postmaster run the launcher.
  */
 void
 launcher_register(void)
 {
-	BackgroundWorker worker;
+	BackgroundWorker process;
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = LAUNCHER_RESTART_S;
-	strlcpy(worker.bgw_name, "taskq launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "taskq launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "taskq", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "taskq_launcher_main", BGW_MAXLEN);
-	RegisterBackgroundWorker(&worker);
+	describe_process(&process, "taskq launcher", "taskq_launcher_main");
+	process.bgw_restart_time = LAUNCHER_RESTART_S;
+	RegisterBackgroundWorker(&process);
 }
 
 /*
@@ -301,7 +311,8 @@ choose_slots(int *chosen, TimestampTz *next)
 			continue;
 		if (slot->state != WORKER_UNKNOWN && slot->state != WORKER_FAILED)
 			continue;
-		if (slot->state == WORKER_FAILED && slot->restart_at > now)
+		if (slot->state == WORKER_FAILED && slot->restart_at > now &&
+			slot->restart_at - now <= MAX_BACK_OFF_S * USECS_PER_SEC)
 			*next = Min(*next, slot->restart_at);
 		else if (starting < MAX_STARTING)
 		{
@@ -322,29 +333,21 @@ choose_slots(int *chosen, TimestampTz *next)
 static bool
 register_worker(Registered *mine)
 {
-	BackgroundWorker worker;
+	BackgroundWorker process;
 	MemoryContext old;
 	bool		done;
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(mine->database);
-	worker.bgw_notify_pid = MyProcPid;
-	snprintf(worker.bgw_name, BGW_MAXLEN, "taskq worker for database %u",
-			 mine->database);
-	strlcpy(worker.bgw_type, "taskq worker", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "taskq", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "taskq_worker_main", BGW_MAXLEN);
+	describe_process(&process, "taskq worker", "taskq_worker_main");
+	process.bgw_restart_time = BGW_NEVER_RESTART;
+	process.bgw_main_arg = ObjectIdGetDatum(mine->database);
+	process.bgw_notify_pid = MyProcPid;
 
 	if (mine->handle != NULL)
 		pfree(mine->handle);
 	mine->handle = NULL;
 
 	old = MemoryContextSwitchTo(launcher_context);
-	done = RegisterDynamicBackgroundWorker(&worker, &mine->handle);
+	done = RegisterDynamicBackgroundWorker(&process, &mine->handle);
 	MemoryContextSwitchTo(old);
 	if (!done)
 		mine->handle = NULL;

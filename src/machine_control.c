@@ -300,6 +300,7 @@ Verdict
 update_options(Activity *activity, const EventData *data)
 {
 	Controls   *controls = activity_controls(activity);
+	bool		delay_is_open = start_delay_is_open(activity, data);
 
 	if (same_request(controls->update_id, data))
 		return verdict_unchanged;
@@ -307,13 +308,12 @@ update_options(Activity *activity, const EventData *data)
 		machine_restore_options(activity);
 	else
 	{
-		if (json_get(data->options, "start_delay") != NULL &&
-			!start_delay_is_open(activity, data))
-			return refuse("cannot update start_delay: the first activity attempt has already been dispatched");
 		keep_original(activity);
 		options_merge(&activity->options, data->options);
 		options_normalise(&activity->options, activity->activity_id,
 						  activity->activity_type);
+		if (json_get(data->options, "start_delay") != NULL && !delay_is_open)
+			return refuse("cannot update start_delay: the first activity attempt has already been dispatched");
 	}
 	controls->update_id = pstrdup(data->request_id);
 	activity->level = options_level(&activity->options);

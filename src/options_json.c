@@ -182,8 +182,9 @@ read_text(const char *key, const JsonbValue *value)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
+/* "name" is what messages about the duration itself call it */
 static int64
-read_duration(const char *key, const JsonbValue *value)
+read_duration(const char *key, const char *name, const JsonbValue *value)
 {
 	char	   *string;
 
@@ -192,7 +193,7 @@ read_duration(const char *key, const JsonbValue *value)
 	if (value->type != jbvString)
 		wrong_type(key, "a string that is an interval");
 	string = pnstrdup(value->val.string.val, value->val.string.len);
-	return duration_from_text(string, key);
+	return duration_from_text(string, name);
 }
 
 /* what a float8 cannot hold is infinite, for the caller to refuse */
@@ -264,7 +265,8 @@ merge_retry_field(RetryPolicy *policy, const char *key, const JsonbValue *value)
 	retry_policy_defaults(&defaults);
 	if (strcmp(key, "initial_interval") == 0)
 	{
-		policy->initial_interval = read_duration(key, value);
+		policy->initial_interval =
+			read_duration(key, "InitialInterval set on retry policy", value);
 		if (policy->initial_interval == 0)
 			policy->initial_interval = defaults.initial_interval;
 	}
@@ -275,7 +277,8 @@ merge_retry_field(RetryPolicy *policy, const char *key, const JsonbValue *value)
 			policy->backoff_coefficient = defaults.backoff_coefficient;
 	}
 	else if (strcmp(key, "maximum_interval") == 0)
-		policy->maximum_interval = read_duration(key, value);
+		policy->maximum_interval =
+			read_duration(key, "MaximumInterval set on retry policy", value);
 	else if (strcmp(key, "maximum_attempts") == 0)
 	{
 		policy->maximum_attempts = read_int32(key, value);
@@ -332,15 +335,15 @@ merge_option(Options *options, const char *key, const JsonbValue *value)
 			check_queue_name(cstring_to_text(string ? string : ""));
 	}
 	else if (strcmp(key, "schedule_to_close_timeout") == 0)
-		options->schedule_to_close = read_duration("ScheduleToCloseTimeout", value);
+		options->schedule_to_close = read_duration(key, "ScheduleToCloseTimeout", value);
 	else if (strcmp(key, "schedule_to_start_timeout") == 0)
-		options->schedule_to_start = read_duration("ScheduleToStartTimeout", value);
+		options->schedule_to_start = read_duration(key, "ScheduleToStartTimeout", value);
 	else if (strcmp(key, "start_to_close_timeout") == 0)
-		options->start_to_close = read_duration("StartToCloseTimeout", value);
+		options->start_to_close = read_duration(key, "StartToCloseTimeout", value);
 	else if (strcmp(key, "heartbeat_timeout") == 0)
-		options->heartbeat_timeout = read_duration("HeartbeatTimeout", value);
+		options->heartbeat_timeout = read_duration(key, "HeartbeatTimeout", value);
 	else if (strcmp(key, "start_delay") == 0)
-		options->start_delay = read_duration("StartDelay", value);
+		options->start_delay = read_duration(key, "StartDelay", value);
 	else if (strcmp(key, "priority") == 0)
 	{
 		options->has_priority = value->type != jbvNull;

@@ -47,6 +47,7 @@
 #include "guc.h"
 #include "queue_state.h"
 #include "shmem.h"
+#include "stat_file.h"
 #include "wait.h"
 
 #define TRANCHE_NAME	"taskq"
@@ -158,6 +159,7 @@ static void
 start_shmem(void)
 {
 	bool		found;
+	bool		fresh;
 
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
@@ -172,7 +174,13 @@ start_shmem(void)
 	}
 	queue_state_shmem_init();
 	wait_shmem_init();
+	fresh = !found;
 	LWLockRelease(AddinShmemInitLock);
+
+	if (!IsUnderPostmaster)
+		on_shmem_exit(stat_file_write, (Datum) 0);
+	if (fresh)
+		stat_file_read();
 }
 
 /*

@@ -337,7 +337,8 @@ run_chore(int i)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = TIMESTAMP_NEVER;
 
-	if (state->failures > 0 && now < state->not_before)
+	if (state->failures > 0 && now < state->not_before &&
+		state->not_before - now <= MAX_BACK_OFF_S * USECS_PER_SEC)
 		return clock_now() + (state->not_before - now);
 
 	chore_name = chores[i].name;

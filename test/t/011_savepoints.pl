@@ -10,11 +10,10 @@ use lib $FindBin::RealBin;
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Taskq;
 use TaskqTest;
 use Test::More;
 
-my $node = activity_node('main', 'taskq.notify_interval = 0');
+my $node = activity_node('main');
 my $session = $node->background_psql('postgres');
 my $once = 'retry_policy => taskq.retry_policy(maximum_attempts => 1)';
 
@@ -64,19 +63,6 @@ is( $session->query_safe('SELECT taskq.complete(task_token) IS NOT NULL FROM tok
 $session->query_safe('COMMIT');
 is(activity($node, $again, 'status'), 'completed', 'by its second token');
 
-# who listens hears of tasks that come back with a savepoint
-my $returned = schedule($node, 'returned');
-my $channel = $session->query_safe("SELECT taskq.channel('returned')");
-my $poller = $node->background_psql('postgres');
-$session->query_safe("LISTEN $channel");
-$poller->query_safe(
-	"BEGIN;
-	 SAVEPOINT s;
-	 SELECT FROM taskq.poll('returned')");
-$session->query_safe('SELECT 1');
-$poller->query_safe('ROLLBACK TO s; COMMIT');
-like(hear($session, qr/notification "$channel"/),
-	qr/notification "$channel"/, 'a notification tells of them');
-$_->quit for $session, $poller;
+$session->quit;
 
 done_testing();

@@ -1,0 +1,307 @@
+/*
+ * queue_views.c
+ *		What shared memory knows of queues, for the views: rates and limits,
+ *		pollers, statistics.
+ *
+ * Each function copies what it needs under the lock and builds its rows after
+ * it.  On a standby shared memory knows nothing, and the views show what the
+ * tables hold.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/procarray.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "args.h"
+#include "clock.h"
+#include "compat.h"
+#include "guc.h"
+#include "limits.h"
+#include "options.h"
+#include "queue_state.h"
+#include "shmem.h"
+
+/* a limit counts as active for so long after it held a task back */
+#define LIMIT_ACTIVE		(30 * USECS_PER_SEC)
+
+/* sum of the full buckets of the last 30 seconds, per second */
+static double
+rate_of(const QueueState *state, const uint32 *buckets)
+{
+	int64		now = GetCurrentTimestamp() / (RATE_BUCKET * USECS_PER_SEC);
+	double		sum = 0;
+
+	for (int i = 0; i < RATE_BUCKETS; i++)
+		if (state->bucket_start[i] <= now &&
+			state->bucket_start[i] > now - RATE_BUCKETS)
+			sum += buckets[i];
+	return sum / ((RATE_BUCKETS - 1) * RATE_BUCKET);
+}
+
+/* a copy of the state of a queue; false when there is none */
+static bool
+copy_state(const text *task_queue, QueueState *copy)
+{
+	QueueKey	key = queue_key(task_queue);
+	QueueState *state;
+
+	queue_state_lock(LW_SHARED);
+	state = queue_state_find(&key);
+	if (state != NULL)
+		*copy = *state;
+	queue_state_unlock();
+	return state != NULL;
+}
+
+PG_FUNCTION_INFO_V1(taskq_queue_rates);
+
+/*
+ * taskq.queue_rates(task_queue) returns (add_rate, dispatch_rate, rate_limit,
+ *	 rate_limit_source, rate_limiting_active)
+ */
+Datum
+taskq_queue_rates(PG_FUNCTION_ARGS)
+{
+	static const char *const sources[] = {
+		[RATE_NONE] = NULL,
+		[RATE_API] = "api",
+		[RATE_WORKER] = "worker",
+		[RATE_SYSTEM] = "system",
+	};
+	text	   *task_queue = PG_GETARG_TEXT_PP(0);
+	QueueState *state = palloc0(sizeof(QueueState));
+	double		rate = 0;
+	RateSource	source;
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	begin_reading();
+	(void) copy_state(task_queue, state);
+	source = limits_effective_rate(queue_config(task_queue),
+								   state->worker_rate, &rate);
+	values[0] = Float8GetDatum(rate_of(state, state->added));
+	values[1] = Float8GetDatum(rate_of(state, state->dispatched));
+	values[2] = Float8GetDatum(rate);
+	nulls[2] = source == RATE_NONE;
+	if (sources[source] != NULL)
+		values[3] = CStringGetTextDatum(sources[source]);
+	nulls[3] = source == RATE_NONE;
+	values[4] = BoolGetDatum(source != RATE_NONE && state->limited_at != 0 &&
+							 GetCurrentTimestamp() - state->limited_at < LIMIT_ACTIVE);
+	InitMaterializedSRF(fcinfo, 0);
+	put_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Pollers
+ * ------------------------------------------------------------------------
+ */
+
+/* One poller, copied. */
+typedef struct PollerCopy
+{
+	PollerState poller;
+	int			name_length;
+	char		name[MAX_NAME_LENGTH];
+} PollerCopy;
+
+/* pollers of this database that were seen of late, with their queue's name */
+static List *
+copy_pollers(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	HASH_SEQ_STATUS scan;
+	PollerState *poller;
+	PollerCopy *copies;
+	List	   *list = NIL;
+	TimestampTz now = GetCurrentTimestamp();
+	int			n = 0;
+
+	copies = MemoryContextAllocHuge(context,
+									taskq_max_pollers * sizeof(PollerCopy));
+	queue_state_lock(LW_SHARED);
+	hash_seq_init(&scan, poller_states);
+	while ((poller = hash_seq_search(&scan)) != NULL)
+	{
+		QueueKey	key = {0};
+		QueueState *queue;
+
+		if (poller->key.database != MyDatabaseId ||
+			(poller->waiting == 0 &&
+			 now - poller->last_access > POLLER_LIFETIME) ||
+			n == taskq_max_pollers)
+			continue;
+		key.database = MyDatabaseId;
+		key.hash = poller->key.queue_hash;
+		queue = queue_state_find(&key);
+		if (queue == NULL)
+			continue;
+		copies[n].poller = *poller;
+		copies[n].name_length = queue->name_length;
+		memcpy(copies[n].name, queue->name, queue->name_length);
+		n++;
+	}
+	queue_state_unlock();
+	for (int i = 0; i < n; i++)
+		list = lappend(list, &copies[i]);
+	return list;
+}
+
+PG_FUNCTION_INFO_V1(taskq_poller_states);
+
+/*
+ * taskq.poller_states() returns setof (task_queue, identity, last_access_time,
+ *	 rate_per_second, waiting)
+ */
+Datum
+taskq_poller_states(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+
+	begin_reading();
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, copy_pollers())
+	{
+		PollerCopy *copy = lfirst(cell);
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		values[0] = PointerGetDatum(cstring_to_text_with_len(copy->name,
+															 copy->name_length));
+		values[1] = CStringGetTextDatum(copy->poller.identity);
+		values[2] = TimestampTzGetDatum(copy->poller.last_access);
+		values[3] = Float8GetDatum(copy->poller.rate);
+		nulls[3] = copy->poller.rate == 0;
+		values[4] = BoolGetDatum(copy->poller.waiting > 0);
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Statistics
+ * ------------------------------------------------------------------------
+ */
+
+static Datum
+histogram_datum(const uint64 *buckets)
+{
+	Datum		elements[HISTOGRAM_BUCKETS];
+
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+		elements[i] = Int64GetDatum(buckets[i]);
+	return PointerGetDatum(construct_array(elements, HISTOGRAM_BUCKETS, INT8OID,
+										   8, true, TYPALIGN_DOUBLE));
+}
+
+/* shown counters: COUNT_ADDED is only there for the rates */
+#define SHOWN_COUNTERS	COUNT_ADDED
+#define STAT_COLUMNS	(1 + SHOWN_COUNTERS + 3)
+
+static void
+put_statistics(FunctionCallInfo fcinfo, const QueueState *state)
+{
+	Datum		values[STAT_COLUMNS];
+	bool		nulls[STAT_COLUMNS] = {false};
+	int			i = 0;
+
+	values[i++] = PointerGetDatum(cstring_to_text_with_len(state->name,
+														   state->name_length));
+	for (int counter = 0; counter < SHOWN_COUNTERS; counter++)
+		values[i++] = Int64GetDatum(state->counters[counter]);
+	values[i++] = histogram_datum(&state->counters[COUNT_SCHEDULE_TO_START_FIRST]);
+	values[i++] = histogram_datum(&state->counters[COUNT_EXECUTION_FIRST]);
+	values[i++] = TimestampTzGetDatum(state->stats_reset);
+	put_row(fcinfo, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(taskq_queue_statistics);
+
+/* taskq.queue_statistics() returns setof rows of taskq.stat_task_queues */
+Datum
+taskq_queue_statistics(PG_FUNCTION_ARGS)
+{
+	QueueState *copies;
+	HASH_SEQ_STATUS scan;
+	QueueState *state;
+	int			n = 0;
+
+	begin_reading();
+	InitMaterializedSRF(fcinfo, 0);
+	copies = MemoryContextAllocHuge(CurrentMemoryContext,
+									taskq_max_queues * sizeof(QueueState));
+	queue_state_lock(LW_SHARED);
+	hash_seq_init(&scan, queue_states);
+	while ((state = hash_seq_search(&scan)) != NULL)
+		if (state->key.database == MyDatabaseId && n < taskq_max_queues)
+			copies[n++] = *state;
+	queue_state_unlock();
+	for (int i = 0; i < n; i++)
+		put_statistics(fcinfo, &copies[i]);
+	pfree(copies);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(taskq_stat_reset);
+
+/* taskq.stat_reset(task_queue) returns void; NULL = all queues */
+Datum
+taskq_stat_reset(PG_FUNCTION_ARGS)
+{
+	text	   *task_queue = arg_text(fcinfo, 0);
+	HASH_SEQ_STATUS scan;
+	QueueState *state;
+	TimestampTz now = GetCurrentTimestamp();
+	QueueKey	key = {0};
+
+	begin_writing("taskq.stat_reset()");
+	if (task_queue != NULL)
+		key = queue_key(check_queue_name(task_queue));
+	queue_state_lock(LW_EXCLUSIVE);
+	hash_seq_init(&scan, queue_states);
+	while ((state = hash_seq_search(&scan)) != NULL)
+		if (state->key.database == MyDatabaseId &&
+			(task_queue == NULL || state->key.hash == key.hash))
+		{
+			memset(state->counters, 0, sizeof(state->counters));
+			state->stats_reset = now;
+		}
+	queue_state_unlock();
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_worker_status);
+
+/*
+ * taskq.worker_status() returns (pid, state): the background worker of this
+ * database, for taskq.health
+ */
+Datum
+taskq_worker_status(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {
+		[WORKER_UNKNOWN] = "starting",
+		[WORKER_STARTING] = "starting",
+		[WORKER_RUNNING] = "running",
+		[WORKER_ABSENT] = "starting",
+		[WORKER_FAILED] = "failed",
+	};
+	DatabaseSlot *slot;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+
+	begin_reading();
+	slot = RecoveryInProgress() ? NULL : shmem_my_slot();
+	values[0] = Int32GetDatum(slot ? slot->worker_pid : 0);
+	nulls[0] = slot == NULL || slot->worker_pid == 0;
+	values[1] = CStringGetTextDatum(RecoveryInProgress() ? "standby" :
+									slot == NULL ? "no slot" : names[slot->state]);
+	InitMaterializedSRF(fcinfo, 0);
+	put_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
