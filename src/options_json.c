@@ -23,8 +23,8 @@
 static char *
 duration_to_text(int64 duration)
 {
-	return psprintf("%02" INT64_MODIFIER "d:%02d:%02d%s",
-					duration / USECS_PER_HOUR,
+	return psprintf("%02lld:%02d:%02d%s",
+					(long long) (duration / USECS_PER_HOUR),
 					(int) (duration % USECS_PER_HOUR / USECS_PER_MINUTE),
 					(int) (duration % USECS_PER_MINUTE / USECS_PER_SEC),
 					duration % USECS_PER_SEC == 0 ? "" :

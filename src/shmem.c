@@ -14,7 +14,7 @@
  *	life of its worker (state, worker_pid, worker_proc, held_by, failures,
  *	restart_at, look_again), Control's own fields and the listened channels.
  *	It is held for memory work only: no catalog access, no allocation, nothing
- *	that can fail, and no other lock under it except a slot's mutex.
+ *	that can fail, and no other lock of taskq's under it but a slot's mutex.
  *
  *	control->queue_lock, an LWLock, covers the tables of queue_state.c, and
  *	control->waiter_lock the lists of wait.c; held alone, for memory work.

@@ -9,17 +9,52 @@
  * transaction has to tell others is collected while it runs and published by
  * a callback at its end.
  *
- *	guc.c			the settings
- *	clock.c			the one clock
+ *	calls, by what they do:
+ *	schedule.c		schedule, schedule_many, retry's new run
+ *	poll.c			poll: the start of attempts
+ *	report.c		complete, fail, heartbeat, report_canceled; batches
+ *	operate.c		cancel, terminate, pause, unpause, reset, options, delete
+ *	wait.c			wait_for_task, wait_for_close
+ *	channel.c		channel, worker_channel
+ *	queue_config.c	configure_queue, and the backend's copy of the settings
+ *	read.c			describe, outcome
+ *	queue_views.c	what the views of queues show of shared memory
+ *	args.c			arguments, results and errors of all of them
+ *
+ *	what an activity is:
+ *	activity.c		the struct; its deadlines
+ *	options.c		options: validation, defaults; options_json.c as jsonb
+ *	failure.c		failures as jsonb; json.c helps
+ *	machine.c		the state machine: states x events, attempts, timers
+ *	machine_control.c	its actions for control operations
+ *	machine_parts.c	what actions are made of
+ *	execute.c		an event, carried out: row, machine, row, effects
+ *
+ *	the tables:
+ *	catalog.c		their OIDs, and how rows are written
+ *	store_open.c, store_scan.c, store_closed.c, store_heartbeat.c, store_row.c
+ *	instance.c		key and tokens
+ *
+ *	what others hear, and shared memory:
+ *	effects.c		what a transaction publishes when it ends
+ *	ledger.c		what it has done to limits and counters of queues
+ *	limits.c		rates, max_started, fairness
+ *	counts.c		how many attempts run
+ *	queue_state.c	shared memory: queues, lanes, pollers
+ *	stat_file.c		statistics across a clean restart
  *	shmem.c			shared memory: databases, their workers, hints
- *	extension.c		is taskq installed in this database, and who owns it
+ *
+ *	processes:
  *	launcher.c		finds databases, starts their workers, starts them again
  *	worker.c		the worker of one database: a loop over chores
  *	timers.c		chore: timeouts
- *	listen.c		chore: coalesced NOTIFY; the channels of queues and workers
+ *	listen.c		chore: coalesced NOTIFY
  *	retention.c		chore: rotation and expiry of closed activities
  *	lifecycle.c		DROP DATABASE and its kin while a worker is connected
- *	effects.c		what a transaction publishes when it ends
+ *	extension.c		is taskq installed in this database, and who owns it
+ *
+ *	guc.c			the settings
+ *	clock.c			the one clock
  *	compat.h		differences between versions of PostgreSQL
  *
  * Everything that needs shared memory needs shared_preload_libraries.  When

@@ -18,48 +18,60 @@ $node->safe_psql('postgres', 'CREATE EXTENSION taskq');
 
 my $session = $node->background_psql('postgres');
 my %channel;
-for my $queue (qw(busy prepared quiet last))
+for my $queue (qw(busy prepared quiet polled last))
 {
 	$channel{$queue} = $session->query_safe("SELECT taskq.channel('$queue')");
 	$session->query_safe("LISTEN $channel{$queue}");
 }
 
-# one that may be spurious, for every new channel
-hear($session, qr/"$channel{$_}"/) for qw(last);
-ok( $node->poll_query_until('postgres', 'SELECT pg_sleep(2) IS NOT NULL'),
-	'intervals are over');
-$session->query_safe('SELECT 1');
+sub schedule
+{
+	my ($queue) = @_;
 
-# thirty commits: the first at once, the others two seconds later as one
-$node->safe_psql('postgres',
-	join(';', ("SELECT FROM taskq.schedule('busy', 't', start_to_close_timeout => '1h')") x 30));
-like(hear($session, qr/"$channel{busy}"/),
-	qr/"$channel{busy}" received/, 'the first is notified, with no payload');
-$node->safe_psql('postgres', "SELECT FROM taskq.schedule('busy', 't', start_to_close_timeout => '1h')");
-my $heard = hear($session, qr/"$channel{busy}"/);
-is(count_matches($heard, qr/"$channel{busy}"/), 1, 'the others as one');
+	return "SELECT FROM taskq.schedule('$queue', 't',
+		start_to_close_timeout => '1 h');";
+}
+
+# Is that channel, and these others, heard of?
+sub hears
+{
+	my ($what, @queues) = @_;
+	my $all = join('', map { "(?=.*\"$channel{$_}\" received)" } @queues);
+	my $heard = hear($session, qr/^$all/s);
+
+	like($heard, qr/^$all/s, $what);
+	return $heard;
+}
+
+hears('every new channel is notified once, there may be tasks already',
+	keys %channel);
+
+# fifty commits: heard of at once, or in one go when the interval is over
+$node->safe_psql('postgres', $_) for (schedule('busy') x 49);
+my $heard = hears('tasks are heard of, with no payload', 'busy');
+$node->safe_psql('postgres', schedule('busy'));
+$heard .= hears('later ones are, too', 'busy');
+cmp_ok(count_matches($heard, qr/"$channel{busy}"/),
+	'<=', 3, 'but not each of them');
 
 # a rolled back transaction is not heard of, a prepared one when it commits
+$node->safe_psql('postgres', 'BEGIN;' . schedule('quiet') . 'ROLLBACK');
 $node->safe_psql('postgres',
-	"BEGIN; SELECT FROM taskq.schedule('quiet', 't', start_to_close_timeout => '1h'); ROLLBACK");
-$node->safe_psql('postgres',
-	"BEGIN; SELECT FROM taskq.schedule('prepared', 't', start_to_close_timeout => '1h');
-	 PREPARE TRANSACTION 'p'");
-$node->safe_psql('postgres', "SELECT FROM taskq.schedule('last', 't', start_to_close_timeout => '1h')");
-$heard = hear($session, qr/"$channel{last}"/);
-unlike($heard, qr/"$channel{quiet}"/, 'rolled back: nothing');
+	'BEGIN;' . schedule('prepared') . "PREPARE TRANSACTION 'p'");
+$node->safe_psql('postgres', schedule('last'));
+$heard = hears('a marker', 'last');
+unlike($heard, qr/"$channel{quiet}"/, 'rolled back: nothing is heard');
 unlike($heard, qr/"$channel{prepared}"/, 'prepared: nothing yet');
 $node->safe_psql('postgres', "COMMIT PREPARED 'p'");
-like(hear($session, qr/"$channel{prepared}"/),
-	qr/"$channel{prepared}"/, 'prepared and committed: heard');
+hears('prepared and committed: heard', 'prepared');
 
-# a poll that is rolled back gives its tasks back
-$session->query_safe('SELECT pg_sleep(2)');
-$session->query_safe('SELECT 1');
+# a poll that is rolled back gives its task back
+hears('the marker of COMMIT PREPARED, which stands for all queues', 'polled');
+$node->safe_psql('postgres', schedule('polled'));
+hears('a task', 'polled');
 $node->safe_psql('postgres',
-	"BEGIN; SELECT FROM taskq.poll('busy'); ROLLBACK");
-like(hear($session, qr/"$channel{busy}"/),
-	qr/"$channel{busy}"/, 'a poll rolled back is heard of');
+	"BEGIN; SELECT FROM taskq.poll('polled'); ROLLBACK");
+hears('a poll that is rolled back', 'polled');
 
 $session->quit;
 done_testing();

@@ -25,6 +25,7 @@ use constant {
 	MANY_OPEN => 14,
 	SECOND => TaskqModel::SECOND,
 	MAX_PROBLEMS => 5,
+	RUNS => qr/R/,				# states of a running attempt
 };
 
 my $seed = $ENV{TASKQ_SEED} || time ^ $$ << 8;
@@ -420,16 +421,22 @@ sub spoil
 	return;
 }
 
-# Which activity to talk to: mostly an open one.
+# Which activity to talk to: mostly an open one, and mostly one in a state
+# that the operation is for.
 sub some_target
 {
+	my ($states) = @_;
 	my @open = $model->open_runs;
 	my @all = $model->runs;
+	my @suitable = grep { $_->{state} =~ $states } @open;
 	my ($run, $how);
 
 	return { run_id => 999_999_999 } if chance(0.02) || !@all;
 	return { activity_id => 'unknown' } if chance(0.01);
-	$run = @open && chance(0.9) ? pick(@open) : pick(@all);
+	$run =
+	    @suitable && chance(0.6) ? pick(@suitable)
+	  : @open && chance(0.8) ? pick(@open)
+	  : pick(@all);
 	return { run_id => $run->{run_id}, activity_id => 'unknown' }
 	  if chance(0.02);
 	$how = pick(qw(run id both));
@@ -445,20 +452,23 @@ my @tokens;
 
 sub some_token
 {
+	my ($states) = @_;
 	my @running = grep { TaskqModel::in_progress($_) } $model->open_runs;
+	my @suitable = grep { $_->{state} =~ $states } @running;
 
 	return '12345678-1234-1234-1234-123456789abc' if chance(0.03) || !@tokens;
-	return pick(@running)->{token} if @running && chance(0.85);
+	return pick(@suitable)->{token} if @suitable && chance(0.6);
+	return pick(@running)->{token} if @running && chance(0.8);
 	return pick(@tokens);
 }
 
 # By token, or (a few) by id.
 sub some_attempt
 {
-	my ($by_id) = @_;
+	my ($by_id, $states) = @_;
 
-	return ($by_id, some_target()) if chance(0.2);
-	return ('', { task_token => some_token() });
+	return ($by_id, some_target($states)) if chance(0.2);
+	return ('', { task_token => some_token($states) });
 }
 
 # ---- operations ----------------------------------------------------------
@@ -652,7 +662,7 @@ sub do_retry
 {
 	my @closed = grep { !TaskqModel::is_open($_) } $model->runs;
 	my $run_id =
-	  @closed && chance(0.8) ? pick(@closed)->{run_id} : some_target()->{run_id};
+	  @closed && chance(0.8) ? pick(@closed)->{run_id} : some_target(RUNS)->{run_id};
 
 	created('retry', 'retry', { run_id => $run_id }) if defined $run_id;
 	return;
@@ -685,8 +695,12 @@ sub created
 
 sub do_poll
 {
+	my @scheduled = grep { $_->{state} eq 'S' } $model->open_runs;
 	my $args = {
-		task_queue => some_queue(),
+		task_queue => @scheduled
+		  && chance(0.7)
+		? pick(@scheduled)->{options}->{task_queue}
+		: some_queue(),
 		identity => pick(qw(w1 w2 w3)),
 		max_tasks => pick(1, 1, 1, 2, 5)
 	};
@@ -720,7 +734,7 @@ sub do_poll
 
 sub do_complete
 {
-	my ($suffix, $args) = some_attempt('_by_id');
+	my ($suffix, $args) = some_attempt('_by_id', RUNS);
 
 	call_run(
 		"complete$suffix",
@@ -735,7 +749,7 @@ sub do_complete
 
 sub do_fail
 {
-	my ($suffix, $args) = some_attempt('_by_id');
+	my ($suffix, $args) = some_attempt('_by_id', RUNS);
 	my $delay = maybe(0.15, sub { pick(15 * $MINUTE, 5 * $HOUR) });
 
 	$delay = -$HOUR if chance(0.03);
@@ -765,7 +779,7 @@ sub do_fail
 
 sub do_report_canceled
 {
-	my ($suffix, $args) = some_attempt('_by_id');
+	my ($suffix, $args) = some_attempt('_by_id', qr/^CR/);
 
 	call_run(
 		"report_canceled$suffix",
@@ -780,7 +794,7 @@ sub do_report_canceled
 
 sub do_heartbeat
 {
-	my ($suffix, $args) = some_attempt('_by_id');
+	my ($suffix, $args) = some_attempt('_by_id', RUNS);
 
 	call_run(
 		"heartbeat$suffix",
@@ -801,10 +815,10 @@ sub do_heartbeat
 
 sub request
 {
-	my (%more) = @_;
+	my ($states, %more) = @_;
 
 	return {
-		%{ some_target() },
+		%{ some_target($states) },
 		identity => some_identity(),
 		request_id => some_request(),
 		%more
@@ -815,19 +829,19 @@ sub reason { return (reason => maybe(0.5, sub { "that's why" })) }
 
 sub do_request_cancel
 {
-	call_run('request_cancel', 'request_cancel', request(reason()));
+	call_run('request_cancel', 'request_cancel', request(qr/^(?:R|PR|RR)$/, reason()));
 	return;
 }
 
 sub do_terminate
 {
-	call_run('terminate', 'terminate', request(reason()));
+	call_run('terminate', 'terminate', request(RUNS, reason()));
 	return;
 }
 
 sub do_pause
 {
-	call_run('pause', 'pause', request(reason()));
+	call_run('pause', 'pause', request(qr/^[SR]$/, reason()));
 	return;
 }
 
@@ -844,6 +858,7 @@ sub do_unpause
 		'unpause',
 		'unpause',
 		request(
+			qr/^P/,
 			reason(),
 			jitter => $jitter,
 			skip_backoff => !$jitter && chance(0.2)));
@@ -855,6 +870,7 @@ sub do_reset
 	call_run(
 		'reset', 'reset',
 		request(
+			qr/^(?:PR|P|R)$/,
 			keep_paused => chance(0.3),
 			reset_heartbeat => chance(0.3),
 			restore_original_options => chance(0.3),
@@ -892,7 +908,7 @@ sub do_update_options
 	call_run(
 		'update_options',
 		'update_options',
-		request(%args),
+		request(qr/^(?:S|P|R|PR)$/, %args),
 		sub {
 			my ($options, $row) = @_;
 			my $answer = $json->decode($row->[0]);
@@ -912,7 +928,7 @@ sub do_update_options
 
 sub do_delete
 {
-	my $args = some_target();
+	my $args = some_target(qr/^CR/);
 
 	call_run('delete', 'delete', $args);
 	return;
@@ -1060,21 +1076,21 @@ sub advance
 
 my @operations = (
 	[ 14, \&do_schedule ],
-	[ 14, \&do_poll ],
-	[ 6, \&do_complete ],
-	[ 13, \&do_fail ],
-	[ 5, \&do_report_canceled ],
+	[ 22, \&do_poll ],
+	[ 3, \&do_complete ],
+	[ 16, \&do_fail ],
+	[ 4, \&do_report_canceled ],
 	[ 9, \&do_heartbeat ],
 	[ 6, \&do_request_cancel ],
-	[ 2, \&do_terminate ],
-	[ 6, \&do_pause ],
+	[ 1, \&do_terminate ],
+	[ 7, \&do_pause ],
 	[ 8, \&do_unpause ],
 	[ 7, \&do_reset ],
 	[ 9, \&do_update_options ],
-	[ 2, \&do_delete ],
+	[ 1, \&do_delete ],
 	[ 3, \&do_retry ],
 	[ 2, \&do_read ],
-	[ 5, sub { $in_transaction ? do_poll() : advance() } ],
+	[ 8, sub { $in_transaction ? do_poll() : advance() } ],
 	[ 1, sub { begin() unless $in_transaction } ]);
 my @weighted = map { ($_->[1]) x $_->[0] } @operations;
 
