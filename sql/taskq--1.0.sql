@@ -134,6 +134,16 @@ CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch
 CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WHERE alarm IS NOT NULL;
 CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL;
 
+-- taskq's own writes fire no triggers: this tells the worker of rows that come
+-- by COPY (a restore), or by an administrator's hand.
+CREATE FUNCTION taskq.rows_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_rows_changed';
+COMMENT ON FUNCTION taskq.rows_changed() IS 'internal: trigger that has the worker look at taskq.open again';
+CREATE TRIGGER rows_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.open
+  FOR EACH STATEMENT EXECUTE FUNCTION taskq.rows_changed();
+ALTER TABLE taskq.open ENABLE ALWAYS TRIGGER rows_changed;
+COMMENT ON TRIGGER rows_changed ON taskq.open IS 'internal: has the worker look again';
+
 -- Details and time of the last heartbeat of an open activity; survives retries.
 CREATE TABLE taskq.heartbeat_state (
   run_id bigint NOT NULL,

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "fmgr.h"
 #include "utils/memutils.h"
 
 #include "clock.h"
@@ -69,6 +70,7 @@ static struct
 	int			nclosed;
 	int			max_closed;
 	bool		committing;		/* counts_enter_commit() was called */
+	bool		rows_changed;	/* by others than taskq's calls */
 }			pending;
 
 static void
@@ -275,6 +277,19 @@ wake_waiters(void)
 		wait_wake(wait_run_key(pending.closed[i]), PG_INT32_MAX);
 }
 
+/* rows of taskq.open have changed, and nobody knows which */
+static void
+look_everywhere(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	if (slot == NULL)
+		return;
+	timers_rescan(slot);
+	listen_all_queues();
+	wait_wake_all();
+}
+
 static void
 tell_committed(void)
 {
@@ -285,6 +300,8 @@ tell_committed(void)
 		timers_release(pending.slot, pending.reserved);
 	}
 	wake_waiters();
+	if (pending.rows_changed)
+		look_everywhere();
 	if (!listen_anybody())
 		return;
 	if (pending.all_queues)
@@ -298,11 +315,10 @@ tell_committed(void)
 							pending.events[i].event);
 }
 
+/* what was polled is there again */
 static void
-tell_aborted(void)
+tell_given_back(void)
 {
-	if (pending.slot != NULL)
-		timers_release(pending.slot, pending.reserved);
 	for (int i = 0; i < pending.nqueues; i++)
 	{
 		if (pending.queues[i].polled == 0)
@@ -312,6 +328,14 @@ tell_aborted(void)
 		if (listen_anybody())
 			listen_task_due(pending.queues[i].hash, DT_NOBEGIN);
 	}
+}
+
+static void
+tell_aborted(void)
+{
+	if (pending.slot != NULL)
+		timers_release(pending.slot, pending.reserved);
+	tell_given_back();
 }
 
 /* about to be prepared: nothing is told later, so the rows have to tell */
@@ -385,22 +409,35 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
 	ledger_subtransaction(event, mine, parent);
+	if (event == SUBXACT_EVENT_ABORT_SUB && pending.any)
+		tell_given_back();
 }
 
 /*
- * effects_prepared_committed: a prepared transaction has committed, of which
- * nothing is known.
+ * effects_prepared_ended: a prepared transaction has committed or was rolled
+ * back, and nothing is known of it.
  */
 void
-effects_prepared_committed(void)
+effects_prepared_ended(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	look_everywhere();
+}
 
-	if (slot == NULL)
-		return;
-	timers_publish(slot, NULL, 0, DT_NOBEGIN);
-	listen_all_queues();
-	wait_wake_all();
+PG_FUNCTION_INFO_V1(taskq_rows_changed);
+
+/*
+ * taskq.rows_changed(): statement trigger of taskq.open.  taskq's own writes do
+ * not fire triggers, so this is a restore, or an administrator.
+ */
+Datum
+taskq_rows_changed(PG_FUNCTION_ARGS)
+{
+	if (control != NULL)
+	{
+		begin();
+		pending.rows_changed = true;
+	}
+	return PointerGetDatum(NULL);
 }
 
 /* effects_init: once per server (or backend, when not preloaded). */

@@ -31,6 +31,6 @@ extern void effects_attempt_started(int64 run_id, TimestampTz deadline);
 extern void effects_worker_event(const text *worker, int64 run_id,
 								 int attempt, WorkerEvent event);
 
-extern void effects_prepared_committed(void);
+extern void effects_prepared_ended(void);
 
 #endif							/* TASKQ_EFFECTS_H */

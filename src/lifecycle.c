@@ -28,7 +28,8 @@
  * PREPARE forgets them.  So the first call of a function makes a database
  * known, too, and a worker that was not told finds out by its next chore.
  *
- * COMMIT PREPARED is seen here as well, on behalf of effects.c.
+ * COMMIT PREPARED and ROLLBACK PREPARED are seen here as well, on behalf of
+ * effects.c.
  *
  * The hook is installed only when the library is preloaded.  On a standby the
  * commands fail before anything is held, since there is no worker.
@@ -444,7 +445,9 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			on_extension = drops_extension((DropStmt *) statement);
 			break;
 		case T_TransactionStmt:
-			on_prepared = ((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
+			on_prepared =
+				((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED ||
+				((TransactionStmt *) statement)->kind == TRANS_STMT_ROLLBACK_PREPARED;
 			break;
 		default:
 			break;
@@ -460,7 +463,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	if (on_extension)
 		extension_changed = true;
 	if (on_prepared)
-		effects_prepared_committed();
+		effects_prepared_ended();
 }
 
 /*

@@ -135,6 +135,19 @@ timers_publish(DatabaseSlot *slot, const TimerHint *hints, int n,
 }
 
 /*
+ * timers_rescan: have the worker read all alarms and attempts again.
+ */
+void
+timers_rescan(DatabaseSlot *slot)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->rescan = true;
+	slot->alarm_from = DT_NOBEGIN;
+	SpinLockRelease(&slot->mutex);
+	shmem_wake_worker(slot);
+}
+
+/*
  * timers_awake: the worker is up; nobody needs to wake it.
  */
 void
@@ -284,10 +297,7 @@ timers_start(void)
 	old_context = MemoryContextSwitchTo(watch_context);
 	watches = pairingheap_allocate(compare_watches, NULL);
 	MemoryContextSwitchTo(old_context);
-	SpinLockAcquire(&slot->mutex);
-	slot->rescan = true;
-	slot->alarm_from = DT_NOBEGIN;
-	SpinLockRelease(&slot->mutex);
+	timers_rescan(slot);
 }
 
 /* ------------------------------------------------------------------------

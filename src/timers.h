@@ -17,6 +17,7 @@ extern void timers_awake(void);
 /* for effects.c */
 extern bool timers_reserve(DatabaseSlot *slot, int n);
 extern void timers_release(DatabaseSlot *slot, int n);
+extern void timers_rescan(DatabaseSlot *slot);
 extern void timers_publish(DatabaseSlot *slot, const TimerHint *hints, int n,
 						   TimestampTz alarm);
 

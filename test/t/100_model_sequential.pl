@@ -695,11 +695,12 @@ sub created
 
 sub do_poll
 {
-	my @scheduled = grep { $_->{state} eq 'S' } $model->open_runs;
+	my @due = grep {
+		$_->{state} eq 'S' && TaskqModel::lo($_->{dispatch}) <= $clock
+	} $model->open_runs;
 	my $args = {
-		task_queue => @scheduled
-		  && chance(0.7)
-		? pick(@scheduled)->{options}->{task_queue}
+		task_queue => @due && chance(0.8)
+		? pick(@due)->{options}->{task_queue}
 		: some_queue(),
 		identity => pick(qw(w1 w2 w3)),
 		max_tasks => pick(1, 1, 1, 2, 5)
@@ -716,6 +717,15 @@ sub do_poll
 		},
 		"$select_poll FROM taskq.poll(" . arguments($args) . ')');
 
+	delivered($sql, $expected, $wrong, @polled);
+	return;
+}
+
+# What a poll returned has been compared.
+sub delivered
+{
+	my ($sql, $expected, $wrong, @polled) = @_;
+
 	push @tokens, map { $_->{task_token} } @polled;
 	foreach my $row (@polled)
 	{
@@ -729,6 +739,115 @@ sub do_poll
 	}
 	$done{'started attempts'} += @polled;
 	check(map { $_->{run_id} } @polled);
+	return;
+}
+
+# A call with many tokens is as many calls, but a stale token is no error.
+sub do_many
+{
+	my $name = pick(qw(complete_many fail_many heartbeat_many
+		  complete_and_poll));
+	my ($method) = $name =~ /^([a-z]+)/;
+	my @calls =
+	  map { some_call($method, some_token(RUNS)) } 1 .. pick(1, 2, 2, 3, 4);
+	my $values =
+		$method eq 'fail' ? 'message => ' . text('many')
+	  : ($method eq 'complete' ? 'results' : 'details')
+	  . ' => ARRAY['
+	  . join(', ',
+		map { jsonb($_->{ $method eq 'complete' ? 'result' : 'details' }) }
+		  @calls)
+	  . ']::jsonb[]';
+	my $poll = {
+		task_queue => some_queue(),
+		identity => 'w1',
+		max_tasks => pick(1, 2)
+	};
+	my ($wrong, @expected, @polled, @runs);
+	my $sql = "taskq.$name(task_tokens => ARRAY["
+	  . join(', ', map { text($_->{task_token}) } @calls)
+	  . "]::uuid[], $values"
+	  . ($name =~ /poll/ ? ', ' . arguments($poll) : '') . ')';
+
+	if ($name =~ /poll/)
+	{
+		$_->{identity} = $poll->{identity} foreach @calls;
+	}
+	@runs = uniq(
+		grep { $model->run($_) }
+		map { $model->{tokens}->{ $_->{task_token} }->{run_id} // -1 } @calls);
+	my ($expected, $rows, $now) = call(
+		$name,
+		{},
+		sub {
+			my ($instant, $fields) = @_;
+
+			my $each = sub {
+				return TaskqModel::between(TaskqModel::lo($instant),
+					TaskqModel::hi($instant));
+			};
+
+			@expected = map { $model->$method($_, $each->()) } @calls;
+			if ($name =~ /poll/)
+			{
+				@polled =
+				  map { named(\@poll_columns, \@poll_jsonb, $_) } @$fields;
+				$wrong = $model->poll($poll, $each->(), \@polled);
+			}
+			return TaskqModel::ok();
+		},
+		($name =~ /poll/ ? $select_poll : 'SELECT *') . " FROM $sql");
+
+	log_call($_, $sql, $expected) foreach @runs;
+	if ($model->{ambiguous})
+	{
+		$model->{ambiguous} = 0;
+		drop($_) foreach map { $model->run($_) // () } @runs;
+	}
+	if ($name =~ /poll/)
+	{
+		delivered($sql, $expected, $wrong, @polled);
+	}
+	else
+	{
+		many_answered($sql, \@calls, \@expected, $rows);
+	}
+	check(
+		grep {
+			my $run = $model->run($_);
+			$in_transaction || $run && !$model->overdue($run, $now)
+		} @runs);
+	return;
+}
+
+sub some_call
+{
+	my ($method, $token) = @_;
+	my %call = (task_token => $token);
+
+	$call{message} = 'many' if $method eq 'fail';
+	$call{result} = maybe(0.7, \&some_json) if $method eq 'complete';
+	$call{details} = maybe(0.7, \&some_json) if $method eq 'heartbeat';
+	return \%call;
+}
+
+sub many_answered
+{
+	my ($sql, $calls, $expected, $rows) = @_;
+
+	foreach my $i (0 .. $#$calls)
+	{
+		my $answer = $expected->[$i];
+		my $value = $answer->{value};
+		my @wanted = (
+			$calls->[$i]->{task_token}, $answer->{state} ? 'f' : 't',
+			ref $value ? @$value : $value // ());
+		my @got = grep { defined $_ } @{ $rows->[$i] // [] };
+
+		splice(@got, 2) if $answer->{state};
+		problem("$sql: expected @wanted, got @got") if "@wanted" ne "@got";
+	}
+	problem("$sql: rows") if @$rows != @$calls;
 	return;
 }
 
@@ -1083,6 +1202,7 @@ my @operations = (
 	[ 9, \&do_heartbeat ],
 	[ 6, \&do_request_cancel ],
 	[ 1, \&do_terminate ],
+	[ 4, \&do_many ],
 	[ 7, \&do_pause ],
 	[ 8, \&do_unpause ],
 	[ 7, \&do_reset ],
@@ -1132,11 +1252,13 @@ is( ask_safe('SELECT count(*) FROM taskq.activities')->[0]->[0],
 
 close($to_psql);
 waitpid($psql_pid, 0);
-unlike(slurp_file($stderr_file), qr/WARNING|FATAL|PANIC|server closed/,
-	'no warnings');
+unlike(
+	slurp_file($stderr_file),
+	qr/WARNING:(?!  activity not found for ID)|FATAL|PANIC|server closed/,
+	'no warnings but of stale tokens');
 $node->stop;
 unlike(
 	slurp_file($node->logfile),
-	qr/(?:WARNING|FATAL|PANIC):(?!  terminating)/,
+	qr/(?:WARNING|FATAL|PANIC):(?!  terminating|  activity not found for ID)/,
 	'nothing above an error in the log');
 done_testing();
