@@ -224,6 +224,16 @@ CREATE INDEX closed_6_activity_id ON taskq.closed_6 (activity_id, run_id) WHERE 
 CREATE INDEX closed_7_activity_id ON taskq.closed_7 (activity_id, run_id) WHERE activity_id IS NOT NULL;
 CREATE INDEX closed_long_activity_id ON taskq.closed_long (activity_id, run_id) WHERE activity_id IS NOT NULL;
 CREATE INDEX closed_long_expire_time ON taskq.closed_long (expire_time);
+-- "what failed in this queue"; whoever asks for what was completed wants most of it
+CREATE INDEX closed_0_unsuccessful ON taskq.closed_0 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_1_unsuccessful ON taskq.closed_1 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_2_unsuccessful ON taskq.closed_2 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_3_unsuccessful ON taskq.closed_3 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_4_unsuccessful ON taskq.closed_4 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_5_unsuccessful ON taskq.closed_5 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_6_unsuccessful ON taskq.closed_6 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_7_unsuccessful ON taskq.closed_7 (task_queue, status) WHERE status <> 'completed';
+CREATE INDEX closed_long_unsuccessful ON taskq.closed_long (task_queue, status) WHERE status <> 'completed';
 COMMENT ON TABLE taskq.closed_0 IS 'internal: closed activities; read taskq.activities';
 COMMENT ON TABLE taskq.closed_1 IS 'internal: closed activities; read taskq.activities';
 COMMENT ON TABLE taskq.closed_2 IS 'internal: closed activities; read taskq.activities';
