@@ -277,12 +277,13 @@ take_back(const Entry *entry)
 void
 ledger_commit(void)
 {
-	if (nentries == 0)
-		return;
-	queue_state_lock(LW_EXCLUSIVE);
-	for (int i = 0; i < nentries; i++)
-		carry_over(&entries[i]);
-	queue_state_unlock();
+	if (nentries > 0)
+	{
+		queue_state_lock(LW_EXCLUSIVE);
+		for (int i = 0; i < nentries; i++)
+			carry_over(&entries[i]);
+		queue_state_unlock();
+	}
 	forget();
 }
 
@@ -290,12 +291,13 @@ ledger_commit(void)
 void
 ledger_abort(void)
 {
-	if (nentries == 0)
-		return;
-	queue_state_lock(LW_EXCLUSIVE);
-	for (int i = 0; i < nentries; i++)
-		take_back(&entries[i]);
-	queue_state_unlock();
+	if (nentries > 0)
+	{
+		queue_state_lock(LW_EXCLUSIVE);
+		for (int i = 0; i < nentries; i++)
+			take_back(&entries[i]);
+		queue_state_unlock();
+	}
 	forget();
 }
 
@@ -309,8 +311,6 @@ ledger_prepare(void)
 {
 	bool		unknown = false;
 
-	if (nentries == 0)
-		return false;
 	queue_state_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < nentries; i++)
 		if (entries[i].kind == ENTRY_RESERVED || entries[i].kind == ENTRY_ENDED)
@@ -358,11 +358,14 @@ ledger_subtransaction(SubXactEvent event, SubTransactionId mine,
 	nentries = kept;
 }
 
-/* ledger_any: is there anything to carry over? */
+/*
+ * ledger_any: is there anything to carry over, or at least to forget?  Entries
+ * may be gone with a savepoint while their memory is that of the transaction.
+ */
 bool
 ledger_any(void)
 {
-	return nentries > 0;
+	return entries != NULL;
 }
 
 /* ledger_moves_started: will the commit change how many attempts run? */

@@ -16,9 +16,9 @@ use Taskq;
 use Test::More;
 
 use constant {
-	ROUNDS => 5,
+	ROUNDS => 8,
 	SESSIONS => 6,
-	CALLS => 150,
+	CALLS => 250,
 };
 
 my $seed = $ENV{TASKQ_SEED} || time ^ $$ << 8;
@@ -53,6 +53,11 @@ $node->safe_psql(
 	  SELECT task_token FROM
 	    (SELECT task_token FROM attempts ORDER BY n DESC LIMIT 6) s
 	  ORDER BY random() LIMIT 1 $$;
+	INSERT INTO scheduled SELECT run_id
+	  FROM taskq.schedule_many('q1', 't', ARRAY['1', '2', '3']::jsonb[],
+	    start_to_close_timeout => '1s');
+	INSERT INTO attempts SELECT run_id, attempt, started_time, task_token
+	  FROM taskq.poll('q1', max_tasks => 2);
 });
 
 # ---- what sessions do ----------------------------------------------------
