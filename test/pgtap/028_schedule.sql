@@ -214,6 +214,20 @@ SELECT throws_ok(call('activity_id => ''empty'', request_id => '''''), 'TQ002', 
 SELECT is((SELECT count(DISTINCT run_id) FROM generate_series(1, 3) i, taskq.schedule('q', i::text, start_to_close_timeout => '1 h', request_id => 'same')), 3,
   'a request id without activity id has no effect');
 
+-- the longest names, which are stored compressed
+SELECT run_id AS run FROM taskq.schedule(repeat('q', 1000), repeat('t', 1000), activity_id => repeat('i', 1000), start_to_close_timeout => '1 h', request_id => repeat('r', 1000)) \gset
+SELECT is((SELECT run_id FROM taskq.schedule('q', 'test', activity_id => repeat('i', 1000), start_to_close_timeout => '1 h', request_id => repeat('r', 1000))), :run,
+  'names of 1000 bytes: the same request id, open');
+SELECT lives_ok('SELECT taskq.pause(repeat(''i'', 1000), request_id => repeat(''p'', 1000)), taskq.pause(repeat(''i'', 1000), request_id => repeat(''p'', 1000)), '
+  'taskq.unpause(repeat(''i'', 1000))', '... control operations');
+SELECT is((SELECT activity_id || activity_type || task_queue FROM taskq.poll(repeat('q', 1000), repeat('w', 1000))), repeat('i', 1000) || repeat('t', 1000) || repeat('q', 1000), '... poll');
+SELECT throws_ok(format('SELECT taskq.terminate(repeat(''i'', 1000), %s, identity => repeat(''w'', 1000)), taskq.heartbeat_by_id(repeat(''i'', 1000))', :run), 'TQ001',
+  'activity not found for ID: ' || repeat('i', 1000), '... both ids, and the message');
+SELECT taskq.complete_by_id(repeat('i', 1000));
+SELECT is((SELECT run_id FROM taskq.schedule('q', 'test', activity_id => repeat('i', 1000), start_to_close_timeout => '1 h', request_id => repeat('r', 1000))), :run,
+  '... the same request id, closed');
+SELECT is((SELECT activity_id || last_worker_identity FROM taskq.describe(repeat('i', 1000), :run)), repeat('i', 1000) || repeat('w', 1000), '... describe');
+
 -- schedule_many
 CREATE TABLE many AS SELECT * FROM taskq.schedule_many('many', 'test', ARRAY['3', '1', '2']::jsonb[], start_to_close_timeout => '1 h') WITH ORDINALITY;
 SELECT is((SELECT array_agg(input ORDER BY ordinality) FROM many JOIN taskq.activities USING (run_id)), ARRAY['3', '1', '2']::jsonb[],

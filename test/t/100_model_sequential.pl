@@ -21,7 +21,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use constant {
-	STEPS => 4000,
+	STEPS => 3500,
 	MANY_OPEN => 14,
 	SECOND => TaskqModel::SECOND,
 	MAX_PROBLEMS => 5,
@@ -349,7 +349,7 @@ sub maybe
 
 sub some_policy
 {
-	my $initial = pick(10 * $MINUTE, $HOUR, 2 * $HOUR);
+	my $initial = pick(10 * $MINUTE, 10 * $MINUTE, $HOUR, 2 * $HOUR);
 
 	return {
 		initial_interval => $initial,
@@ -391,7 +391,7 @@ sub some_options
 	};
 
 	$o->{start_to_close_timeout} = some_duration() if chance(0.7);
-	$o->{schedule_to_close_timeout} = some_duration() * pick(1, 3)
+	$o->{schedule_to_close_timeout} = some_duration() * pick(1, 1, 3)
 	  if !$o->{start_to_close_timeout} || chance(0.4);
 	return $o;
 }
@@ -1176,7 +1176,7 @@ sub advance
 		push @instants, TaskqModel::first_dispatch($run);
 	}
 	@instants = sort { TaskqModel::lo($a) <=> TaskqModel::lo($b) } @instants;
-	$target = $clock + pick(5 * $MINUTE, 30 * $MINUTE, $HOUR, 3 * $HOUR);
+	$target = $clock + pick(5 * $MINUTE, 5 * $MINUTE, 30 * $MINUTE, $HOUR, 3 * $HOUR);
 	foreach my $instant (@instants)
 	{
 		$target = max($target, TaskqModel::hi($instant) + 5 * SECOND)
@@ -1210,7 +1210,7 @@ my @operations = (
 	[ 1, \&do_delete ],
 	[ 3, \&do_retry ],
 	[ 2, \&do_read ],
-	[ 8, sub { $in_transaction ? do_poll() : advance() } ],
+	[ 11, sub { $in_transaction ? do_poll() : advance() } ],
 	[ 1, sub { begin() unless $in_transaction } ]);
 my @weighted = map { ($_->[1]) x $_->[0] } @operations;
 

@@ -269,7 +269,9 @@ my %never = (
 		WHERE run_id NOT IN (SELECT run_id FROM taskq.activities)
 		  AND run_id NOT IN (SELECT run_id FROM deleted)',
 	'closed before something else happened' =>
-	  'SELECT run_id FROM taskq.activities
+	  'SELECT run_id, status, close_time, last_attempt_complete_time,
+		  last_started_time, last_heartbeat_time
+		FROM taskq.activities
 		WHERE close_time < greatest(schedule_time, first_started_time,
 		  last_started_time, last_attempt_complete_time, last_heartbeat_time)',
 	'scheduled, not deleted, and not to be seen' =>

@@ -61,13 +61,14 @@ sub wait_served
 }
 
 # Run short queries in a session that listens until its output, in which psql
-# reports notifications, matches; returns all of the output.
+# reports notifications, matches; returns all of the output. It may begin with
+# what earlier queries have returned.
 sub hear
 {
-	my ($session, $wanted) = @_;
-	my $heard = '';
-	my $rounds = 50 * $PostgreSQL::Test::Utils::timeout_default;
+	my ($session, $wanted, $heard) = @_;
+	my $rounds = 25 * $PostgreSQL::Test::Utils::timeout_default;
 
+	$heard //= '';
 	while ($heard !~ $wanted && $rounds-- > 0)
 	{
 		$heard .= $session->query_safe('SELECT FROM pg_sleep(0.02)') . "\n";
