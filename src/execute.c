@@ -110,7 +110,7 @@ keep_books(const Activity *activity, const Activity *before,
 		   const text *taken_from)
 {
 	const text *task_queue = activity->options.task_queue;
-	const QueueConfig *config;
+	TimestampTz ended;
 
 	if (state_is_closed(activity->state))
 		ledger_count(task_queue, counter_of_close(activity), 1);
@@ -121,10 +121,23 @@ keep_books(const Activity *activity, const Activity *before,
 		return;
 	if (!state_is_closed(activity->state))
 		ledger_count(task_queue, COUNT_RETRIED, 1);
+	ended = state_is_closed(activity->state) ?
+		activity->close_time : activity->last_complete_time;
 	ledger_duration(taken_from, COUNT_EXECUTION_FIRST,
-					activity->last_complete_time - before->started_time);
+					ended - before->started_time);
+	execute_attempt_ended(taken_from);
+}
+
+/*
+ * execute_attempt_ended: an attempt taken from the queue is over; where
+ * max_started counts, the next one can start.
+ */
+void
+execute_attempt_ended(const text *taken_from)
+{
+	const QueueConfig *config = queue_config(taken_from);
+
 	ledger_ended(taken_from);
-	config = queue_config(taken_from);
 	if (config != NULL && config->max_started > 0)
 		effects_task_due(taken_from, DT_NOBEGIN);
 }

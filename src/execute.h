@@ -25,6 +25,7 @@ typedef struct Checkpoint
 
 extern Verdict execute(const Address *address, Event event, EventData *data,
 					   const Checkpoint *checkpoint, Activity *activity);
+extern void execute_attempt_ended(const text *taken_from);
 extern StoreResult execute_store(Activity *activity, const Activity *before,
 								 bool wait);
 

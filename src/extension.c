@@ -47,13 +47,18 @@ extension_lock(void)
 	bool		missing_ok = true;
 	Oid			extension = get_extension_oid(TASKQ_EXTENSION, missing_ok);
 
-	if (!OidIsValid(extension))
-		return InvalidOid;
-	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	while (OidIsValid(extension))
+	{
+		Oid			locked = extension;
 
-	/* it may have been dropped, or even made again, while we waited */
-	if (get_extension_oid(TASKQ_EXTENSION, missing_ok) != extension)
-		return InvalidOid;
+		LockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
+
+		/* it may have been dropped, or even made again, while we waited */
+		extension = get_extension_oid(TASKQ_EXTENSION, missing_ok);
+		if (extension == locked)
+			break;
+		UnlockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
+	}
 	return extension;
 }
 

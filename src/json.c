@@ -8,6 +8,7 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
@@ -93,9 +94,12 @@ json_add_float8(JsonBuilder *builder, const char *key, double value)
 {
 	JsonbValue	v;
 
+	/* by its text: the cast rounds to 15 digits */
 	v.type = jbvNumeric;
-	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(float8_numeric,
-														Float8GetDatum(value)));
+	v.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in,
+														CStringGetDatum(float8out_internal(value)),
+														ObjectIdGetDatum(InvalidOid),
+														Int32GetDatum(-1)));
 	add_value(builder, key, &v);
 }
 

@@ -55,6 +55,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "launcher.h"
+#include "queue_state.h"
 #include "shmem.h"
 
 /* seconds until a launcher that ended is started again */
@@ -201,8 +202,11 @@ static int
 check_slots(const List *databases, Oid *without, bool *held)
 {
 	int			n = 0;
+	Oid		   *gone;
+	int			ngone = 0;
 
 	*held = false;
+	gone = palloc(control->databases * sizeof(Oid));
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < control->databases; i++)
 	{
@@ -223,6 +227,7 @@ check_slots(const List *databases, Oid *without, bool *held)
 		else if (!list_member_oid(databases, slot->database))
 		{
 			channel_forget_database(slot->database);
+			gone[ngone++] = slot->database;
 			shmem_free_slot(slot);
 		}
 		else if (slot->state == WORKER_ABSENT)
@@ -232,6 +237,9 @@ check_slots(const List *databases, Oid *without, bool *held)
 		}
 	}
 	LWLockRelease(control->lock);
+	for (int i = 0; i < ngone; i++)
+		queue_state_forget_database(gone[i]);
+	pfree(gone);
 	return n;
 }
 

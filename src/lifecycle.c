@@ -59,6 +59,7 @@
 #include "compat.h"
 #include "effects.h"
 #include "lifecycle.h"
+#include "queue_state.h"
 #include "shmem.h"
 #include "taskq.h"
 
@@ -275,6 +276,7 @@ forget_database(Oid database)
 		shmem_free_slot(slot);
 	channel_forget_database(database);
 	LWLockRelease(control->lock);
+	queue_state_forget_database(database);
 }
 
 /*

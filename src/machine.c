@@ -208,7 +208,8 @@ carry_out_reset(Activity *activity, const AttemptEnd *end,
 	if (land_paused)
 		machine_park(activity);
 	else
-		machine_dispatch_at(activity, machine_jittered(data->now, controls->reset_jitter));
+		machine_dispatch_at(activity,
+							machine_jittered(data->now, controls->reset_jitter));
 	machine_forget_reset(activity);
 	return retried();
 }

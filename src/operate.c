@@ -264,7 +264,7 @@ delete_open(int64 run_id)
 	effects_closed(run_id);
 	if (!state_in_progress(activity.state))
 		return true;
-	ledger_ended(activity_taken_from(&activity));
+	execute_attempt_ended(activity_taken_from(&activity));
 	effects_worker_event(activity.worker, run_id, activity.attempt,
 							 WORKER_EVENT_DELETED);
 	return true;

@@ -75,7 +75,7 @@ read_number(const char *key, const JsonbValue *value, const char *wanted)
 		return -1;
 	if (value->type != jbvNumeric)
 		invalid(key, wanted);
-	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 												NumericGetDatum(value->val.numeric)));
 	if (isnan(number) || isinf(number) || number < 0)
 		invalid(key, wanted);

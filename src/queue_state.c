@@ -100,6 +100,15 @@ queue_key(const text *task_queue)
  * ------------------------------------------------------------------------
  */
 
+/* is it better to drop "a" than "b"?  A count that is lost has to be made anew */
+static bool
+rather_evict(const QueueState *a, const QueueState *b)
+{
+	if (a->started_known != b->started_known)
+		return !a->started_known;
+	return a->last_used < b->last_used;
+}
+
 /* make room by dropping the queue that was not used for longest */
 static void
 evict_queue(void)
@@ -110,8 +119,8 @@ evict_queue(void)
 
 	hash_seq_init(&scan, queue_states);
 	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->reserved == 0 && !state->started_known &&
-			(oldest == NULL || state->last_used < oldest->last_used))
+		if (state->reserved == 0 &&
+			(oldest == NULL || rather_evict(state, oldest)))
 			oldest = state;
 	if (oldest != NULL)
 		hash_search(queue_states, &oldest->key, HASH_REMOVE, NULL);
@@ -275,7 +284,10 @@ poller_state_get(const QueueKey *key, const char *identity)
 	return state;
 }
 
-/* queue_state_forget_database: all entries of a database that is gone. */
+/*
+ * queue_state_forget_database: all entries of a database that is gone.  Takes
+ * the lock itself.
+ */
 void
 queue_state_forget_database(Oid database)
 {
@@ -284,6 +296,7 @@ queue_state_forget_database(Oid database)
 	LaneState  *lane;
 	PollerState *poller;
 
+	queue_state_lock(LW_EXCLUSIVE);
 	hash_seq_init(&scan, queue_states);
 	while ((queue = hash_seq_search(&scan)) != NULL)
 		if (queue->key.database == database)
@@ -296,4 +309,5 @@ queue_state_forget_database(Oid database)
 	while ((poller = hash_seq_search(&scan)) != NULL)
 		if (poller->key.database == database)
 			hash_search(poller_states, &poller->key, HASH_REMOVE, NULL);
+	queue_state_unlock();
 }

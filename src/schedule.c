@@ -344,18 +344,22 @@ schedule_one(Activity *activity, const ScheduleCall *call, int64 *run_id)
 	return true;
 }
 
-/* TQ004 when n more tasks are too many for the queue */
+/*
+ * TQ004 when the queue has too many tasks that are due.  Called after the
+ * insert: what turned out to exist already, or is due later, is no reason.
+ */
 static void
-check_backlog(const text *task_queue, int n)
+check_backlog(const Activity *activity)
 {
+	const text *task_queue = activity->options.task_queue;
 	const QueueConfig *config = queue_config(task_queue);
 	int			limit;
 
-	if (config == NULL || config->max_backlog == 0 || n == 0)
+	if (config == NULL || config->max_backlog == 0 ||
+		activity->options.start_delay > 0)
 		return;
 	limit = config->max_backlog;
-	if (n > limit ||
-		store_count_due(task_queue, clock_now(), limit - n + 1) > limit - n)
+	if (store_count_due(task_queue, clock_now(), limit + 1) > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_RESOURCE_EXHAUSTED),
 				 errmsg("backlog limit of task queue \"%s\" reached",
@@ -364,10 +368,11 @@ check_backlog(const text *task_queue, int n)
 				 errhint("Try again later, or raise max_backlog with taskq.configure_queue().")));
 }
 
-/* what others hear of n new runs */
+/* n new runs are in: may they be, and what do others hear of them */
 static void
 tell_scheduled(const Activity *activity, int n)
 {
+	check_backlog(activity);
 	ledger_count(activity->options.task_queue, COUNT_SCHEDULED, n);
 	ledger_count(activity->options.task_queue, COUNT_ADDED, n);
 	effects_tasks_due(activity->options.task_queue, activity->dispatch_time, n);
@@ -409,7 +414,6 @@ schedule_again(FunctionCallInfo fcinfo, Activity *closed)
 	activity->summary = closed->summary;
 	activity->search_attributes = closed->search_attributes;
 	schedule_prepare(activity, clock_now());
-	check_backlog(activity->options.task_queue, 1);
 	activity->run_id = store_next_run_id();
 	(void) schedule_one(activity, &call, &run_id);
 	tell_scheduled(activity, 1);
@@ -436,7 +440,6 @@ taskq_schedule(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	schedule_prepare(activity, clock_now());
-	check_backlog(activity->options.task_queue, 1);
 	activity->run_id = store_next_run_id();
 	created = schedule_one(activity, &call, &run_id);
 	if (created)
@@ -541,7 +544,6 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	schedule_prepare(&call.activity, clock_now());
-	check_backlog(call.activity.options.task_queue, count);
 	order = palloc(sizeof(NewRun *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{

@@ -153,6 +153,11 @@ SET LOCAL taskq.default_maximum_attempts = 5;
 SELECT taskq.update_options('o2', restore_original => true);
 SELECT is((SELECT (retry_policy).maximum_attempts FROM a(:run)), 0, 'restore_original: no limit stays no limit');
 RESET taskq.default_maximum_attempts;
+SELECT new('o3', 'o3', policy => taskq.retry_policy(backoff_coefficient => pi(), jitter => 0.1 + 0.2::float8)) AS run \gset
+SELECT taskq.update_options('o3', options => '{"fairness_weight": 0.30000000000000004}');
+SELECT is((SELECT fairness_weight FROM a(:run)), 0.30000000000000004::float8, 'update_options: a number is not rounded');
+SELECT taskq.update_options('o3', restore_original => true);
+SELECT ok((SELECT (retry_policy).backoff_coefficient = pi() AND (retry_policy).jitter = 0.1 + 0.2::float8 FROM a(:run)), 'restore_original: nor is one restored');
 
 -- restore at reset
 SELECT new('r', 'r', delay => '1 h', s2c => '2 h') AS run \gset
@@ -169,6 +174,17 @@ SELECT taskq.update_options('r2', options => '{"start_delay": null, "priority": 
 SELECT taskq.fail(take('r2'), 'x');
 SELECT taskq.reset('r2', restore_original_options => true);
 SELECT is(show(:run, 'priority start_delay'), '- -', 'reset: start_delay is restored only if the first attempt never started');
+
+-- reset of a running attempt: the jitter applies when it yields
+SELECT new('rj', 'rj') AS run \gset
+SELECT take('rj') AS token \gset
+SELECT taskq.reset('rj', jitter => '1000 h');
+SELECT set_clock('1 h');
+SELECT taskq.fail(:'token', 'x');
+SELECT ok((SELECT next_attempt_schedule_time BETWEEN last_attempt_complete_time AND last_attempt_complete_time + interval '1000 h' FROM a(:run)),
+  'reset: jitter of a running attempt counts from when it yields');
+SELECT is(show(:run, 'attempt current_retry_interval'), '1 -', '... there is no retry interval');
+SELECT set_clock('0');
 
 -- start_delay
 CREATE TABLE delayed AS SELECT 'cannot update start_delay: the first activity attempt has already been dispatched'::text AS message;

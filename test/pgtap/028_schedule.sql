@@ -50,7 +50,16 @@ SELECT lives_ok(call('', timeout => ', schedule_to_close_timeout => ''106751991 
 SELECT lives_ok('SELECT * FROM taskq.activities', '... can be read');
 SELECT is((SELECT count(*) FROM taskq.activities WHERE schedule_to_close_timeout IS NOT NULL AND expiration_time IS NOT NULL), 0, '... and is none');
 
--- the reason of each order: the first wrong thing is reported
+-- intervals can be infinite since PostgreSQL 17
+SELECT CASE WHEN current_setting('server_version_num')::int >= 170000 THEN
+    throws_ok(format(sql, value), '22023', NULL, format('%s in %s', value, left(sql, 40)))
+  ELSE throws_ok(format(sql, value), '22007', NULL, format('%s in %s', value, left(sql, 40))) END
+FROM unnest(ARRAY[call('schedule_to_close_timeout => %L'), call('schedule_to_start_timeout => %L'), call('heartbeat_timeout => %L'), call('start_delay => %L'),
+    call('retry_policy => taskq.retry_policy(%L)'), call('retry_policy => taskq.retry_policy(maximum_interval => %L, maximum_attempts => 1)'),
+    'SELECT taskq.fail(gen_random_uuid(), next_retry_delay => %L)', 'SELECT taskq.unpause(''x'', jitter => %L)', 'SELECT taskq.reset(''x'', jitter => %L)']) sql,
+  unnest('{infinity,-infinity}'::text[]) value;
+
+-- the order of the checks: the first wrong thing is reported
 SELECT throws_ok(call('activity_id => '''', retry_policy => taskq.retry_policy(''-1 s''), priority => -1, start_delay => ''-1 s''', ''''', '''''), '22023',
   'missing task queue name', 'order: the task queue first');
 SELECT throws_ok(call('activity_id => '''', retry_policy => taskq.retry_policy(''-1 s''), priority => -1, start_delay => ''-1 s''', '''q'', '''''), '22023',

@@ -55,8 +55,8 @@ sub all_timers
 	$run{schedule_to_start} = schedule($node, 'unpolled',
 		"schedule_to_start_timeout => '2 s'");
 	$run{schedule_to_close} = schedule($node, 'held',
-		"schedule_to_close_timeout => '2 s'");
-	sql($node, "SELECT taskq.pause(run_id => $run{schedule_to_close})");
+		"schedule_to_close_timeout => '2 s'",
+		'SELECT taskq.pause(run_id => :run_id)');
 	($run{start_to_close}) = start($node, 'running',
 		"start_to_close_timeout => '2 s', retry_policy => taskq.retry_policy(maximum_attempts => 1)"
 	);

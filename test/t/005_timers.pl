@@ -38,15 +38,17 @@ my ($silent) = start($node, 'silent', "heartbeat_timeout => $timeout, $once");
 my ($outlived) = start($node, 'outlived',
 	"schedule_to_close_timeout => $timeout, start_to_close_timeout => $timeout");
 my $paused = schedule($node, 'paused',
-	"schedule_to_close_timeout => $timeout, start_delay => '200 ms'");
-sql($node, "SELECT taskq.pause(run_id => $paused)");
+	"schedule_to_close_timeout => $timeout, start_delay => '200 ms'",
+	'SELECT taskq.pause(run_id => :run_id)');
 my ($retried) = start($node, 'retried',
 	"start_to_close_timeout => $timeout, retry_policy => taskq.retry_policy(initial_interval => '600 ms')");
 my ($failed, $failed_token) = start($node, 'failed',
 	"retry_policy => taskq.retry_policy(initial_interval => '600 ms')");
-sql($node, "SELECT taskq.fail('$failed_token', 'no')");
-is(sql($node, "SELECT count(*) FROM taskq.poll('failed')"),
-	0, 'a failed attempt backs off');
+is( sql($node,
+		"SELECT taskq.fail('$failed_token', 'no'); SELECT count(*) FROM taskq.poll('failed')"
+	),
+	"in_progress\n0",
+	'a failed attempt backs off');
 
 # A worker that says it is alive for longer than the timeout, and then no more.
 # On a machine that stalls for a whole timeout it is right to end it earlier.

@@ -16,16 +16,20 @@ my $node = activity_node('main');
 my $options =
   "start_to_close_timeout => '500 ms', retry_policy => taskq.retry_policy(maximum_attempts => 1)";
 my %run;
-my %token;
 my %session;
 
 for my $name (qw(completed rolled_back beaten))
 {
-	($run{$name}, $token{$name}) = start($node, $name, $options);
+	my $report = $name eq 'beaten' ? 'heartbeat' : 'complete';
+
 	$session{$name} = $node->background_psql('postgres');
-	$session{$name}->query_safe('BEGIN; SELECT '
-		  . ($name eq 'beaten' ? 'FROM taskq.heartbeat' : 'taskq.complete')
-		  . "('$token{$name}')");
+	$run{$name} = $session{$name}->query_safe(
+		"SELECT FROM taskq.schedule('$name', 't', $options);
+		 SELECT run_id, task_token FROM taskq.poll('$name') \\gset
+		 \\echo :run_id
+		 BEGIN;
+		 SELECT FROM taskq.$report(:'task_token')");
+	$run{$name} =~ s/\D//g;
 }
 my ($free) = start($node, 'free', $options);
 

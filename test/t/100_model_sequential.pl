@@ -21,14 +21,14 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use constant {
-	STEPS => 3500,
+	STEPS => 4000,
 	MANY_OPEN => 14,
 	SECOND => TaskqModel::SECOND,
 	MAX_PROBLEMS => 5,
 	RUNS => qr/R/,				# states of a running attempt
 };
 
-my $seed = $ENV{TASKQ_SEED} || time ^ $$ << 8;
+my $seed = $ENV{TASKQ_SEED} || 20261120;
 my $steps = $ENV{TASKQ_STEPS} || STEPS;
 diag("TASKQ_SEED=$seed");
 srand($seed);
@@ -421,6 +421,9 @@ sub spoil
 	return;
 }
 
+# The run of the last call: what happens to one run in a row goes deeper.
+my $focus = 0;
+
 # Which activity to talk to: mostly an open one, and mostly one in a state
 # that the operation is for.
 sub some_target
@@ -429,12 +432,14 @@ sub some_target
 	my @open = $model->open_runs;
 	my @all = $model->runs;
 	my @suitable = grep { $_->{state} =~ $states } @open;
-	my ($run, $how);
+	my ($run, $how, @focused);
 
 	return { run_id => 999_999_999 } if chance(0.02) || !@all;
 	return { activity_id => 'unknown' } if chance(0.01);
+	@focused = grep { $_->{run_id} == $focus } @suitable;
 	$run =
-	    @suitable && chance(0.6) ? pick(@suitable)
+	    @focused && chance(0.6) ? $focused[0]
+	  : @suitable && chance(0.6) ? pick(@suitable)
 	  : @open && chance(0.8) ? pick(@open)
 	  : pick(@all);
 	return { run_id => $run->{run_id}, activity_id => 'unknown' }
@@ -455,8 +460,10 @@ sub some_token
 	my ($states) = @_;
 	my @running = grep { TaskqModel::in_progress($_) } $model->open_runs;
 	my @suitable = grep { $_->{state} =~ $states } @running;
+	my @focused = grep { $_->{run_id} == $focus } @suitable;
 
 	return '12345678-1234-1234-1234-123456789abc' if chance(0.03) || !@tokens;
+	return $focused[0]->{token} if @focused && chance(0.6);
 	return pick(@suitable)->{token} if @suitable && chance(0.6);
 	return pick(@running)->{token} if @running && chance(0.8);
 	return pick(@tokens);
@@ -590,6 +597,7 @@ sub log_call
 {
 	my ($run_id, $sql, $expected) = @_;
 
+	$focus = $run_id;
 	push @{ $history{$run_id} },
 	  "$step: $sql -> "
 	  . ($expected->{state} || 'success')
@@ -693,11 +701,16 @@ sub created
 	return;
 }
 
+sub due_runs
+{
+	return
+	  grep { $_->{state} eq 'S' && TaskqModel::lo($_->{dispatch}) <= $clock }
+	  $model->open_runs;
+}
+
 sub do_poll
 {
-	my @due = grep {
-		$_->{state} eq 'S' && TaskqModel::lo($_->{dispatch}) <= $clock
-	} $model->open_runs;
+	my @due = due_runs();
 	my $args = {
 		task_queue => @due && chance(0.8)
 		? pick(@due)->{options}->{task_queue}
@@ -1176,7 +1189,7 @@ sub advance
 		push @instants, TaskqModel::first_dispatch($run);
 	}
 	@instants = sort { TaskqModel::lo($a) <=> TaskqModel::lo($b) } @instants;
-	$target = $clock + pick(5 * $MINUTE, 5 * $MINUTE, 30 * $MINUTE, $HOUR, 3 * $HOUR);
+	$target = $clock + pick(0, 5 * $MINUTE, 5 * $MINUTE, 30 * $MINUTE, $HOUR, 3 * $HOUR);
 	foreach my $instant (@instants)
 	{
 		$target = max($target, TaskqModel::hi($instant) + 5 * SECOND)
@@ -1214,15 +1227,31 @@ my @operations = (
 	[ 1, sub { begin() unless $in_transaction } ]);
 my @weighted = map { ($_->[1]) x $_->[0] } @operations;
 
+# Most of the time, something else instead of what cannot succeed.
+sub worthwhile
+{
+	my ($operation) = @_;
+	my @open = $model->open_runs;
+	my @of_workers = (
+		\&do_complete, \&do_fail, \&do_heartbeat, \&do_many,
+		\&do_report_canceled);
+
+	$operation = \&do_poll
+	  if chance(0.8)
+	  && !(grep { TaskqModel::in_progress($_) } @open)
+	  && grep { $_ == $operation } @of_workers;
+	$operation = $in_transaction ? \&do_schedule : pick(\&do_schedule, \&advance)
+	  if $operation == \&do_poll && !due_runs() && chance(0.8);
+	$operation = \&do_terminate
+	  if $operation == \&do_schedule && @open > MANY_OPEN;
+	return $operation;
+}
+
 eval {
 	read_clock();
 	while ($step++ < $steps)
 	{
-		my $operation = pick(@weighted);
-
-		$operation = \&do_terminate
-		  if $operation == \&do_schedule && $model->open_runs > MANY_OPEN;
-		$operation->();
+		worthwhile(pick(@weighted))->();
 		if ($in_transaction)
 		{
 			end() if --$in_transaction == 0;

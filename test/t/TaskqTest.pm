@@ -42,27 +42,42 @@ sub sqlstate
 	return $stderr =~ /ERROR:  (\w{5})/ ? $1 : $rc == 0 ? 'ok' : $stderr;
 }
 
-# Schedule an activity with these arguments after queue and type; its run_id.
-# Its start_to_close_timeout is an hour unless the arguments name one.
-sub schedule
+# The call that schedules an activity with these arguments after queue and
+# type. Its start_to_close_timeout is an hour unless they name one.
+sub call_schedule
 {
-	my ($node, $queue, $arguments) = @_;
+	my ($queue, $arguments) = @_;
 
 	$arguments //= '';
 	$arguments .= ", start_to_close_timeout => '1 h'"
 	  if $arguments !~ /start_to_close_timeout/;
 	$arguments =~ s/^(?=[^,\s])/, /;
-	return sql($node,
-		"SELECT run_id FROM taskq.schedule('$queue', 't' $arguments)");
+	return "taskq.schedule('$queue', 't' $arguments)";
+}
+
+# Schedule an activity and, if asked for, do something with :run_id right then;
+# its run_id.
+sub schedule
+{
+	my ($node, $queue, $arguments, $then) = @_;
+	my $schedule = call_schedule($queue, $arguments);
+
+	$then //= '';
+	return (
+		split /\n/,
+		sql($node,
+			"SELECT run_id FROM $schedule \\gset\n\\echo :run_id\n$then"))[0];
 }
 
 # Schedule an activity in a queue of its own and start it: (run_id, token).
 sub start
 {
 	my ($node, $queue, $arguments) = @_;
-	my $run_id = schedule($node, $queue, $arguments);
-	my ($polled, $token) = split /\|/,
-	  sql($node, "SELECT run_id, task_token FROM taskq.poll('$queue')");
+	my $schedule = call_schedule($queue, $arguments);
+	my ($run_id, $polled, $token) = split /[|\n]/,
+	  sql($node,
+		"SELECT run_id FROM $schedule;
+		 SELECT run_id, task_token FROM taskq.poll('$queue')");
 
 	die "polled $polled instead of $run_id" if $polled ne $run_id;
 	return ($run_id, $token);
