@@ -952,14 +952,17 @@ COMMENT ON FUNCTION taskq.stat_reset(text) IS 'set the counters of a task queue,
 
 CREATE VIEW taskq.health AS
 SELECT 'background_worker'::text AS check_name,
-  CASE w.state WHEN 'running' THEN 'ok' WHEN 'standby' THEN 'ok' WHEN 'failed' THEN 'critical' ELSE 'warning' END AS status,
+  CASE w.state WHEN 'running' THEN 'ok' WHEN 'standby' THEN 'ok' WHEN 'failed' THEN 'critical' WHEN 'not loaded' THEN 'critical'
+    ELSE 'warning' END AS status,
   CASE w.state
     WHEN 'running' THEN 'running with pid ' || w.pid
     WHEN 'standby' THEN 'this server is a standby; timers fire on the primary'
     ELSE 'not running: ' || w.state
   END AS detail,
-  CASE WHEN w.state NOT IN ('running', 'standby') THEN
-    'See the server log; max_worker_processes and taskq.max_databases may be too low.'
+  CASE
+    WHEN w.state = 'not loaded' THEN 'Add taskq to shared_preload_libraries and restart the server.'
+    WHEN w.state NOT IN ('running', 'standby') THEN
+      'See the server log; max_worker_processes and taskq.max_databases may be too low.'
   END AS hint
 FROM taskq.worker_status() w
 UNION ALL

@@ -4,8 +4,8 @@
  *		pollers, statistics.
  *
  * Each function copies what it needs under the lock and builds its rows after
- * it.  On a standby shared memory knows nothing, and the views show what the
- * tables hold.
+ * it.  On a standby shared memory knows nothing, and when taskq is not
+ * preloaded there is none: the views then show what the tables hold.
  */
 #include "postgres.h"
 
@@ -75,14 +75,16 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 	text	   *task_queue = PG_GETARG_TEXT_PP(0);
 	QueueState *state = palloc0(sizeof(QueueState));
 	double		rate = 0;
-	RateSource	source;
+	RateSource	source = RATE_NONE;
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	begin_reading();
-	(void) copy_state(task_queue, state);
-	source = limits_effective_rate(queue_config(task_queue),
-								   state->worker_rate, &rate);
+	if (control != NULL)
+	{
+		(void) copy_state(task_queue, state);
+		source = limits_effective_rate(queue_config(task_queue),
+									   state->worker_rate, &rate);
+	}
 	values[0] = Float8GetDatum(rate_of(state, state->added));
 	values[1] = Float8GetDatum(rate_of(state, state->dispatched));
 	values[2] = Float8GetDatum(rate);
@@ -163,8 +165,9 @@ taskq_poller_states(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 
-	begin_reading();
 	InitMaterializedSRF(fcinfo, 0);
+	if (control == NULL)
+		return (Datum) 0;
 	foreach(cell, copy_pollers())
 	{
 		PollerCopy *copy = lfirst(cell);
@@ -231,8 +234,9 @@ taskq_queue_statistics(PG_FUNCTION_ARGS)
 	QueueState *state;
 	int			n = 0;
 
-	begin_reading();
 	InitMaterializedSRF(fcinfo, 0);
+	if (control == NULL)
+		return (Datum) 0;
 	copies = MemoryContextAllocHuge(CurrentMemoryContext,
 									taskq_max_queues * sizeof(QueueState));
 	queue_state_lock(LW_SHARED);
@@ -295,11 +299,11 @@ taskq_worker_status(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	bool		nulls[2] = {false};
 
-	begin_reading();
 	slot = RecoveryInProgress() ? NULL : shmem_my_slot();
 	values[0] = Int32GetDatum(slot ? slot->worker_pid : 0);
 	nulls[0] = slot == NULL || slot->worker_pid == 0;
-	values[1] = CStringGetTextDatum(RecoveryInProgress() ? "standby" :
+	values[1] = CStringGetTextDatum(control == NULL ? "not loaded" :
+									RecoveryInProgress() ? "standby" :
 									slot == NULL ? "no slot" : names[slot->state]);
 	InitMaterializedSRF(fcinfo, 0);
 	put_row(fcinfo, values, nulls);
