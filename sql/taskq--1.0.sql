@@ -849,6 +849,14 @@ CREATE FUNCTION taskq.queue_rates(
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
 COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
 
+CREATE FUNCTION taskq.queue_counts(
+  OUT task_queue text, OUT priority int, OUT backlog_count bigint, OUT oldest timestamptz, OUT delayed_count bigint,
+  OUT started_count bigint, OUT paused_count bigint
+) RETURNS SETOF record
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_counts';
+COMMENT ON FUNCTION taskq.queue_counts()
+  IS 'internal: open activities by queue and level, as committed; read taskq.task_queues';
+
 CREATE FUNCTION taskq.poller_states(
   OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
   OUT waiting boolean
@@ -880,14 +888,13 @@ COMMENT ON VIEW taskq.pollers IS 'who polled which queue in the last five minute
 CREATE VIEW taskq.task_queues AS
 WITH counts AS (
   SELECT
-    CASE WHEN o.state BETWEEN 2 AND 5 THEN coalesce(o.control ->> 'taken_from', o.task_queue) ELSE o.task_queue END
-      AS task_queue,
-    count(*) FILTER (WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()) AS backlog_count,
-    taskq.clock() - min(o.dispatch_time) FILTER (WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()) AS backlog_age,
-    count(*) FILTER (WHERE o.state = 1 AND o.dispatch_time > taskq.clock()) AS delayed_count,
-    count(*) FILTER (WHERE o.state BETWEEN 2 AND 5) AS started_count,
-    count(*) FILTER (WHERE o.state = 6) AS paused_count
-  FROM taskq.open o
+    o.task_queue,
+    sum(o.backlog_count)::bigint AS backlog_count,
+    taskq.clock() - min(o.oldest) AS backlog_age,
+    sum(o.delayed_count)::bigint AS delayed_count,
+    sum(o.started_count)::bigint AS started_count,
+    sum(o.paused_count)::bigint AS paused_count
+  FROM taskq.queue_counts() o
   GROUP BY 1
 ), pollers AS (
   SELECT p.task_queue, count(*) AS poller_count FROM taskq.poller_states() p GROUP BY 1
@@ -923,12 +930,9 @@ COMMENT ON VIEW taskq.task_queues IS 'task queues that have open activities, a c
 
 CREATE VIEW taskq.task_queue_priorities AS
 WITH counts AS (
-  SELECT o.task_queue, o.level, count(*) AS backlog_count, min(o.dispatch_time) AS oldest
-  FROM taskq.open o
-  WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()
-  GROUP BY 1, 2
+  SELECT o.task_queue, o.priority, o.backlog_count, o.oldest FROM taskq.queue_counts() o
 ), queues AS (
-  SELECT o.task_queue FROM taskq.open o
+  SELECT task_queue FROM counts
   UNION SELECT c.task_queue FROM taskq.queue_config c
   UNION SELECT p.task_queue FROM taskq.poller_states() p
 )
@@ -939,7 +943,7 @@ SELECT
   taskq.clock() - n.oldest AS backlog_age
 FROM queues q
 CROSS JOIN generate_series(1, 5) l(level)
-LEFT JOIN counts n ON n.task_queue = q.task_queue AND n.level = l.level;
+LEFT JOIN counts n ON n.task_queue = q.task_queue AND n.priority = l.level;
 COMMENT ON VIEW taskq.task_queue_priorities IS 'backlog of task queues per priority level';
 
 CREATE VIEW taskq.stat_task_queues AS
@@ -1022,7 +1026,7 @@ AS $$ SELECT ('x' || pg_catalog.left(($1)::text, 4))::bit(16)::int $$;
 COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
 
 CREATE FUNCTION taskq.set_node(node int) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF node IS NULL THEN
@@ -1035,7 +1039,8 @@ BEGIN
     RAISE EXCEPTION 'the installation is not empty' USING ERRCODE = 'TQ003',
       DETAIL = 'The node is part of every run_id and is set before the first one.';
   END IF;
-  PERFORM pg_catalog.setval('taskq.run_id_seq', (node::bigint << 48) + 1, false);
+  -- unlike setval, this goes with a rollback
+  EXECUTE format('ALTER SEQUENCE taskq.run_id_seq RESTART WITH %s', (node::bigint << 48) + 1);
 END
 $$;
 COMMENT ON FUNCTION taskq.set_node(int) IS 'make run ids of this database start at node << 48; once, while it is empty';
@@ -1049,7 +1054,7 @@ CREATE FUNCTION taskq.access_objects(access text, OUT routines name[], OUT views
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
-  reading_routines CONSTANT name[] := ARRAY['clock', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
+  reading_routines CONSTANT name[] := ARRAY['clock', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
     'describe', 'outcome', 'wait_for_close', 'node_of'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
@@ -1100,17 +1105,27 @@ $$;
 COMMENT ON FUNCTION taskq.grant_access(regrole, text)
   IS 'let a role be a producer, worker, operator or monitor';
 
+-- Parts share functions.  What belongs to another part that the role has all of
+-- stays, unless that other part is contained in the one that goes.
 CREATE FUNCTION taskq.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   objects record;
   object text;
+  kept text[];
 BEGIN
   IF role IS NULL THEN
     RAISE EXCEPTION 'role is not set' USING ERRCODE = '22004';
   END IF;
   SELECT * INTO objects FROM taskq.access_objects(access);
+  SELECT array_agg(other.part) INTO kept
+  FROM unnest(ARRAY['producer', 'worker', 'operator', 'monitor']) other(part), taskq.access_objects(other.part) o
+  WHERE other.part <> access AND NOT o.routines <@ objects.routines
+    AND NOT EXISTS (
+      SELECT 1 FROM pg_proc p
+      WHERE p.pronamespace = 'taskq'::regnamespace AND p.proname = ANY (o.routines)
+        AND NOT EXISTS (SELECT 1 FROM aclexplode(p.proacl) a WHERE a.grantee = role::oid));
   FOR object IN
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE p.pronamespace = 'taskq'::regnamespace AND p.proname = ANY (objects.routines)
@@ -1120,10 +1135,14 @@ BEGIN
   FOREACH object IN ARRAY objects.views LOOP
     EXECUTE format('REVOKE SELECT ON taskq.%I FROM %s', object, role);
   END LOOP;
+  PERFORM taskq.grant_access(role, part) FROM unnest(kept) part;
   -- the schema goes with the last thing in it
   IF NOT EXISTS (
     SELECT 1 FROM pg_proc p, aclexplode(p.proacl) a
-    WHERE p.pronamespace = 'taskq'::regnamespace AND a.grantee = role::oid)
+    WHERE p.pronamespace = 'taskq'::regnamespace AND a.grantee = role::oid
+    UNION ALL
+    SELECT 1 FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.relnamespace = 'taskq'::regnamespace AND a.grantee = role::oid)
   THEN
     EXECUTE format('REVOKE USAGE ON SCHEMA taskq FROM %s', role);
   END IF;
@@ -1138,7 +1157,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
 GRANT USAGE ON SCHEMA taskq TO pg_monitor;
 GRANT SELECT ON taskq.task_queues, taskq.task_queue_priorities, taskq.pollers, taskq.stat_task_queues, taskq.health
   TO pg_monitor;
-GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
+GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.queue_counts(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
   taskq.worker_status() TO pg_monitor;
 
 -- the background worker serves this database from the commit on

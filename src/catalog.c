@@ -42,6 +42,14 @@ forget_catalog(Datum arg, int cacheid, uint32 hashvalue)
 	cached_valid = false;
 }
 
+/* DROP EXTENSION leaves the schema, but not its tables */
+static void
+forget_relation(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || relation == cached.open)
+		cached_valid = false;
+}
+
 static Oid
 relation_oid(const char *name)
 {
@@ -142,6 +150,7 @@ catalog(void)
 	if (!callback_registered)
 	{
 		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_catalog, (Datum) 0);
+		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
 		callback_registered = true;
 	}
 	load_catalog();

@@ -16,20 +16,28 @@
  * go on: what they move from then on is not in the snapshot.  What it counts
  * in the snapshot is added at the end.
  *
- * While transactions are prepared nobody knows what they will move, so the
- * worker waits for their end: queues with max_started hand out nothing until
- * then, that is, they fail closed.
+ * While transactions that wrote to taskq.open are prepared nobody knows what
+ * they will move, so the worker waits for their end: queues with max_started
+ * whose number is not known hand out nothing until then, that is, they fail
+ * closed.  PREPARE announces itself as a commit does, and makes unknown what it
+ * moves; so none slips in between the look at prepared transactions and the
+ * snapshot.
+ *
+ * Queues whose number is known keep it: only the others are counted.
  *
  * Locks: slot->mutex covers "committing", "counting" and "count_wanted".
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "catalog.h"
 #include "clock.h"
 #include "compat.h"
 #include "effects.h"
@@ -48,6 +56,12 @@ typedef struct Count
 	int64		started;
 } Count;
 
+/* the slot where this backend has announced a commit */
+static DatabaseSlot *entered = NULL;
+
+/* the worker is at it */
+static bool at_work = false;
+
 /* counts_wanted: have the worker count. */
 void
 counts_wanted(void)
@@ -60,6 +74,28 @@ counts_wanted(void)
 	slot->count_wanted = true;
 	SpinLockRelease(&slot->mutex);
 	shmem_wake_worker(slot);
+}
+
+/*
+ * counts_forget: rows have changed, and nobody knows which.  For commit
+ * callbacks.
+ */
+void
+counts_forget(void)
+{
+	HASH_SEQ_STATUS scan;
+	QueueState *state;
+
+	queue_state_lock(LW_EXCLUSIVE);
+	hash_seq_init(&scan, queue_states);
+	while ((state = hash_seq_search(&scan)) != NULL)
+		if (state->key.database == MyDatabaseId)
+		{
+			state->started_known = false;
+			state->being_counted = false;
+		}
+	queue_state_unlock();
+	counts_wanted();
 }
 
 static bool
@@ -98,23 +134,25 @@ counts_await(const QueueKey *key)
 }
 
 /*
- * counts_enter_commit: this transaction is about to commit and will move
- * numbers.  Waits while the worker takes its snapshot.
+ * counts_enter_commit: this transaction is about to commit, or to be prepared,
+ * and will move numbers.  Waits while the worker takes its snapshot.
  */
 void
 counts_enter_commit(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
-	bool		entered = false;
 
-	while (slot != NULL && !entered)
+	entered = NULL;
+	while (slot != NULL && entered == NULL)
 	{
 		SpinLockAcquire(&slot->mutex);
-		entered = !slot->counting;
-		if (entered)
+		if (!slot->counting)
+		{
 			slot->committing++;
+			entered = slot;
+		}
 		SpinLockRelease(&slot->mutex);
-		if (!entered)
+		if (entered == NULL)
 		{
 			CHECK_FOR_INTERRUPTS();
 			pg_usleep(POLL_US);
@@ -126,7 +164,7 @@ counts_enter_commit(void)
 void
 counts_leave_commit(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = entered;
 
 	if (slot == NULL)
 		return;
@@ -134,18 +172,25 @@ counts_leave_commit(void)
 	if (slot->committing > 0)
 		slot->committing--;
 	SpinLockRelease(&slot->mutex);
+	entered = NULL;
 }
 
+/* is a transaction prepared that wrote to taskq.open? */
 static bool
-prepared_transactions_exist(void)
+prepared_writers_exist(void)
 {
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(catalog()->open)};
 	bool		exist;
 
 	SPI_connect();
-	if (SPI_execute("SELECT 1 FROM pg_catalog.pg_prepared_xacts"
-					" WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database()",
-					true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read pg_prepared_xacts");
+	if (SPI_execute_with_args("SELECT 1 FROM pg_catalog.pg_locks"
+							  " WHERE relation OPERATOR(pg_catalog.=) $1"
+							  " AND mode OPERATOR(pg_catalog.<>) 'AccessShareLock'"
+							  " AND pid IS NULL",
+							  1, types, values, NULL, true,
+							  1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pg_locks");
 	exist = SPI_processed > 0;
 	SPI_finish();
 	return exist;
@@ -185,7 +230,7 @@ wait_until_quiet(DatabaseSlot *slot)
 	return false;
 }
 
-/* from now on the numbers of known queues are what comes after the snapshot */
+/* from now on the numbers of these queues are what comes after the snapshot */
 static void
 set_to_zero(void)
 {
@@ -195,10 +240,9 @@ set_to_zero(void)
 	queue_state_lock(LW_EXCLUSIVE);
 	hash_seq_init(&scan, queue_states);
 	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->key.database == MyDatabaseId)
+		if (state->key.database == MyDatabaseId && !state->started_known)
 		{
 			state->started = 0;
-			state->started_known = false;
 			state->being_counted = true;
 		}
 	queue_state_unlock();
@@ -255,14 +299,68 @@ count_all(void)
 	effects_all_queues();
 }
 
+static void
+set_wanted(DatabaseSlot *slot)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->count_wanted = true;
+	SpinLockRelease(&slot->mutex);
+}
+
 /* counts_stop: the worker ends; nobody may wait for it. */
 void
 counts_stop(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
 
-	if (slot != NULL)
+	if (slot == NULL)
+		return;
+	set_counting(slot, false);
+	if (at_work)
+		set_wanted(slot);
+}
+
+/*
+ * Open a transaction whose active snapshot no commit straddles, with the
+ * numbers set to zero as of it.  False, without a transaction, when that
+ * cannot be now.
+ */
+static bool
+begin_count(DatabaseSlot *slot)
+{
+	bool		blocked;
+
+	set_counting(slot, true);
+	if (!wait_until_quiet(slot))
+	{
 		set_counting(slot, false);
+		return false;
+	}
+	worker_begin("counts");
+	blocked = prepared_writers_exist();
+	if (!blocked)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		set_to_zero();
+	}
+	set_counting(slot, false);
+	set_blocked(slot, blocked);
+	if (blocked)
+		worker_commit();
+	return !blocked;
+}
+
+/* take the request for a count; those that come later want another one */
+static bool
+take_request(DatabaseSlot *slot)
+{
+	bool		wanted;
+
+	SpinLockAcquire(&slot->mutex);
+	wanted = slot->count_wanted;
+	slot->count_wanted = false;
+	SpinLockRelease(&slot->mutex);
+	return wanted;
 }
 
 /*
@@ -272,38 +370,28 @@ TimestampTz
 counts_run(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
-	bool		wanted;
-	bool		blocked;
-	bool		quiet;
+	volatile bool counted = false;
 
-	SpinLockAcquire(&slot->mutex);
-	wanted = slot->count_wanted;
-	SpinLockRelease(&slot->mutex);
-	if (!wanted)
+	if (!take_request(slot))
 		return DT_NOEND;
-
-	worker_begin("counts");
-	blocked = prepared_transactions_exist();
-	worker_commit();
-	set_blocked(slot, blocked);
-	if (blocked)
-		return instant_add(clock_now(), RETRY_US);
-
-	set_counting(slot, true);
-	quiet = wait_until_quiet(slot);
-	if (quiet)
+	at_work = true;
+	PG_TRY();
 	{
-		worker_begin("counts");	/* takes the snapshot */
-		set_to_zero();
+		if (begin_count(slot))
+		{
+			count_all();
+			PopActiveSnapshot();
+			worker_commit();
+			counted = true;
+		}
 	}
-	set_counting(slot, false);
-	if (!quiet)
-		return instant_add(clock_now(), RETRY_US);
-
-	SpinLockAcquire(&slot->mutex);
-	slot->count_wanted = false;
-	SpinLockRelease(&slot->mutex);
-	count_all();
-	worker_commit();
-	return DT_NOEND;
+	PG_FINALLY();
+	{
+		set_counting(slot, false);
+		if (!counted)
+			set_wanted(slot);
+		at_work = false;
+	}
+	PG_END_TRY();
+	return counted ? DT_NOEND : instant_add(clock_now(), RETRY_US);
 }

@@ -301,7 +301,10 @@ tell_committed(void)
 	}
 	wake_waiters();
 	if (pending.rows_changed)
+	{
+		counts_forget();
 		look_everywhere();
+	}
 	if (!listen_anybody())
 		return;
 	if (pending.all_queues)
@@ -328,6 +331,10 @@ tell_given_back(void)
 		if (listen_anybody())
 			listen_task_due(pending.queues[i].hash, DT_NOBEGIN);
 	}
+	if (!pending.all_queues)
+		return;
+	wait_wake_all();
+	listen_all_queues();
 }
 
 static void
@@ -365,7 +372,7 @@ static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
-		wait_leave(false);
+		wait_leave(true);
 	if (!pending.any && !ledger_any())
 		return;
 	switch (event)
@@ -391,12 +398,18 @@ at_transaction_end(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			write_alarms();
+			if (ledger_moves_started())
+			{
+				counts_enter_commit();
+				pending.committing = true;
+			}
 			break;
 		case XACT_EVENT_PREPARE:
 			if (pending.slot != NULL)
 				timers_release(pending.slot, pending.reserved);
 			if (ledger_prepare())
 				counts_wanted();
+			sign_off();
 			forget();
 			break;
 		default:

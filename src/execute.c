@@ -116,6 +116,8 @@ keep_books(const Activity *activity, const Activity *before,
 		ledger_count(task_queue, counter_of_close(activity), 1);
 	else if (activity->state == STATE_SCHEDULED)
 		ledger_count(task_queue, COUNT_ADDED, 1);
+	if (before->state == STATE_SCHEDULED)
+		effects_polled(before->options.task_queue, 1);	/* back at an abort */
 	if (!state_in_progress(before->state) ||
 		state_in_progress(activity->state))
 		return;
@@ -197,12 +199,16 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	return result;
 }
 
-/* one try; false when somebody else was faster */
+/*
+ * One try; false when somebody else was faster, or held the row: who waited
+ * must not date what happens before what he waited for.
+ */
 static bool
 try(const Address *address, Event event, EventData *data,
 	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict)
 {
 	Activity	before;
+	StoreResult result;
 
 	verdict->answer = ANSWER_NOT_FOUND;
 	verdict->message = NULL;
@@ -213,21 +219,26 @@ try(const Address *address, Event event, EventData *data,
 							  activity->nonce != address->nonce))
 		return true;
 
-	data->now = clock_now();
 	if (checkpoint != NULL && checkpoint->given &&
 		state_in_progress(activity->state))
 	{
 		/* with the row locked, nobody can be faster from here on */
 		if (store_lock(activity, true) != STORE_OK)
 			return false;
+		data->now = clock_now();
 		heartbeat_record(activity->run_id, data->now, checkpoint->details);
 		ledger_count(activity->options.task_queue, COUNT_HEARTBEATS, 1);
 	}
+	else
+		data->now = clock_now();
 	before = *activity;
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
-	if (execute_store(activity, &before, true) != STORE_OK)
+	result = execute_store(activity, &before, false);
+	if (result == STORE_BUSY)
+		(void) store_lock(&before, true);	/* then with a newer clock */
+	if (result != STORE_OK)
 		return false;
 	tell_worker(&before, activity, event);
 	return true;

@@ -8,13 +8,16 @@
  * what makes the token valid for one attempt only.  The mask hides the run_id.
  *
  * The row with the key is made when the first token is needed, not by the
- * install script: a dump restores the key together with the tokens' rows.
+ * install script: a dump restores the key together with the tokens' rows.  The
+ * worker makes it, in a transaction of its own, so that the first poll does
+ * not keep others waiting for its commit; without a worker the poll does.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -25,8 +28,12 @@
 #include "compat.h"
 #include "instance.h"
 #include "shmem.h"
+#include "worker.h"
 
 #define KEY_LENGTH		32
+
+/* how long a poll waits for the worker to make the row */
+#define AWAIT_MS		2000
 
 /* columns of taskq.instance, zero-based */
 enum
@@ -95,6 +102,54 @@ make_instance(void)
 										  nulls);
 }
 
+/* have the worker make the row, and wait for it a moment */
+static HeapTuple
+ask_worker(Datum *values, bool *nulls)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+	HeapTuple	tuple = NULL;
+
+	if (slot == NULL || slot->worker_pid == 0)
+		return NULL;
+	SpinLockAcquire(&slot->mutex);
+	slot->instance_wanted = true;
+	SpinLockRelease(&slot->mutex);
+	shmem_wake_worker(slot);
+	for (int i = 0; i < AWAIT_MS && slot->worker_pid != 0; i++)
+	{
+		tuple = read_instance(values, nulls);
+		if (tuple != NULL)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000L);
+	}
+	return tuple;
+}
+
+/*
+ * instance_run: chore of the worker; makes the row when a poll asks for it.
+ */
+TimestampTz
+instance_run(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	bool		wanted;
+
+	SpinLockAcquire(&slot->mutex);
+	wanted = slot->instance_wanted;
+	slot->instance_wanted = false;
+	SpinLockRelease(&slot->mutex);
+	if (!wanted)
+		return DT_NOEND;
+	worker_begin("instance");
+	if (read_instance(values, nulls) == NULL)
+		make_instance();
+	worker_commit();
+	return DT_NOEND;
+}
+
 /*
  * The token key.  Only a key that is committed is remembered: one that this
  * transaction has made may be rolled back.
@@ -113,6 +168,8 @@ get_key(char *key, bool make)
 		return true;
 	}
 	tuple = read_instance(values, nulls);
+	if (tuple == NULL && make)
+		tuple = ask_worker(values, nulls);
 	if (tuple == NULL && make)
 	{
 		make_instance();

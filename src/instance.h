@@ -5,12 +5,14 @@
 #ifndef TASKQ_INSTANCE_H
 #define TASKQ_INSTANCE_H
 
+#include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
 /* run ids of node n start at n << NODE_SHIFT */
 #define NODE_SHIFT		48
 
 extern int	instance_current_leaf(void);
+extern TimestampTz instance_run(void);
 
 extern int64 token_new_nonce(void);
 extern pg_uuid_t *token_make(int64 run_id, int64 nonce);

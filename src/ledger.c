@@ -23,6 +23,7 @@ typedef enum EntryKind
 {
 	ENTRY_COUNT,				/* at commit: counter += n */
 	ENTRY_RESERVED,				/* at commit: reserved becomes started */
+	ENTRY_STARTED,				/* at commit: started += n */
 	ENTRY_ENDED,				/* at commit: started -= n */
 	ENTRY_TOKENS,				/* at abort: back to the queue's limiter */
 	ENTRY_LANE_TOKENS,			/* at abort: back to the key's limiter */
@@ -61,22 +62,31 @@ forget(void)
 	nentries = max_entries = names_used = max_names = 0;
 }
 
+/*
+ * ledger_make_room: the next n entries will not fail.  To be called before
+ * what they will tell of is done in shared memory.
+ */
+void
+ledger_make_room(int n)
+{
+	int			size = Max(32, max_entries * 2);
+
+	if (nentries + n <= max_entries)
+		return;
+	if (entries == NULL)
+		entries = MemoryContextAlloc(TopTransactionContext,
+									 size * sizeof(Entry));
+	else
+		entries = repalloc_huge(entries, size * sizeof(Entry));
+	max_entries = size;
+}
+
 static Entry *
 add_entry(EntryKind kind)
 {
 	Entry	   *entry;
 
-	if (nentries == max_entries)
-	{
-		int			size = Max(32, max_entries * 2);
-
-		if (entries == NULL)
-			entries = MemoryContextAlloc(TopTransactionContext,
-										 size * sizeof(Entry));
-		else
-			entries = repalloc(entries, size * sizeof(Entry));
-		max_entries = size;
-	}
+	ledger_make_room(1);
 	entry = &entries[nentries++];
 	memset(entry, 0, sizeof(Entry));
 	entry->subid = GetCurrentSubTransactionId();
@@ -99,6 +109,22 @@ queue_entry(EntryKind kind, int counter, const QueueKey *queue)
 	entry = add_entry(kind);
 	entry->counter = counter;
 	entry->queue = *queue;
+	return entry;
+}
+
+/* likewise for a lane */
+static Entry *
+lane_entry(EntryKind kind, const LaneKey *lane)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	Entry	   *entry;
+
+	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+		if (entries[i].kind == kind && entries[i].subid == subid &&
+			memcmp(&entries[i].lane, lane, sizeof(LaneKey)) == 0)
+			return &entries[i];
+	entry = add_entry(kind);
+	entry->lane = *lane;
 	return entry;
 }
 
@@ -169,6 +195,15 @@ ledger_reserved(const text *task_queue, int n)
 	queue_entry(ENTRY_RESERVED, 0, &key)->n += n;
 }
 
+/* ledger_started: n attempts were started without a reservation. */
+void
+ledger_started(const text *task_queue, int n)
+{
+	QueueKey	key = queue_key(task_queue);
+
+	queue_entry(ENTRY_STARTED, 0, &key)->n += n;
+}
+
 /* ledger_ended: an attempt that was taken from the queue has ended. */
 void
 ledger_ended(const text *task_queue)
@@ -178,30 +213,25 @@ ledger_ended(const text *task_queue)
 	queue_entry(ENTRY_ENDED, 0, &key)->n++;
 }
 
-/* ledger_tokens: a limiter has moved by so many microseconds. */
+/* ledger_tokens: that part of what the queue's limiter can hold was taken. */
 void
-ledger_tokens(const QueueKey *key, double amount)
+ledger_tokens(const QueueKey *key, double part)
 {
-	queue_entry(ENTRY_TOKENS, 0, key)->amount += amount;
+	queue_entry(ENTRY_TOKENS, 0, key)->amount += part;
 }
 
+/* ledger_lane_tokens: likewise for a fairness key. */
 void
-ledger_lane_tokens(const LaneKey *key, double amount)
+ledger_lane_tokens(const LaneKey *key, double part)
 {
-	Entry	   *entry = add_entry(ENTRY_LANE_TOKENS);
-
-	entry->lane = *key;
-	entry->amount = amount;
+	lane_entry(ENTRY_LANE_TOKENS, key)->amount += part;
 }
 
 /* ledger_lane_time: a lane's virtual time has moved. */
 void
 ledger_lane_time(const LaneKey *key, double amount)
 {
-	Entry	   *entry = add_entry(ENTRY_LANE_TIME);
-
-	entry->lane = *key;
-	entry->amount = amount;
+	lane_entry(ENTRY_LANE_TIME, key)->amount += amount;
 }
 
 /* ------------------------------------------------------------------------
@@ -230,6 +260,11 @@ carry_over(const Entry *entry)
 				state->started += entry->n;
 			}
 			break;
+		case ENTRY_STARTED:
+			state = queue_state_find(&entry->queue);
+			if (state != NULL)
+				state->started += entry->n;
+			break;
 		case ENTRY_ENDED:
 			state = queue_state_find(&entry->queue);
 			if (state != NULL)
@@ -256,12 +291,12 @@ take_back(const Entry *entry)
 		case ENTRY_TOKENS:
 			state = queue_state_find(&entry->queue);
 			if (state != NULL)
-				state->limiter.next -= entry->amount;
+				limiter_give_back(&state->limiter, entry->amount);
 			break;
 		case ENTRY_LANE_TOKENS:
 			lane = lane_state_find(&entry->lane);
 			if (lane != NULL)
-				lane->limiter.next -= entry->amount;
+				limiter_give_back(&lane->limiter, entry->amount);
 			break;
 		case ENTRY_LANE_TIME:
 			lane = lane_state_find(&entry->lane);
@@ -301,6 +336,14 @@ ledger_abort(void)
 	forget();
 }
 
+/* does the commit change how many attempts of the entry's queue run? */
+static bool
+moves_started(const Entry *entry)
+{
+	return (entry->kind == ENTRY_RESERVED || entry->kind == ENTRY_STARTED ||
+			entry->kind == ENTRY_ENDED) && entry->n != 0;
+}
+
 /*
  * ledger_prepare: the transaction is prepared, whether it commits is open.
  * Counters are given up; queues whose running attempts it changes are not
@@ -313,7 +356,7 @@ ledger_prepare(void)
 
 	queue_state_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < nentries; i++)
-		if (entries[i].kind == ENTRY_RESERVED || entries[i].kind == ENTRY_ENDED)
+		if (moves_started(&entries[i]))
 		{
 			QueueState *state = queue_state_find(&entries[i].queue);
 
@@ -322,6 +365,7 @@ ledger_prepare(void)
 				if (entries[i].kind == ENTRY_RESERVED)
 					state->reserved = Max(state->reserved - entries[i].n, 0);
 				state->started_known = false;
+				state->being_counted = false;	/* not by this count */
 				unknown = true;
 			}
 		}
@@ -373,7 +417,7 @@ bool
 ledger_moves_started(void)
 {
 	for (int i = 0; i < nentries; i++)
-		if (entries[i].kind == ENTRY_RESERVED || entries[i].kind == ENTRY_ENDED)
+		if (moves_started(&entries[i]))
 			return true;
 	return false;
 }

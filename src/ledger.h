@@ -12,10 +12,12 @@
 
 extern void ledger_count(const text *task_queue, int counter, int n);
 extern void ledger_duration(const text *task_queue, int first, int64 duration);
+extern void ledger_make_room(int n);
 extern void ledger_reserved(const text *task_queue, int n);
+extern void ledger_started(const text *task_queue, int n);
 extern void ledger_ended(const text *task_queue);
-extern void ledger_tokens(const QueueKey *key, double amount);
-extern void ledger_lane_tokens(const LaneKey *key, double amount);
+extern void ledger_tokens(const QueueKey *key, double part);
+extern void ledger_lane_tokens(const LaneKey *key, double part);
 extern void ledger_lane_time(const LaneKey *key, double amount);
 
 /* for effects.c */

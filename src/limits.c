@@ -7,6 +7,10 @@
  * at which the next token would be due if there were no burst.  A poll takes
  * as many tokens as it wants tasks, before it looks for them, and gives back
  * what it did not use.  The burst is one second's worth, at least one task.
+ * When the rate changes, what is left stays the same part of what there can be.
+ *
+ * Whoever is refused while somebody else holds more than it will use leaves a
+ * mark, so that it is woken when that comes back.
  *
  * max_started.  A poll reserves room before it claims and gives back what it
  * did not use; at commit the reservation becomes running attempts (ledger.c),
@@ -16,8 +20,10 @@
  * Fairness.  Each lane of a level has a virtual time that a dispatch moves by
  * max(1, 1000 / weight); the lane that would be least far after its dispatch
  * is next.  A lane that had no task when the level was last looked at starts
- * at the time of the last dispatch: an idle key earns no credit.  Only polls
- * that see several lanes take part.
+ * at the time of the last dispatch: an idle key earns no credit, nor does one
+ * that is held back by its own rate.  Only polls that see several lanes take
+ * part, and none that sees more than shared memory can hold: then the oldest
+ * task is next.
  */
 #include "postgres.h"
 
@@ -32,29 +38,56 @@
 #include "guc.h"
 #include "ledger.h"
 #include "limits.h"
+#include "listen.h"
 #include "shmem.h"
+#include "wait.h"
 
 /* ------------------------------------------------------------------------
  * Rate limiters; the caller holds the lock
  * ------------------------------------------------------------------------
  */
 
-/* bring a limiter to a rate: what it owes is counted in tokens */
+/* a rate that is as good as zero: thousands of years, but a number */
+#define MAX_SPACING		1e17
+
+/* when a queue that found no room in shared memory tries again, in us */
+#define NO_ROOM_RETRY	(100 * INT64CONST(1000))
+
+static double
+spacing_of(double rate)
+{
+	return Min(USECS_PER_SEC / rate, MAX_SPACING);
+}
+
+/* how much of its limiter one token of that spacing is */
+static double
+token_part(double spacing)
+{
+	return spacing / limiter_capacity(spacing);
+}
+
+/*
+ * Bring a limiter to a rate.  It never owes more than all it can hold, also
+ * when the clock was set back.
+ */
 static void
 adapt(Limiter *limiter, double spacing, double now)
 {
+	double		capacity = limiter_capacity(spacing);
+
 	if (limiter->spacing != 0 && limiter->spacing != spacing &&
 		limiter->next > now)
-		limiter->next = now + (limiter->next - now) / limiter->spacing * spacing;
+		limiter->next = now + (limiter->next - now) *
+			(capacity / limiter_capacity(limiter->spacing));
 	limiter->spacing = spacing;
-	limiter->next = Max(limiter->next, now);
+	limiter->next = Min(Max(limiter->next, now), now + capacity);
 }
 
-/* how far "next" may run ahead of the clock */
+/* how far "next" may be ahead of the clock when a token is taken */
 static double
-burst_depth(double rate)
+burst_depth(double spacing)
 {
-	return (Max(rate, 1) - 1) * (USECS_PER_SEC / rate);
+	return limiter_capacity(spacing) - spacing;
 }
 
 /* up to "wanted" tokens */
@@ -62,13 +95,13 @@ static int
 take_tokens(Limiter *limiter, double rate, TimestampTz clock, int wanted)
 {
 	double		now = (double) clock;
-	double		spacing = USECS_PER_SEC / rate;
+	double		spacing = spacing_of(rate);
 	double		room;
 	int			n;
 
 	adapt(limiter, spacing, now);
-	/* half a microsecond of grace for the arithmetic */
-	room = now + burst_depth(rate) - limiter->next + 0.5;
+	/* some grace for the arithmetic */
+	room = now + burst_depth(spacing) - limiter->next + Min(0.5, spacing / 4);
 	if (room < 0)
 		return 0;
 	n = (int) Min(floor(room / spacing) + 1, wanted);
@@ -80,10 +113,11 @@ take_tokens(Limiter *limiter, double rate, TimestampTz clock, int wanted)
 static TimestampTz
 next_token(Limiter *limiter, double rate, TimestampTz clock)
 {
+	double		spacing = spacing_of(rate);
 	double		when;
 
-	adapt(limiter, USECS_PER_SEC / rate, (double) clock);
-	when = limiter->next - burst_depth(rate);
+	adapt(limiter, spacing, (double) clock);
+	when = limiter->next - burst_depth(spacing);
 	if (when <= (double) clock + 0.5)
 		return clock;
 	if (when >= (double) END_TIMESTAMP)
@@ -125,9 +159,19 @@ limits_effective_rate(const QueueConfig *config, double worker_rate,
  * ------------------------------------------------------------------------
  */
 
-/* room below max_started; reserves it */
+/* is there anything that limits the queue but a pause? */
+static bool
+is_limited(const QueueConfig *config, double worker_rate)
+{
+	double		rate;
+
+	return (config != NULL && config->max_started > 0) ||
+		limits_effective_rate(config, worker_rate, &rate) != RATE_NONE;
+}
+
+/* room below max_started */
 static int
-reserve(QueueState *state, const QueueConfig *config, int wanted)
+room_of(const QueueState *state, const QueueConfig *config, int wanted)
 {
 	int64		room;
 
@@ -143,7 +187,7 @@ static void
 admit_locked(Admission *admission, QueueState *state, int wanted)
 {
 	double		rate;
-	int			n = reserve(state, admission->config, wanted);
+	int			n = room_of(state, admission->config, wanted);
 
 	if (n > 0 && limits_effective_rate(admission->config, state->worker_rate,
 									   &rate) != RATE_NONE)
@@ -151,12 +195,13 @@ admit_locked(Admission *admission, QueueState *state, int wanted)
 		int			tokens = rate == 0 ? 0 :
 			take_tokens(&state->limiter, rate, clock_now(), n);
 
-		admission->spacing = rate == 0 ? 0 : USECS_PER_SEC / rate;
-		if (tokens < n)
-			state->limited_at = GetCurrentTimestamp();
+		admission->spacing = rate == 0 ? 0 : spacing_of(rate);
+		admission->held_back = tokens < n;
 		n = tokens;
 	}
+	state->refused |= n < wanted;
 	state->reserved += n;
+	admission->reserved = true;
 	admission->granted = n;
 }
 
@@ -167,6 +212,8 @@ try_to_admit(Admission *admission, const char *identity, int wanted,
 {
 	const QueueConfig *config = admission->config;
 	text	   *task_queue = admission->task_queue;
+	bool		limited = is_limited(config, worker_rate);
+	bool		paused = config != NULL && config->paused;
 	QueueState *state;
 	PollerState *poller;
 	bool		count = false;
@@ -180,15 +227,31 @@ try_to_admit(Admission *admission, const char *identity, int wanted,
 	if (state != NULL)
 	{
 		state->worker_rate = worker_rate;
-		if (config == NULL || !config->paused)
+		state->limited = limited;
+		if (!paused)
 			admit_locked(admission, state, wanted);
-		count = config != NULL && config->max_started > 0 &&
-			!config->paused && !state->started_known;
+		count = !paused && config != NULL && config->max_started > 0 &&
+			!state->started_known;
 	}
-	else if (config == NULL)
-		admission->granted = wanted;	/* no room to limit what has no limits */
+	else if (!limited && !paused)
+		admission->granted = wanted;
 	queue_state_unlock();
 	return count;
+}
+
+/* remember that a rate holds tasks back, if there are any */
+static void
+note_held_back(const Admission *admission)
+{
+	QueueState *state;
+
+	if (store_count_due(admission->task_queue, clock_now(), 1) == 0)
+		return;
+	queue_state_lock(LW_EXCLUSIVE);
+	state = queue_state_find(&admission->key);
+	if (state != NULL)
+		state->limited_at = GetCurrentTimestamp();
+	queue_state_unlock();
 }
 
 /*
@@ -212,16 +275,44 @@ limits_admit(Admission *admission, text *task_queue, const char *identity,
 		*copy = *config;
 		admission->config = copy;
 	}
+	ledger_make_room(2);
 	if (try_to_admit(admission, identity, wanted, worker_rate) &&
 		counts_await(&admission->key))
 		(void) try_to_admit(admission, identity, wanted, worker_rate);
-	if (admission->granted > 0)
+	if (admission->reserved && admission->granted > 0)
 	{
 		ledger_reserved(task_queue, admission->granted);
 		if (admission->spacing > 0)
 			ledger_tokens(&admission->key,
-						  admission->granted * admission->spacing);
+						  admission->granted * token_part(admission->spacing));
 	}
+	if (admission->held_back && admission->granted == 0)
+		note_held_back(admission);
+}
+
+/* give back what was not claimed; true when somebody may wait for it */
+static bool
+give_back(const Admission *admission, int unused)
+{
+	QueueState *state;
+	bool		refused = false;
+
+	queue_state_lock(LW_EXCLUSIVE);
+	state = queue_state_find(&admission->key);
+	if (state != NULL)
+	{
+		state->reserved = Max(state->reserved - unused, 0);
+		if (admission->spacing > 0)
+			limiter_give_back(&state->limiter,
+							  unused * token_part(admission->spacing));
+		refused = state->refused;
+		state->refused = false;
+	}
+	queue_state_unlock();
+	ledger_reserved(admission->task_queue, -unused);
+	if (admission->spacing > 0)
+		ledger_tokens(&admission->key, -unused * token_part(admission->spacing));
+	return refused;
 }
 
 /*
@@ -231,21 +322,18 @@ void
 limits_settle(Admission *admission, int claimed)
 {
 	int			unused = admission->granted - claimed;
-	QueueState *state;
 
-	if (unused == 0)
-		return;
-	queue_state_lock(LW_EXCLUSIVE);
-	state = queue_state_find(&admission->key);
-	if (state != NULL)
+	if (!admission->reserved)
+		ledger_started(admission->task_queue, claimed);
+	else if (unused > 0 && give_back(admission, unused))
 	{
-		state->reserved = Max(state->reserved - unused, 0);
-		state->limiter.next -= unused * admission->spacing;
+		if (wait_anybody())
+			wait_wake(admission->key.hash, unused);
+		if (listen_anybody())
+			listen_task_due(admission->key.hash, DT_NOBEGIN);
 	}
-	queue_state_unlock();
-	ledger_reserved(admission->task_queue, -unused);
-	if (admission->spacing > 0)
-		ledger_tokens(&admission->key, -unused * admission->spacing);
+	if (admission->held_back && claimed > 0 && unused == 0)
+		note_held_back(admission);
 }
 
 /*
@@ -271,7 +359,8 @@ limits_would_admit(text *task_queue, TimestampTz *when)
 							VARSIZE_ANY_EXHDR(task_queue));
 	if (state != NULL)
 	{
-		would = reserve(state, config, 1) > 0;
+		state->limited = is_limited(config, state->worker_rate);
+		would = room_of(state, config, 1) > 0;
 		count = !would && !state->started_known;
 		if (would && limits_effective_rate(config, state->worker_rate,
 										   &rate) != RATE_NONE)
@@ -282,6 +371,12 @@ limits_would_admit(text *task_queue, TimestampTz *when)
 				next_token(&state->limiter, rate, now);
 			would = *when <= now;
 		}
+		state->refused |= !would;
+	}
+	else if (is_limited(config, 0))
+	{
+		would = false;
+		*when = instant_add(clock_now(), NO_ROOM_RETRY);
 	}
 	queue_state_unlock();
 	if (count && counts_await(&key))
@@ -319,7 +414,7 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	double		now;
 	uint64		round;
 
-	if (n < 2)
+	if (n < 2 || n > taskq_max_lanes)
 		return;
 	queue_state_lock(LW_EXCLUSIVE);
 	queue = queue_state_find(&admission->key);
@@ -342,14 +437,19 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	queue_state_unlock();
 }
 
-/* fairness_stride: how far the lane's candidate would move its time. */
+/*
+ * fairness_stride: how far the lane's candidate would move its time; 0 when
+ * the lanes of its level have none.
+ */
 double
 fairness_stride(const Admission *admission, const Lane *lane)
 {
-	double		weight = queue_config_weight(admission->config,
-											 lane->fairness_key,
-											 lane->fairness_weight);
+	double		weight;
 
+	if (!lane->fair)
+		return 0;
+	weight = queue_config_weight(admission->config, lane->fairness_key,
+								 lane->fairness_weight);
 	return Max(1, 1000 / weight);
 }
 
@@ -367,6 +467,20 @@ key_rate(const Admission *admission, const Lane *lane)
 	return rate == 0 ? -1 : rate;
 }
 
+/* the lane's key is at its limit: it earns no credit meanwhile */
+static void
+note_refused(const Admission *admission, const Lane *lane)
+{
+	LaneKey		key = lane_key(admission, lane, lane->level);
+	LaneState  *state = lane_state_find(&key);
+	QueueState *queue = queue_state_find(&admission->key);
+
+	if (state != NULL)
+		state->round = 0;
+	if (queue != NULL)
+		queue->limited_at = GetCurrentTimestamp();
+}
+
 /*
  * fairness_admit: take a token of the lane's key; false when it is at its own
  * limit, on whatever level.
@@ -377,20 +491,20 @@ fairness_admit(const Admission *admission, Lane *lane)
 	double		rate = key_rate(admission, lane);
 	LaneKey		key;
 	LaneState  *state;
-	bool		admitted = true;
+	bool		admitted = rate > 0;
 
 	if (rate == 0)
 		return true;
-	if (rate < 0)
-		return false;
 	key = lane_key(admission, lane, 0);
+	ledger_make_room(1);
 	queue_state_lock(LW_EXCLUSIVE);
-	state = lane_state_get(&key);
-	if (state != NULL)
+	if (rate > 0 && (state = lane_state_get(&key)) != NULL)
 		admitted = take_tokens(&state->limiter, rate, clock_now(), 1) == 1;
+	if (!admitted)
+		note_refused(admission, lane);
 	queue_state_unlock();
 	if (admitted)
-		ledger_lane_tokens(&key, USECS_PER_SEC / rate);
+		ledger_lane_tokens(&key, token_part(spacing_of(rate)));
 	return admitted;
 }
 
@@ -408,9 +522,9 @@ fairness_refund(const Admission *admission, Lane *lane)
 	queue_state_lock(LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
-		state->limiter.next -= USECS_PER_SEC / rate;
+		limiter_give_back(&state->limiter, token_part(spacing_of(rate)));
 	queue_state_unlock();
-	ledger_lane_tokens(&key, -USECS_PER_SEC / rate);
+	ledger_lane_tokens(&key, -token_part(spacing_of(rate)));
 }
 
 /* fairness_dispatched: the lane's candidate was started. */

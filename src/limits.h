@@ -18,6 +18,8 @@ typedef struct Admission
 	const QueueConfig *config;	/* a copy, NULL = none */
 	int			granted;		/* tasks it may start */
 	double		spacing;		/* us per token taken, 0 = no rate limit */
+	bool		held_back;		/* by a rate: it wanted more */
+	bool		reserved;		/* what was granted is reserved */
 } Admission;
 
 /* Where the limit of a queue comes from. */
@@ -49,6 +51,7 @@ extern bool fairness_would_admit(const Admission *admission, const Lane *lane,
 extern TimestampTz counts_run(void);
 extern void counts_stop(void);
 extern void counts_wanted(void);
+extern void counts_forget(void);
 extern bool counts_await(const QueueKey *key);
 extern void counts_enter_commit(void);
 extern void counts_leave_commit(void);

@@ -262,6 +262,8 @@ delete_open(int64 run_id)
 	heartbeat_take(run_id, &heartbeat);
 	ledger_count(activity.options.task_queue, COUNT_TERMINATED, 1);
 	effects_closed(run_id);
+	if (activity.state == STATE_SCHEDULED)
+		effects_polled(activity.options.task_queue, 1);
 	if (!state_in_progress(activity.state))
 		return true;
 	execute_attempt_ended(activity_taken_from(&activity));

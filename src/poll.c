@@ -326,8 +326,9 @@ ready_in_lane(const Admission *admission, Lane *lane, TimestampTz now,
 }
 
 /*
- * poll_ready: would a poll now return tasks?  0, 1, or 2 for more.  If none,
- * *next is the instant at which to look again unless something changes.
+ * poll_ready: would a poll now return tasks?  0, 1, or 2 for more.  If not 2,
+ * *next is the instant at which to look for another one unless something
+ * changes.
  */
 int
 poll_ready(text *task_queue, TimestampTz *next)
@@ -350,7 +351,7 @@ poll_ready(text *task_queue, TimestampTz *next)
 		found += ready_in_lane(&admission, lane, now, next);
 	}
 	ready_end(ready);
-	if (found == 0)
+	if (found < 2)
 		*next = Min(*next, store_next_due(VARDATA_ANY(task_queue),
 										  VARSIZE_ANY_EXHDR(task_queue), now));
 	return found;

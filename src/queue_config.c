@@ -8,6 +8,9 @@
  * every backend, the worker included, drops its copy when the change commits
  * and reads it again when it needs it next.  No lock, no shared memory, and a
  * rollback is as if nothing had been.
+ *
+ * Those who wait for the queue are woken once the invalidation was sent, which
+ * comes after the commit callbacks: earlier they might look at the old one.
  */
 #include "postgres.h"
 
@@ -25,18 +28,20 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
 #include "catalog.h"
 #include "clock.h"
 #include "compat.h"
-#include "effects.h"
 #include "guc.h"
 #include "json.h"
+#include "listen.h"
 #include "options.h"
 #include "queue_config.h"
 #include "store_row.h"
+#include "wait.h"
 
 #define MAX_WEIGHT_OVERRIDES	1000
 
@@ -211,7 +216,9 @@ typedef struct CachedConfig
 } CachedConfig;
 
 static MemoryContext cache_context = NULL;
-static HTAB *cache = NULL;		/* NULL = to be read */
+static HTAB *cache = NULL;
+static bool cache_complete = false; /* it was read to the end */
+static bool cache_stale = false;	/* and has changed since it was begun */
 static Oid	cache_relation = InvalidOid;
 static bool callback_registered = false;
 
@@ -219,7 +226,7 @@ static void
 forget_configs(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == cache_relation)
-		cache_relation = InvalidOid;
+		cache_stale = true;
 }
 
 static void
@@ -249,13 +256,15 @@ load_configs(void)
 		cache_context = AllocSetContextCreate(CacheMemoryContext,
 											  "taskq queue configurations",
 											  ALLOCSET_SMALL_SIZES);
+	cache_complete = false;
 	MemoryContextReset(cache_context);
 	info.keysize = MAX_NAME_LENGTH + 1;
 	info.entrysize = sizeof(CachedConfig);
 	info.hcxt = cache_context;
 	cache = hash_create("taskq queue configurations", 16, &info,
 						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	cache_relation = oid;		/* before reading: a change meanwhile resets it */
+	cache_relation = oid;
+	cache_stale = false;		/* before reading: a change meanwhile counts */
 
 	old_context = MemoryContextSwitchTo(cache_context);
 	scan = table_beginscan(relation, snapshot, 0, NULL);
@@ -270,6 +279,7 @@ load_configs(void)
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
 	table_close(relation, AccessShareLock);
+	cache_complete = true;
 }
 
 /*
@@ -287,7 +297,8 @@ queue_config(const text *task_queue)
 		CacheRegisterRelcacheCallback(forget_configs, (Datum) 0);
 		callback_registered = true;
 	}
-	if (!OidIsValid(cache_relation))
+	AcceptInvalidationMessages();	/* also in the middle of a transaction */
+	if (!cache_complete || cache_stale)
 		load_configs();
 	if (hash_get_num_entries(cache) == 0)
 		return NULL;
@@ -333,6 +344,63 @@ queue_config_weight(const QueueConfig *config, const text *key,
  * Changing it
  * ------------------------------------------------------------------------
  */
+
+/* queues that a transaction can tell of one by one; more = all of them */
+#define MAX_CHANGED		16
+
+/* Of the transaction in progress. */
+static uint64 changed[MAX_CHANGED];
+static int	nchanged = 0;
+static bool release_registered = false;
+
+static void
+tell_changed(void)
+{
+	if (nchanged > MAX_CHANGED)
+	{
+		wait_wake_all();
+		listen_all_queues();
+		return;
+	}
+	for (int i = 0; i < nchanged; i++)
+	{
+		if (wait_anybody())
+			wait_wake(changed[i], PG_INT32_MAX);
+		if (listen_anybody())
+			listen_task_due(changed[i], DT_NOBEGIN);
+	}
+}
+
+/* the invalidation was sent by now; for an aborted savepoint, too: a hint */
+static void
+at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level,
+		   void *arg)
+{
+	if (nchanged == 0 || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
+		return;
+	if (is_commit)
+		tell_changed();
+	nchanged = 0;
+}
+
+static void
+tell_when_released(const text *task_queue)
+{
+	uint64		hash = listen_hash(VARDATA_ANY(task_queue),
+								   VARSIZE_ANY_EXHDR(task_queue), false);
+
+	if (!release_registered)
+	{
+		RegisterResourceReleaseCallback(at_release, NULL);
+		release_registered = true;
+	}
+	for (int i = 0; i < Min(nchanged, MAX_CHANGED); i++)
+		if (changed[i] == hash)
+			return;
+	if (nchanged < MAX_CHANGED)
+		changed[nchanged] = hash;
+	nchanged = Min(nchanged + 1, MAX_CHANGED + 1);
+}
 
 /* the newest row of a queue; NULL when it has none */
 static HeapTuple
@@ -465,6 +533,6 @@ taskq_configure_queue(PG_FUNCTION_ARGS)
 	CacheInvalidateRelcacheByRelid(get_relname_relid("queue_config",
 													 catalog()->namespace));
 	CommandCounterIncrement();
-	effects_task_due(task_queue, clock_now());
+	tell_when_released(task_queue);
 	PG_RETURN_JSONB_P(merged);
 }

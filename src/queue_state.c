@@ -6,8 +6,11 @@
  * Three hash tables of fixed size under one LWLock: queues, lanes (a fairness
  * key on a level, or on all levels) and pollers.  An entry is made when it is
  * first needed.  When a table is full the entry that was not used for longest
- * goes; if even that does not help, callers do without: an unlimited lane, a
- * poller that is not listed, statistics that are not counted.
+ * goes, one that matters to limits last.  A queue that holds reservations or
+ * owes tokens never goes: its limits have to hold.  A new queue without room is
+ * not counted in statistics, and hands out nothing for now if it has a limit.
+ * More fairness keys at work than there is room for share less fairly, and
+ * those that wait for tokens may get some too early.
  *
  * Nothing here is the truth but one thing: how many attempts of a queue run
  * is only known here.  As long as it is not known (started_known), a queue
@@ -19,6 +22,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
@@ -29,6 +33,9 @@
 #include "listen.h"
 #include "queue_state.h"
 #include "shmem.h"
+
+/* a lane that nobody looked at for so long may go */
+#define LANE_IDLE		(60 * USECS_PER_SEC)
 
 HTAB	   *queue_states = NULL;
 HTAB	   *poller_states = NULL;
@@ -100,28 +107,29 @@ queue_key(const text *task_queue)
  * ------------------------------------------------------------------------
  */
 
-/* is it better to drop "a" than "b"?  A count that is lost has to be made anew */
-static bool
-rather_evict(const QueueState *a, const QueueState *b)
-{
-	if (a->started_known != b->started_known)
-		return !a->started_known;
-	return a->last_used < b->last_used;
-}
-
-/* make room by dropping the queue that was not used for longest */
+/*
+ * Make room by dropping the queue that was not used for longest, one without
+ * limits if there is such.  If it comes again its attempts are counted anew.
+ */
 static void
 evict_queue(void)
 {
 	HASH_SEQ_STATUS scan;
 	QueueState *state;
 	QueueState *oldest = NULL;
+	double		now = (double) clock_now();
 
 	hash_seq_init(&scan, queue_states);
 	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->reserved == 0 &&
-			(oldest == NULL || rather_evict(state, oldest)))
+	{
+		if (state->reserved != 0 ||
+			(state->limited && state->limiter.next > now))
+			continue;
+		if (oldest == NULL || state->limited < oldest->limited ||
+			(state->limited == oldest->limited &&
+			 state->last_used < oldest->last_used))
 			oldest = state;
+	}
 	if (oldest != NULL)
 		hash_search(queue_states, &oldest->key, HASH_REMOVE, NULL);
 }
@@ -192,19 +200,44 @@ queue_state_count(QueueState *state, int counter, int64 n)
  * ------------------------------------------------------------------------
  */
 
+/* is "a" to go before "b"?  Those that owe no tokens, then who owes least. */
+static bool
+goes_before(const LaneState *a, const LaneState *b, double now)
+{
+	bool		a_owes = a->limiter.next > now;
+	bool		b_owes = b->limiter.next > now;
+
+	if (a_owes != b_owes)
+		return b_owes;
+	if (a_owes && a->limiter.next != b->limiter.next)
+		return a->limiter.next < b->limiter.next;
+	return a->last_used < b->last_used;
+}
+
+/* make room: all that are idle, or else one */
 static void
-evict_lane(void)
+evict_lanes(void)
 {
 	HASH_SEQ_STATUS scan;
 	LaneState  *state;
-	LaneState  *oldest = NULL;
+	LaneState  *first = NULL;
+	double		now = (double) clock_now();
+	TimestampTz idle = GetCurrentTimestamp() - LANE_IDLE;
+	bool		evicted = false;
 
 	hash_seq_init(&scan, lane_states);
 	while ((state = hash_seq_search(&scan)) != NULL)
-		if (oldest == NULL || state->last_used < oldest->last_used)
-			oldest = state;
-	if (oldest != NULL)
-		hash_search(lane_states, &oldest->key, HASH_REMOVE, NULL);
+	{
+		if (state->last_used < idle && state->limiter.next <= now)
+		{
+			hash_search(lane_states, &state->key, HASH_REMOVE, NULL);
+			evicted = true;
+		}
+		else if (first == NULL || goes_before(state, first, now))
+			first = state;
+	}
+	if (!evicted && first != NULL)
+		hash_search(lane_states, &first->key, HASH_REMOVE, NULL);
 }
 
 LaneState *
@@ -222,7 +255,7 @@ lane_state_get(const LaneKey *key)
 	if (state == NULL)
 	{
 		if (hash_get_num_entries(lane_states) >= taskq_max_lanes)
-			evict_lane();
+			evict_lanes();
 		state = hash_search(lane_states, key, HASH_ENTER_NULL, NULL);
 		if (state == NULL)
 			return NULL;
@@ -234,7 +267,7 @@ lane_state_get(const LaneKey *key)
 }
 
 static void
-evict_pollers(TimestampTz now)
+evict_poller(void)
 {
 	HASH_SEQ_STATUS scan;
 	PollerState *state;
@@ -252,6 +285,30 @@ evict_pollers(TimestampTz now)
 		hash_search(poller_states, &oldest->key, HASH_REMOVE, NULL);
 }
 
+/* the key of a poller; *length is how much of its identity is kept */
+static PollerKey
+poller_key(const QueueKey *key, const char *identity, int *length)
+{
+	PollerKey	poller = {0};
+
+	*length = pg_mbcliplen(identity, strlen(identity), POLLER_IDENTITY);
+	poller.database = key->database;
+	poller.queue_hash = key->hash;
+	poller.identity_hash = hash_bytes_extended((const unsigned char *) identity,
+											   *length, 0);
+	return poller;
+}
+
+/* poller_state_find: NULL when there is none. */
+PollerState *
+poller_state_find(const QueueKey *key, const char *identity)
+{
+	int			length;
+	PollerKey	poller = poller_key(key, identity, &length);
+
+	return hash_search(poller_states, &poller, HASH_FIND, NULL);
+}
+
 /*
  * poller_state_get: the poller of that identity, noted as just seen; NULL when
  * there is no room.
@@ -259,29 +316,45 @@ evict_pollers(TimestampTz now)
 PollerState *
 poller_state_get(const QueueKey *key, const char *identity)
 {
-	PollerKey	poller = {0};
-	PollerState *state;
-	TimestampTz now = GetCurrentTimestamp();
-	bool		found;
+	int			length;
+	PollerKey	poller = poller_key(key, identity, &length);
+	PollerState *state = hash_search(poller_states, &poller, HASH_FIND, NULL);
 
-	poller.database = key->database;
-	poller.queue_hash = key->hash;
-	poller.identity_hash = hash_bytes_extended((const unsigned char *) identity,
-											   strlen(identity), 0);
-	state = hash_search(poller_states, &poller, HASH_FIND, NULL);
 	if (state == NULL)
 	{
 		if (hash_get_num_entries(poller_states) >= taskq_max_pollers)
-			evict_pollers(now);
-		state = hash_search(poller_states, &poller, HASH_ENTER_NULL, &found);
+			evict_poller();
+		state = hash_search(poller_states, &poller, HASH_ENTER_NULL, NULL);
 		if (state == NULL)
 			return NULL;
 		memset((char *) state + sizeof(PollerKey), 0,
 			   sizeof(PollerState) - sizeof(PollerKey));
-		strlcpy(state->identity, identity, sizeof(state->identity));
+		memcpy(state->identity, identity, length);
 	}
-	state->last_access = now;
+	state->last_access = GetCurrentTimestamp();
 	return state;
+}
+
+/* ------------------------------------------------------------------------
+ * Limiters
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * limiter_capacity: how far "next" of a limiter is ahead of the clock when it
+ * is used up, in microseconds: one second, or one token if that takes longer.
+ */
+double
+limiter_capacity(double spacing)
+{
+	return Max((double) USECS_PER_SEC, spacing);
+}
+
+/* limiter_give_back: a part of what it can hold, whatever its rate was then. */
+void
+limiter_give_back(Limiter *limiter, double part)
+{
+	limiter->next -= part * limiter_capacity(limiter->spacing);
 }
 
 /*

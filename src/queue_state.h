@@ -64,9 +64,11 @@ typedef struct QueueState
 	TimestampTz last_used;
 
 	/* rate limits */
+	bool		limited;		/* goes last when there is no room */
 	double		worker_rate;	/* asked for by the last poll, 0 = none */
 	Limiter		limiter;
 	TimestampTz limited_at;		/* a task was held back then */
+	bool		refused;		/* somebody was, since tokens or room came back */
 
 	/* attempts running, for max_started */
 	bool		started_known;
@@ -138,6 +140,10 @@ extern LaneState *lane_state_find(const LaneKey *key);
 extern LaneState *lane_state_get(const LaneKey *key);
 extern PollerState *poller_state_get(const QueueKey *key,
 									 const char *identity);
+extern PollerState *poller_state_find(const QueueKey *key,
+									  const char *identity);
+extern double limiter_capacity(double spacing);
+extern void limiter_give_back(Limiter *limiter, double part);
 extern void queue_state_count(QueueState *state, int counter, int64 n);
 extern void queue_state_forget_database(Oid database);
 

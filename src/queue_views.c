@@ -1,9 +1,11 @@
 /*
  * queue_views.c
- *		What shared memory knows of queues, for the views: rates and limits,
- *		pollers, statistics.
+ *		What the views of queues show: counts, rates and limits, pollers,
+ *		statistics.
  *
- * Each function copies what it needs under the lock and builds its rows after
+ * Counts come from the table, through a snapshot to which everything that the
+ * own transaction has done is invisible.  The rest comes from shared memory:
+ * each function copies what it needs under the lock and builds its rows after
  * it.  On a standby shared memory knows nothing, and when taskq is not
  * preloaded there is none: the views then show what the tables hold.
  */
@@ -14,6 +16,8 @@
 #include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
@@ -24,21 +28,32 @@
 #include "options.h"
 #include "queue_state.h"
 #include "shmem.h"
+#include "store.h"
 
 /* a limit counts as active for so long after it held a task back */
 #define LIMIT_ACTIVE		(30 * USECS_PER_SEC)
 
-/* sum of the full buckets of the last 30 seconds, per second */
+/*
+ * The last 30 seconds, per second: the current bucket, five full ones, and of
+ * the oldest as much as the current one is not over.
+ */
 static double
 rate_of(const QueueState *state, const uint32 *buckets)
 {
-	int64		now = GetCurrentTimestamp() / (RATE_BUCKET * USECS_PER_SEC);
+	double		clock = (double) GetCurrentTimestamp() /
+		(RATE_BUCKET * USECS_PER_SEC);
+	int64		now = (int64) clock;
 	double		sum = 0;
 
 	for (int i = 0; i < RATE_BUCKETS; i++)
-		if (state->bucket_start[i] <= now &&
-			state->bucket_start[i] > now - RATE_BUCKETS)
+	{
+		int64		age = now - state->bucket_start[i];
+
+		if (age == RATE_BUCKETS - 1)
+			sum += buckets[i] * (1 - (clock - now));
+		else if (age >= 0 && age < RATE_BUCKETS - 1)
 			sum += buckets[i];
+	}
 	return sum / ((RATE_BUCKETS - 1) * RATE_BUCKET);
 }
 
@@ -75,6 +90,7 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 	text	   *task_queue = PG_GETARG_TEXT_PP(0);
 	QueueState *state = palloc0(sizeof(QueueState));
 	double		rate = 0;
+	const QueueConfig *config = NULL;
 	RateSource	source = RATE_NONE;
 	Datum		values[5];
 	bool		nulls[5] = {false};
@@ -82,8 +98,8 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 	if (control != NULL)
 	{
 		(void) copy_state(task_queue, state);
-		source = limits_effective_rate(queue_config(task_queue),
-									   state->worker_rate, &rate);
+		config = queue_config(task_queue);
+		source = limits_effective_rate(config, state->worker_rate, &rate);
 	}
 	values[0] = Float8GetDatum(rate_of(state, state->added));
 	values[1] = Float8GetDatum(rate_of(state, state->dispatched));
@@ -92,10 +108,127 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 	if (sources[source] != NULL)
 		values[3] = CStringGetTextDatum(sources[source]);
 	nulls[3] = source == RATE_NONE;
-	values[4] = BoolGetDatum(source != RATE_NONE && state->limited_at != 0 &&
+	values[4] = BoolGetDatum((source != RATE_NONE ||
+							  (config != NULL && config->key_rate_limit >= 0)) &&
+							 state->limited_at != 0 &&
 							 GetCurrentTimestamp() - state->limited_at < LIMIT_ACTIVE);
 	InitMaterializedSRF(fcinfo, 0);
 	put_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Counts
+ * ------------------------------------------------------------------------
+ */
+
+/* Open activities of a level of a queue. */
+typedef struct LevelCount
+{
+	LaneKey		key;			/* queue and level */
+	text	   *task_queue;
+	int64		backlog;
+	int64		delayed;
+	int64		started;
+	int64		paused;
+	TimestampTz oldest;			/* dispatch time in the backlog */
+} LevelCount;
+
+typedef struct Counting
+{
+	HTAB	   *levels;
+	TimestampTz now;
+} Counting;
+
+static LevelCount *
+level_count(HTAB *levels, const OpenCount *row)
+{
+	LaneKey		key = {0};
+	LevelCount *count;
+	bool		found;
+
+	key.queue_hash = queue_key(row->task_queue).hash;
+	key.level = row->level;
+	count = hash_search(levels, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset((char *) count + sizeof(LaneKey), 0,
+			   sizeof(LevelCount) - sizeof(LaneKey));
+		count->oldest = DT_NOEND;
+		count->task_queue = (text *)
+			DatumGetPointer(datumCopy(PointerGetDatum(row->task_queue),
+									  false, -1));
+	}
+	return count;
+}
+
+static void
+count_open(const OpenCount *row, void *arg)
+{
+	Counting   *counting = arg;
+	LevelCount *count = level_count(counting->levels, row);
+
+	if (row->state == STATE_PAUSED)
+		count->paused++;
+	else if (row->state != STATE_SCHEDULED)
+		count->started++;
+	else if (row->dispatch_time > counting->now)
+		count->delayed++;
+	else
+	{
+		count->backlog++;
+		count->oldest = Min(count->oldest, row->dispatch_time);
+	}
+}
+
+/* as of the caller's snapshot, but without what its transaction has done */
+static void
+count_committed(Counting *counting)
+{
+	PushCopiedSnapshot(GetActiveSnapshot());
+	GetActiveSnapshot()->curcid = FirstCommandId;
+	store_scan_open(GetActiveSnapshot(), count_open, counting);
+	PopActiveSnapshot();
+}
+
+PG_FUNCTION_INFO_V1(taskq_queue_counts);
+
+/*
+ * taskq.queue_counts() returns setof (task_queue, priority, backlog_count,
+ *	 oldest, delayed_count, started_count, paused_count)
+ */
+Datum
+taskq_queue_counts(PG_FUNCTION_ARGS)
+{
+	HASHCTL		info = {0};
+	Counting	counting;
+	HASH_SEQ_STATUS scan;
+	LevelCount *count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	info.keysize = sizeof(LaneKey);
+	info.entrysize = sizeof(LevelCount);
+	info.hcxt = CurrentMemoryContext;
+	counting.levels = hash_create("taskq queue counts", 64, &info,
+								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	counting.now = clock_now();
+	count_committed(&counting);
+	hash_seq_init(&scan, counting.levels);
+	while ((count = hash_seq_search(&scan)) != NULL)
+	{
+		Datum		values[7];
+		bool		nulls[7] = {false};
+
+		values[0] = PointerGetDatum(count->task_queue);
+		values[1] = Int32GetDatum(count->key.level);
+		values[2] = Int64GetDatum(count->backlog);
+		values[3] = TimestampTzGetDatum(count->oldest);
+		nulls[3] = count->oldest == DT_NOEND;
+		values[4] = Int64GetDatum(count->delayed);
+		values[5] = Int64GetDatum(count->started);
+		values[6] = Int64GetDatum(count->paused);
+		put_row(fcinfo, values, nulls);
+	}
 	return (Datum) 0;
 }
 

@@ -25,7 +25,7 @@ latest_run(text *activity_id)
 	Activity	activity;
 
 	check_name_length(activity_id, "activity ID");
-	if (store_find_by_activity_id(activity_id, &activity) ||
+	if (store_see_by_activity_id(activity_id, &activity) ||
 		store_find_closed_by_activity_id(activity_id, &activity))
 		return activity.run_id;
 	return 0;
@@ -103,7 +103,7 @@ taskq_outcome(PG_FUNCTION_ARGS)
 
 	begin_reading();
 	require_arg(fcinfo, 0, "run_id");
-	if (!store_find(PG_GETARG_INT64(0), &activity) &&
+	if (!store_see(PG_GETARG_INT64(0), &activity) &&
 		!store_find_closed(PG_GETARG_INT64(0), &activity))
 		raise_not_found(NULL, PG_GETARG_INT64(0));
 	InitMaterializedSRF(fcinfo, 0);

@@ -215,6 +215,7 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->wake_at = DT_NOBEGIN;
 	slot->alarm_from = DT_NOEND;
 	slot->rescan = true;
+	slot->instance_wanted = false;
 	slot->count_wanted = false;
 	slot->count_blocked = false;
 	slot->counting = false;

@@ -55,6 +55,7 @@ typedef struct DatabaseSlot
 	TimestampTz wake_at;		/* worker sleeps until then (taskq's clock) */
 	TimestampTz alarm_from;		/* least alarm announced since it last looked */
 	bool		rescan;			/* read the whole open table again */
+	bool		instance_wanted;	/* see instance.c */
 	bool		count_wanted;	/* see counts.c */
 	bool		count_blocked;	/* by prepared transactions */
 	bool		counting;		/* commits that move numbers have to wait */

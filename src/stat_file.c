@@ -4,13 +4,17 @@
  *
  * The postmaster writes the counters into a file below pg_stat when it shuts
  * down cleanly, and reads and removes it when it starts.  After a crash there
- * is no file, and statistics begin anew.  A file of another version, or that
- * cannot be read to the end, is ignored with a LOG message.
+ * is no file, and statistics begin anew; likewise after an immediate shutdown,
+ * which leaves one behind.  A file of another version, or that cannot be read
+ * to the end, is ignored with a LOG message.
  */
 #include "postgres.h"
 
 #include <unistd.h>
 
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
+#include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -50,6 +54,19 @@ read_record(FILE *file)
 	return true;
 }
 
+/* was the server shut down as it should be? */
+static bool
+shut_down_cleanly(void)
+{
+	bool		crc_ok;
+	ControlFileData *file = get_controlfile(DataDir, &crc_ok);
+	bool		clean = crc_ok && (file->state == DB_SHUTDOWNED ||
+								   file->state == DB_SHUTDOWNED_IN_RECOVERY);
+
+	pfree(file);
+	return clean;
+}
+
 /*
  * stat_file_read: in the postmaster, when shared memory is made at its start.
  */
@@ -63,6 +80,12 @@ stat_file_read(void)
 
 	if (file == NULL)
 		return;
+	if (!shut_down_cleanly())
+	{
+		FreeFile(file);
+		(void) unlink(STAT_FILE);
+		return;
+	}
 	ok = fread(&magic, sizeof(magic), 1, file) == 1 && magic == STAT_MAGIC &&
 		fread(&count, sizeof(count), 1, file) == 1;
 	for (int i = 0; ok && i < count; i++)

@@ -28,6 +28,9 @@ extern bool store_insert(Activity *activity);
 extern bool store_find(int64 run_id, Activity *activity);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
+extern bool store_see(int64 run_id, Activity *activity);
+extern bool store_see_by_activity_id(const text *activity_id,
+									 Activity *activity);
 extern StoreResult store_update(Activity *activity, bool wait);
 extern StoreResult store_lock(const Activity *activity, bool wait);
 extern StoreResult store_delete(const Activity *activity, bool wait);
@@ -58,6 +61,18 @@ extern void lane_activity(Lane *lane, Activity *activity);
 extern bool lane_is_free(const Lane *lane);
 extern void lane_end(Lane *lane);
 
+/* What the views of queues count of an open activity. */
+typedef struct OpenCount
+{
+	const text *task_queue;		/* for an attempt, that it was taken from */
+	int			level;
+	State		state;
+	TimestampTz dispatch_time;	/* DT_NOEND = none */
+} OpenCount;
+
+extern void store_scan_open(Snapshot snapshot,
+							void (*callback) (const OpenCount *row, void *arg),
+							void *arg);
 extern int	store_count_due(const text *task_queue, TimestampTz now,
 							int limit);
 extern TimestampTz store_next_due(const char *queue, int length,

@@ -267,6 +267,25 @@ row_open_in_progress(TupleTableSlot *slot)
 	return state_in_progress((State) DatumGetInt16(slot_getattr(slot, COL_STATE + 1, &null)));
 }
 
+/* what the views of queues count; valid as long as the slot is */
+void
+row_open_count(TupleTableSlot *slot, OpenCount *row)
+{
+	slot_getsomeattrs(slot, COL_STATE + 1);
+	row->task_queue = DatumGetTextPP(slot->tts_values[COL_TASK_QUEUE]);
+	row->level = DatumGetInt16(slot->tts_values[COL_LEVEL]);
+	row->state = (State) DatumGetInt16(slot->tts_values[COL_STATE]);
+	row->dispatch_time = row_get_int64(slot->tts_values[COL_DISPATCH_TIME], slot->tts_isnull[COL_DISPATCH_TIME], DT_NOEND);
+	if (state_in_progress(row->state) && !slot->tts_isnull[COL_CONTROL])
+	{
+		HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
+		Activity	activity;
+
+		row_open_activity(tuple, slot->tts_tupleDescriptor, &activity);
+		row->task_queue = activity_taken_from(&activity);
+	}
+}
+
 /* run_id and first deadline, when an attempt is in progress */
 bool
 row_open_timer(TupleTableSlot *slot, TimerHint *hint)
@@ -344,8 +363,9 @@ check_snapshot_is_newest(HeapTuple seen, ScanKey key, Oid index)
 				 errmsg("could not serialize access due to concurrent update")));
 }
 
+/* the row as our snapshot shows it; to be written, it has to be the newest */
 static bool
-find(ScanKey key, Oid index, Activity *activity)
+find(ScanKey key, Oid index, bool to_write, Activity *activity)
 {
 	Snapshot	snapshot = fresh_snapshot();
 	HeapTuple	tuple;
@@ -354,7 +374,8 @@ find(ScanKey key, Oid index, Activity *activity)
 	tuple = index_fetch_one(catalog()->open, index, snapshot, key, 1,
 							ForwardScanDirection);
 	UnregisterSnapshot(snapshot);
-	check_snapshot_is_newest(tuple, key, index);
+	if (to_write)
+		check_snapshot_is_newest(tuple, key, index);
 	if (tuple == NULL)
 		return false;
 	relation = table_open(catalog()->open, NoLock);
@@ -363,25 +384,55 @@ find(ScanKey key, Oid index, Activity *activity)
 	return true;
 }
 
-/* store_find: the open activity of that run_id, as committed now. */
-bool
-store_find(int64 run_id, Activity *activity)
+static bool
+find_run(int64 run_id, bool to_write, Activity *activity)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(run_id));
-	return find(&key, catalog()->open_pkey, activity);
+	return find(&key, catalog()->open_pkey, to_write, activity);
 }
 
-/* store_find_by_activity_id: the open activity of that id. */
-bool
-store_find_by_activity_id(const text *activity_id, Activity *activity)
+static bool
+find_id(const text *activity_id, bool to_write, Activity *activity)
 {
 	ScanKeyData key;
 
 	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
-	return find(&key, catalog()->open_activity_id, activity);
+	return find(&key, catalog()->open_activity_id, to_write, activity);
+}
+
+/*
+ * store_find: the open activity of that run_id, for a call that may write.
+ * What is committed now; raises 40001 if the transaction's snapshot cannot
+ * show that.
+ */
+bool
+store_find(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, true, activity);
+}
+
+/* store_find_by_activity_id: likewise, the open activity of that id. */
+bool
+store_find_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, true, activity);
+}
+
+/* store_see: the open activity of that run_id, as our snapshot shows it. */
+bool
+store_see(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, false, activity);
+}
+
+/* store_see_by_activity_id: likewise, the open activity of that id. */
+bool
+store_see_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, false, activity);
 }
 
 /* store_update: write a changed activity over the version that was read. */

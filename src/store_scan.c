@@ -25,6 +25,7 @@
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "catalog.h"
@@ -387,6 +388,37 @@ store_scan_in_progress(uint32 *block, TimerHint *hints, int *n, int limit)
 	table_close(table, NoLock);
 	*block = last + 1;
 	return true;
+}
+
+/*
+ * store_scan_open: call back for each open activity, as of a snapshot.
+ */
+void
+store_scan_open(Snapshot snapshot,
+				void (*callback) (const OpenCount *row, void *arg), void *arg)
+{
+	Relation	table = table_open(catalog()->open, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "taskq scan",
+													  ALLOCSET_DEFAULT_SIZES);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(row_context);
+		OpenCount	row;
+
+		CHECK_FOR_INTERRUPTS();
+		row_open_count(slot, &row);
+		MemoryContextSwitchTo(old_context);
+		callback(&row, arg);
+		MemoryContextReset(row_context);
+	}
+	MemoryContextDelete(row_context);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
 }
 
 /*

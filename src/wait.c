@@ -11,8 +11,8 @@
  * thing are chained in the order in which they came.  Whoever commits n due
  * tasks wakes the first n.  A waiter enters the list before it looks at the
  * tables: what is committed before is seen, what is committed later wakes it.
- * It leaves when it returns; if it was woken and finds nothing, or finds more
- * than one task, it passes the wake on.
+ * It leaves when it returns.  If there is more to come, now or later, or it is
+ * cancelled, it wakes the next one, who may not know of that.
  *
  * Locks: control->waiter_lock covers places and chains.  It is held for memory
  * work only, also in commit callbacks.
@@ -73,6 +73,13 @@ typedef struct WaitState
 } WaitState;
 
 static WaitState *state = NULL;
+
+/* the queue whose pollers list says that we wait */
+static bool is_listed = false;
+static QueueKey listed_queue;
+
+static void list_waiting(const QueueKey *key);
+static void unlist_waiting(void);
 
 /* wait_shmem_size: for the request hook; one place per backend. */
 Size
@@ -215,8 +222,9 @@ unlink_waiter(Waiter *waiter)
 }
 
 /*
- * wait_leave: give our place back, if we have one; a wake that we did not use
- * goes to the next when "pass_on", or when we leave by an error.
+ * wait_leave: give our place back, if we have one, and wake the next one when
+ * "pass_on", or when we were woken since we looked.  Also called when a
+ * transaction is aborted, whatever it did.
  */
 void
 wait_leave(bool pass_on)
@@ -226,6 +234,7 @@ wait_leave(bool pass_on)
 
 	if (state == NULL || MyProc == NULL)
 		return;
+	unlist_waiting();
 	waiter = &state->waiters[compat_my_proc_number()];
 	if (!waiter->waiting)
 		return;
@@ -318,14 +327,34 @@ return_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 }
 
 static void
-note_waiting(const QueueKey *key, int change)
+list_waiting(const QueueKey *key)
 {
+	const char *identity = poll_last_identity();
 	PollerState *poller;
 
 	queue_state_lock(LW_EXCLUSIVE);
-	poller = poller_state_get(key, poll_last_identity());
+	poller = poller_state_get(key, identity);
 	if (poller != NULL)
-		poller->waiting = Max(poller->waiting + change, 0);
+	{
+		poller->waiting++;
+		is_listed = true;
+		listed_queue = *key;
+	}
+	queue_state_unlock();
+}
+
+static void
+unlist_waiting(void)
+{
+	PollerState *poller;
+
+	if (!is_listed)
+		return;
+	is_listed = false;
+	queue_state_lock(LW_EXCLUSIVE);
+	poller = poller_state_find(&listed_queue, poll_last_identity());
+	if (poller != NULL)
+		poller->waiting = Max(poller->waiting - 1, 0);
 	queue_state_unlock();
 }
 
@@ -337,11 +366,11 @@ wait_for_task(text *task_queue, TimestampTz deadline)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "taskq wait",
 												  ALLOCSET_SMALL_SIZES);
+	TimestampTz next;
 	int			ready;
 
 	for (;;)
 	{
-		TimestampTz next;
 		MemoryContext old_context = MemoryContextSwitchTo(context);
 
 		enter(key.hash);
@@ -355,7 +384,7 @@ wait_for_task(text *task_queue, TimestampTz deadline)
 		sleep_until(Min(next, deadline),
 					custom_wait_event("TaskqWaitForTask"));
 	}
-	wait_leave(ready > 1);
+	wait_leave(ready > 1 || next != DT_NOEND);
 	return ready > 0;
 }
 
@@ -379,16 +408,8 @@ taskq_wait_for_task(PG_FUNCTION_ARGS)
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	key = queue_key(task_queue);
-	note_waiting(&key, 1);
-	PG_TRY();
-	{
-		value = BoolGetDatum(wait_for_task(task_queue, deadline));
-	}
-	PG_FINALLY();
-	{
-		note_waiting(&key, -1);
-	}
-	PG_END_TRY();
+	list_waiting(&key);
+	value = BoolGetDatum(wait_for_task(task_queue, deadline));
 	SPI_finish();
 	return return_row(fcinfo, &value, &null);
 }

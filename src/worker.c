@@ -48,6 +48,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "launcher.h"
+#include "instance.h"
 #include "limits.h"
 #include "listen.h"
 #include "retention.h"
@@ -69,6 +70,7 @@
 /* In the order in which they are run. */
 static const Chore chores[] = {
 	{"timers", timers_run, true},
+	{"instance", instance_run, false},
 	{"counts", counts_run, false},
 	{"notify", listen_run, false},
 	{"retention", retention_run, false},

@@ -290,7 +290,9 @@ my %never = (
 	  'SELECT run_id FROM taskq.heartbeat_state
 		WHERE run_id NOT IN (SELECT run_id FROM taskq.open)');
 
-# Run all of it on one snapshot; returns what was found.
+# Run all of it on one snapshot; returns what was found and not said before.
+my %said;
+
 sub violations
 {
 	my $union = join(
@@ -298,7 +300,8 @@ sub violations
 		map { "(SELECT '$_: run ' || q::text FROM ($never{$_}) q LIMIT 3)" }
 		  sort keys %never);
 
-	return $node->safe_psql('postgres', $union);
+	return join("\n",
+		grep { !$said{$_}++ } split /\n/, $node->safe_psql('postgres', $union));
 }
 
 # A token is good as long as its attempt is in progress, and never again. The
@@ -345,7 +348,6 @@ foreach my $round (1 .. ROUNDS)
 	{
 		my $file = $node->basedir . "/script_$i.sql";
 
-		append_to_file($file, '') unless -e $file;
 		open(my $handle, '>', $file) or die $!;
 		print $handle script($i);
 		close($handle);
@@ -379,7 +381,7 @@ foreach my $round (1 .. ROUNDS)
 		  or diag($errors[ $i - 1 ]);
 	}
 }
-diag(
+note(
 	join(', ', map { "$_ $states{$_}" } sort keys %states),
 	"\n",
 	$node->safe_psql(

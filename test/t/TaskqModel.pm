@@ -14,10 +14,7 @@ use warnings;
 
 use List::Util qw(max min first);
 
-use constant {
-	SECOND => 1_000_000,
-	INFINITE => 9_000_000_000_000_000_000,
-};
+use constant SECOND => 1_000_000;
 
 # ---- instants ------------------------------------------------------------
 
@@ -98,7 +95,8 @@ sub new
 {
 	my ($class) = @_;
 
-	return bless { runs => {}, tokens => {}, ambiguous => 0 }, $class;
+	return bless { runs => {}, open => {}, tokens => {}, ambiguous => 0 },
+	  $class;
 }
 
 # Is instant a before b? If their ranges don't tell, say so: the caller has
@@ -130,8 +128,10 @@ sub in_progress { return $_[0]->{state} =~ /^(?:R|CR|PR|RR)$/ }
 sub open_runs
 {
 	my ($self) = @_;
+	my $open = $self->{open};
 
-	return grep { is_open($_) } $self->runs;
+	delete @$open{ grep { !is_open($open->{$_}) } keys %$open };
+	return map { $open->{$_} } sort { $a <=> $b } keys %$open;
 }
 
 # The run that an activity id without a run id means.
@@ -163,13 +163,15 @@ sub forget
 	my ($self, $run) = @_;
 
 	delete $self->{runs}->{ $run->{run_id} };
+	delete $self->{open}->{ $run->{run_id} };
 	return;
 }
 
 # ---- answers -------------------------------------------------------------
 
-# What to expect of a call: an SQLSTATE (or several that would do, or '' for
-# none) with a pattern for the message, or a value.
+# What to expect of a call: an SQLSTATE ('' for none) with a pattern for the
+# message, or a value. Where two things are wrong and the contract doesn't say
+# which comes first, "or" is the other one.
 sub ok { return { state => '', value => $_[0] } }
 
 sub refused
@@ -546,7 +548,7 @@ sub born
 	$run->{attempt} = 1;
 	$run->{transitions} = 0;
 	$run->{heartbeat_count} = 0;
-	$self->{runs}->{$run_id} = $run;
+	$self->{runs}->{$run_id} = $self->{open}->{$run_id} = $run;
 	dispatch_at($run, first_dispatch($run));
 	return $run;
 }
@@ -663,7 +665,7 @@ sub start
 	  if $row->{started_time} < $row->{current_attempt_scheduled_time};
 	return 'poll: a token twice' if $self->{tokens}->{ $row->{task_token} };
 	$self->{tokens}->{ $row->{task_token} } =
-	  { run_id => $run->{run_id}, valid => 1 };
+	  { run_id => $run->{run_id} };
 	$run->{token} = $row->{task_token};
 	enter($run, 'R');
 	return;
@@ -1098,11 +1100,14 @@ sub update_options
 	  unless $run->{state} =~ /^(?:S|R|PR|P)$/;
 	if ($mask)
 	{
-		return precondition(qr/cannot update start_delay/)
-		  if exists $mask->{start_delay}
-		  && !$self->start_delay_is_open($run, $now);
 		$options = merge($run->{options}, $mask);
 		$wrong = check_options($options);
+		return {
+			%{ precondition(qr/cannot update start_delay/) },
+			$wrong ? (or => invalid($wrong)) : ()
+		  }
+		  if exists $mask->{start_delay}
+		  && !$self->start_delay_is_open($run, $now);
 		return invalid($wrong) if $wrong;
 		$run->{options} = $options;
 	}
@@ -1363,8 +1368,8 @@ sub compare_worker
 
 # ---- comparing values ----------------------------------------------------
 
-# Deep equality of what JSON can express; numbers by value, and a failure
-# that says that it is retryable is one that doesn't say.
+# Deep equality of what JSON can express; numbers by value, and booleans as
+# psql prints them.
 sub same
 {
 	my ($a, $b) = @_;
