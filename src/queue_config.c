@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -501,7 +502,15 @@ write_row(text *task_queue, Jsonb *changes, text *reason, text *identity,
 	values[COL_UPDATE_TIME] = TimestampTzGetDatum(clock_now());
 	values[COL_REVISION] = Int64GetDatum(revision);
 	if (before == NULL)
-		return target_insert_unless_duplicate(table, pkey, values, nulls);
+	{
+		if (target_insert_unless_duplicate(table, pkey, values, nulls))
+			return true;
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent update")));
+		return false;
+	}
 	return target_update(table, &before->t_self, values, nulls, true) == STORE_OK;
 }
 

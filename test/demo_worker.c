@@ -9,9 +9,8 @@
  * that its input names and completes it with {"sha256", "bytes"}, or fails it
  * if the file can't be read. Everything that it holds it heartbeats, between
  * files and inside large ones, so that the heartbeat timeout may be short
- * however long a file takes. When there is nothing to do it waits to be
- * notified on the queue's channel. SIGTERM: it finishes what it holds and
- * leaves.
+ * however long a file takes. When there is nothing to do it waits on the
+ * server. SIGTERM: it finishes what it holds and leaves.
  *
  * Every call is a transaction of its own. A token that the server no longer
  * knows (TQ001) means that the attempt has timed out and somebody else has the
@@ -19,7 +18,6 @@
  * take care of what it held.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +29,6 @@
 #include <openssl/evp.h>
 
 #define HEARTBEAT_INTERVAL	0.5		/* seconds */
-#define LONGEST_WAIT		1000	/* milliseconds between polls of an idle worker */
 #define CHUNK_SIZE			(1024 * 1024)
 #define UUID_LENGTH			36
 
@@ -220,50 +217,6 @@ poll_and_work(const char *queue, const char *max_tasks)
 	return task_count;
 }
 
-/* Be notified when the queue has something to do. */
-static void
-listen_to(const char *queue)
-{
-	PGresult   *result = run("SELECT taskq.channel($1)", 1, &queue);
-	char		command[100];
-
-	snprintf(command, sizeof(command), "LISTEN %s", PQgetvalue(result, 0, 0));
-	PQclear(result);
-	PQclear(run(command, 0, NULL));
-}
-
-/* Forget the notifications that have come. Were there any? */
-static bool
-was_notified(void)
-{
-	PGnotify   *notification;
-	bool		any = false;
-
-	PQconsumeInput(conn);
-	while ((notification = PQnotifies(conn)) != NULL)
-	{
-		PQfreemem(notification);
-		any = true;
-	}
-	return any;
-}
-
-/*
- * Wait for a notification, but not for ever: one may have been sent before the
- * server knew that we listen.
- */
-static void
-wait_for_notification(void)
-{
-	struct pollfd socket = {.fd = PQsocket(conn),.events = POLLIN};
-
-	if (!was_notified())
-	{
-		poll(&socket, 1, LONGEST_WAIT);
-		was_notified();
-	}
-}
-
 int
 main(int argc, char **argv)
 {
@@ -284,11 +237,10 @@ main(int argc, char **argv)
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("could not connect", PQerrorMessage(conn));
 
-	listen_to(queue);
 	while (!stopping)
 	{
 		if (poll_and_work(queue, argv[3]) == 0)
-			wait_for_notification();
+			PQclear(run("CALL taskq.wait_for_task($1, '1s')", 1, &queue));
 	}
 	PQfinish(conn);
 	return 0;

@@ -1,4 +1,4 @@
--- SEMANTICS 2.2: the transitions of an activity, one test for each effect.
+-- docs/semantics.md: the transitions of an activity, one test for each effect.
 -- Those that a timer triggers (T7, T8, T9) are in 030_timeouts.sql.
 
 BEGIN;

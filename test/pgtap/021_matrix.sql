@@ -1,4 +1,4 @@
--- SEMANTICS 2.3: every operation in every state.
+-- docs/semantics.md: every operation in every state.
 --
 -- The table below is that of the section, with the closed states in columns of
 -- their own.  Each cell is tried on a fresh activity in its second attempt.

@@ -1,4 +1,4 @@
--- SEMANTICS 2.4: which token is valid, and what the others meet.
+-- docs/semantics.md: which token is valid, and what the others meet.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 2.5: an attempt ends without success; the order of the checks.
+-- docs/semantics.md: an attempt ends without success; the order of the checks.
 
 BEGIN;
 \ir include/helpers.psql

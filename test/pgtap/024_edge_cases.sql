@@ -1,4 +1,4 @@
--- SEMANTICS 2.6: edge cases, in the order of the table there.
+-- docs/semantics.md: edge cases, in the order of the table there.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 2.7: control operations in detail.  States and request ids are in
+-- docs/semantics.md: control operations in detail.  States and request ids are in
 -- 021_matrix.sql, effects on the state in 020_state_machine.sql.
 
 BEGIN;

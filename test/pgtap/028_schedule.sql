@@ -1,4 +1,4 @@
--- SEMANTICS 2.8: scheduling: validation, id policies, request ids; many at once.
+-- docs/semantics.md: scheduling: validation, id policies, request ids; many at once.
 
 BEGIN;
 \ir include/helpers.psql

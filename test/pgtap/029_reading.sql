@@ -1,4 +1,4 @@
--- SEMANTICS 2.9: reading: taskq.activities, describe, outcome.
+-- docs/semantics.md: reading: taskq.activities, describe, outcome.
 
 BEGIN;
 \ir include/helpers.psql
@@ -74,6 +74,8 @@ BEGIN
 END
 $$;
 SET LOCAL enable_seqscan = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_hashjoin = off;
 SELECT unalike(plan_of(format('SELECT * FROM taskq.activities WHERE run_id = %s', :run)), '%Seq Scan%', 'by run_id: by index');
 SELECT unalike(plan_of('SELECT * FROM taskq.activities WHERE activity_id = ''x'''), '%Seq Scan%', 'by activity_id: by index');
 SELECT alike(plan_of('SELECT * FROM taskq.activities WHERE task_queue = ''x'' AND status = ''running'''), '%open_ready%', 'by queue and status: by index');

@@ -1,4 +1,4 @@
--- SEMANTICS 3: the four timeouts: normalisation, and each timer.
+-- docs/semantics.md: the four timeouts: normalisation, and each timer.
 --
 -- Only the background worker fires timers, by its own clock and on what is
 -- committed.  Activities are made with the clock put back, so that deadlines

@@ -1,4 +1,4 @@
--- SEMANTICS 4: retry policy.
+-- docs/semantics.md: retry policy.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 5: heartbeats, and what is too large (5.6).
+-- docs/semantics.md: heartbeats, and what is too large (5.6).
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 6: asynchronous completion: somebody else reports.
+-- docs/semantics.md: asynchronous completion: somebody else reports.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 7.1 - 7.3: queues, polling, order; and the batches of API.md.
+-- docs/semantics.md: queues, polling, order; and the batches of docs/reference.md.
 
 BEGIN;
 \ir include/helpers.psql

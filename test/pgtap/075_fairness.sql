@@ -1,4 +1,4 @@
--- SEMANTICS 7.5: priority and fairness.  Priorities alone are in 070_queues.sql.
+-- docs/semantics.md: priority and fairness.  Priorities alone are in 070_queues.sql.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- SEMANTICS 7.6, 7.7 and API.md: configure_queue, rate limits, pausing, max_started, max_backlog.
+-- docs/semantics.md: configure_queue, rate limits, pausing, max_started, max_backlog.
 
 \ir include/helpers.psql
 

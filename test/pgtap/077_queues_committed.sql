@@ -1,4 +1,4 @@
--- API.md: what counts only once it is committed: max_started, task_queues,
+-- docs/reference.md: what counts only once it is committed: max_started, task_queues,
 -- pollers, statistics, waiting.
 
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- API.md: the shape of the SQL surface.  Names, order, types and defaults are
+-- docs/reference.md: the shape of the SQL surface.  Names, order, types and defaults are
 -- what clients are written against.
 
 BEGIN;

@@ -1,4 +1,4 @@
--- API.md, "Errors": 25006 for every writing call in a READ ONLY transaction.
+-- docs/reference.md, "Errors": 25006 for every writing call in a READ ONLY transaction.
 
 BEGIN;
 \ir include/helpers.psql

@@ -1,4 +1,4 @@
--- API.md, "Access": who may do what.
+-- docs/reference.md, "Access": who may do what.
 
 BEGIN;
 \ir include/helpers.psql
@@ -11,7 +11,7 @@ CREATE ROLE taskq_operator;
 CREATE ROLE taskq_monitor;
 SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{producer,worker,operator,monitor}'::text[]) part \g /dev/null
 
--- the parts, as API.md has them
+-- the parts, as docs/reference.md has them
 CREATE TABLE part (name text, routines text);
 INSERT INTO part VALUES
 ('producer', 'describe node_of outcome retry_policy schedule schedule_many wait_for_close'),

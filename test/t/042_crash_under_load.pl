@@ -30,12 +30,12 @@ COMMIT;
 SELECT coalesce(array_agg(task_token), '{}') AS tokens, coalesce(array_agg(run_id), '{}') AS runs
   FROM taskq.poll('q', max_tasks => :n) \gset
 \if :fails
-SELECT FROM taskq.fail_many(:'tokens', 'no');
+SELECT FROM taskq.fail_many(':tokens', 'no');
 \elif :dies
 \else
 BEGIN;
-INSERT INTO completed SELECT r FROM unnest(:'runs'::bigint[], :'tokens'::uuid[]) AS t (r, token)
-  WHERE token IN (SELECT task_token FROM taskq.complete_many(:'tokens') WHERE ok);
+INSERT INTO completed SELECT r FROM unnest(':runs'::bigint[], ':tokens'::uuid[]) AS t (r, token)
+  WHERE token IN (SELECT task_token FROM taskq.complete_many(':tokens') WHERE ok);
 COMMIT;
 \endif
 EOS
