@@ -979,14 +979,19 @@ FROM (SELECT coalesce(taskq.clock() - min(o.alarm), interval '0') AS late
 UNION ALL
 SELECT 'oldest_snapshot',
   CASE WHEN x.age > interval '1h' THEN 'critical' WHEN x.age > interval '5min' THEN 'warning' ELSE 'ok' END,
-  CASE WHEN x.age IS NULL THEN 'no session holds an old snapshot'
-    ELSE 'pid ' || x.pid || ' has held back the removal of dead rows for ' || x.age END,
+  CASE WHEN x.who IS NULL THEN 'no session holds an old snapshot'
+    WHEN x.age IS NULL THEN x.who || ' holds back the removal of dead rows; only pg_read_all_stats sees for how long'
+    ELSE x.who || ' has held back the removal of dead rows for ' || x.age END,
   CASE WHEN x.age > interval '5min' THEN 'End that transaction, or set idle_in_transaction_session_timeout.' END
 FROM (SELECT 1) one LEFT JOIN (
-  SELECT a.pid, clock_timestamp() - a.xact_start AS age
+  SELECT 'pid ' || a.pid AS who, clock_timestamp() - a.xact_start AS age, age(a.backend_xmin) AS xids
   FROM pg_catalog.pg_stat_activity a
   WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
-  ORDER BY age(a.backend_xmin) DESC, a.xact_start LIMIT 1) x ON true
+  UNION ALL
+  SELECT 'prepared transaction "' || p.gid || '"', clock_timestamp() - p.prepared, age(p.transaction)
+  FROM pg_catalog.pg_prepared_xacts p
+  WHERE p.database = current_database()
+  ORDER BY xids DESC, age DESC NULLS LAST LIMIT 1) x ON true
 UNION ALL
 SELECT 'dead_rows',
   CASE WHEN s.dead > 100000 AND s.dead > 5 * s.live THEN 'warning' ELSE 'ok' END,

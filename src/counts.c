@@ -48,6 +48,8 @@
 #define POLL_US			1000	/* us between two looks at others */
 #define AWAIT_US		(2 * 1000 * 1000)	/* us a poll waits for the count */
 #define RETRY_US		(100 * INT64CONST(1000))
+#define QUIET_US		(500 * 1000)	/* us that commits are kept waiting at most */
+#define QUIET_RETRY_US	(500 * INT64CONST(1000))
 
 /* Count of one queue, in the worker. */
 typedef struct Count
@@ -216,7 +218,7 @@ set_blocked(DatabaseSlot *slot, bool blocked)
 static bool
 wait_until_quiet(DatabaseSlot *slot)
 {
-	for (int i = 0; i < 2000; i++)
+	for (int i = 0; i < QUIET_US / POLL_US; i++)
 	{
 		uint32		committing;
 
@@ -393,5 +395,8 @@ counts_run(void)
 		at_work = false;
 	}
 	PG_END_TRY();
-	return counted ? DT_NOEND : instant_add(clock_now(), RETRY_US);
+	if (counted)
+		return DT_NOEND;
+	return instant_add(clock_now(),
+					   slot->count_blocked ? RETRY_US : QUIET_RETRY_US);
 }

@@ -27,7 +27,8 @@ typedef enum EntryKind
 	ENTRY_ENDED,				/* at commit: started -= n */
 	ENTRY_TOKENS,				/* at abort: back to the queue's limiter */
 	ENTRY_LANE_TOKENS,			/* at abort: back to the key's limiter */
-	ENTRY_LANE_TIME				/* at abort: back to the lane's time */
+	ENTRY_LANE_TIME				/* at abort: back to the lane's time, and its
+								 * level's */
 } EntryKind;
 
 typedef struct Entry
@@ -37,6 +38,7 @@ typedef struct Entry
 	int			counter;
 	int64		n;
 	double		amount;
+	double		ahead;			/* of LANE_TIME: by how much the level's moved */
 	QueueKey	queue;
 	LaneKey		lane;
 	int			name;			/* offset in names, of COUNT */
@@ -227,11 +229,16 @@ ledger_lane_tokens(const LaneKey *key, double part)
 	lane_entry(ENTRY_LANE_TOKENS, key)->amount += part;
 }
 
-/* ledger_lane_time: a lane's virtual time has moved. */
+/* ledger_lane_time: the virtual time of a lane, and of its level, has moved. */
 void
-ledger_lane_time(const LaneKey *key, double amount)
+ledger_lane_time(const QueueKey *queue, const LaneKey *key, double amount,
+				 double ahead)
 {
-	lane_entry(ENTRY_LANE_TIME, key)->amount += amount;
+	Entry	   *entry = lane_entry(ENTRY_LANE_TIME, key);
+
+	entry->queue = *queue;
+	entry->amount += amount;
+	entry->ahead += ahead;
 }
 
 /* ------------------------------------------------------------------------
@@ -302,6 +309,9 @@ take_back(const Entry *entry)
 			lane = lane_state_find(&entry->lane);
 			if (lane != NULL)
 				lane->time -= entry->amount;
+			state = queue_state_find(&entry->queue);
+			if (state != NULL)
+				state->level_time[entry->lane.level - 1] -= entry->ahead;
 			break;
 		default:
 			break;

@@ -18,7 +18,8 @@ extern void ledger_started(const text *task_queue, int n);
 extern void ledger_ended(const text *task_queue);
 extern void ledger_tokens(const QueueKey *key, double part);
 extern void ledger_lane_tokens(const LaneKey *key, double part);
-extern void ledger_lane_time(const LaneKey *key, double amount);
+extern void ledger_lane_time(const QueueKey *queue, const LaneKey *key,
+							 double amount, double ahead);
 
 /* for effects.c */
 extern void ledger_commit(void);

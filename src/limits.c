@@ -7,7 +7,10 @@
  * at which the next token would be due if there were no burst.  A poll takes
  * as many tokens as it wants tasks, before it looks for them, and gives back
  * what it did not use.  The burst is one second's worth, at least one task.
- * When the rate changes, what is left stays the same part of what there can be.
+ * When the rate changes, what is left stays the same part of what there can be,
+ * so that workers that ask for different rates in turn get no more than the
+ * highest.  A rate that is configured higher is there at once: what was taken
+ * stays the same number of tokens.
  *
  * Whoever is refused while somebody else holds more than it will use leaves a
  * mark, so that it is woken when that comes back.
@@ -71,14 +74,15 @@ token_part(double spacing)
  * when the clock was set back.
  */
 static void
-adapt(Limiter *limiter, double spacing, double now)
+adapt(Limiter *limiter, double spacing, double now, bool configured)
 {
 	double		capacity = limiter_capacity(spacing);
+	double		before = limiter->spacing;
 
-	if (limiter->spacing != 0 && limiter->spacing != spacing &&
-		limiter->next > now)
+	if (before != 0 && before != spacing && limiter->next > now)
 		limiter->next = now + (limiter->next - now) *
-			(capacity / limiter_capacity(limiter->spacing));
+			(configured && spacing < before ? spacing / before :
+			 capacity / limiter_capacity(before));
 	limiter->spacing = spacing;
 	limiter->next = Min(Max(limiter->next, now), now + capacity);
 }
@@ -92,14 +96,15 @@ burst_depth(double spacing)
 
 /* up to "wanted" tokens */
 static int
-take_tokens(Limiter *limiter, double rate, TimestampTz clock, int wanted)
+take_tokens(Limiter *limiter, double rate, bool configured, TimestampTz clock,
+			int wanted)
 {
 	double		now = (double) clock;
 	double		spacing = spacing_of(rate);
 	double		room;
 	int			n;
 
-	adapt(limiter, spacing, now);
+	adapt(limiter, spacing, now, configured);
 	/* some grace for the arithmetic */
 	room = now + burst_depth(spacing) - limiter->next + Min(0.5, spacing / 4);
 	if (room < 0)
@@ -111,12 +116,12 @@ take_tokens(Limiter *limiter, double rate, TimestampTz clock, int wanted)
 
 /* when the next token can be had */
 static TimestampTz
-next_token(Limiter *limiter, double rate, TimestampTz clock)
+next_token(Limiter *limiter, double rate, bool configured, TimestampTz clock)
 {
 	double		spacing = spacing_of(rate);
 	double		when;
 
-	adapt(limiter, spacing, (double) clock);
+	adapt(limiter, spacing, (double) clock, configured);
 	when = limiter->next - burst_depth(spacing);
 	if (when <= (double) clock + 0.5)
 		return clock;
@@ -187,13 +192,15 @@ static void
 admit_locked(Admission *admission, QueueState *state, int wanted)
 {
 	double		rate;
+	RateSource	source = limits_effective_rate(admission->config,
+											   state->worker_rate, &rate);
 	int			n = room_of(state, admission->config, wanted);
 
-	if (n > 0 && limits_effective_rate(admission->config, state->worker_rate,
-									   &rate) != RATE_NONE)
+	if (n > 0 && source != RATE_NONE)
 	{
 		int			tokens = rate == 0 ? 0 :
-			take_tokens(&state->limiter, rate, clock_now(), n);
+			take_tokens(&state->limiter, rate, source == RATE_API,
+						clock_now(), n);
 
 		admission->spacing = rate == 0 ? 0 : spacing_of(rate);
 		admission->held_back = tokens < n;
@@ -347,6 +354,7 @@ limits_would_admit(text *task_queue, TimestampTz *when)
 	const QueueConfig *config = queue_config(task_queue);
 	QueueKey	key = queue_key(task_queue);
 	QueueState *state;
+	RateSource	source;
 	double		rate;
 	bool		would = true;
 	bool		count = false;
@@ -362,13 +370,13 @@ limits_would_admit(text *task_queue, TimestampTz *when)
 		state->limited = is_limited(config, state->worker_rate);
 		would = room_of(state, config, 1) > 0;
 		count = !would && !state->started_known;
-		if (would && limits_effective_rate(config, state->worker_rate,
-										   &rate) != RATE_NONE)
+		source = limits_effective_rate(config, state->worker_rate, &rate);
+		if (would && source != RATE_NONE)
 		{
 			TimestampTz now = clock_now();
 
 			*when = rate == 0 ? DT_NOEND :
-				next_token(&state->limiter, rate, now);
+				next_token(&state->limiter, rate, source == RATE_API, now);
 			would = *when <= now;
 		}
 		state->refused |= !would;
@@ -428,8 +436,9 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 		lanes[i]->pass = now;
 		if (state == NULL)
 			continue;
-		if (state->round + 1 != round)
-			state->time = Max(state->time, now);
+		/* none is ahead, but of a dispatch that was rolled back meanwhile */
+		if (state->round + 1 != round || state->time > now)
+			state->time = now;
 		state->round = round;
 		lanes[i]->pass = state->time;
 		lanes[i]->fair = true;
@@ -499,7 +508,7 @@ fairness_admit(const Admission *admission, Lane *lane)
 	ledger_make_room(1);
 	queue_state_lock(LW_EXCLUSIVE);
 	if (rate > 0 && (state = lane_state_get(&key)) != NULL)
-		admitted = take_tokens(&state->limiter, rate, clock_now(), 1) == 1;
+		admitted = take_tokens(&state->limiter, rate, false, clock_now(), 1) == 1;
 	if (!admitted)
 		note_refused(admission, lane);
 	queue_state_unlock();
@@ -532,6 +541,7 @@ void
 fairness_dispatched(const Admission *admission, Lane *lane)
 {
 	double		stride;
+	double		ahead = 0;
 	LaneKey		key;
 	LaneState  *state;
 	QueueState *queue;
@@ -547,10 +557,14 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 		state->time += stride;
 	queue = queue_state_find(&admission->key);
 	if (queue != NULL)
-		queue->level_time[lane->level - 1] =
-			Max(queue->level_time[lane->level - 1], lane->pass);
+	{
+		double	   *now = &queue->level_time[lane->level - 1];
+
+		ahead = Max(lane->pass - *now, 0);
+		*now += ahead;
+	}
 	queue_state_unlock();
-	ledger_lane_time(&key, stride);
+	ledger_lane_time(&admission->key, &key, stride, ahead);
 }
 
 /*
@@ -575,7 +589,7 @@ fairness_would_admit(const Admission *admission, const Lane *lane,
 	queue_state_lock(LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
-		next = next_token(&state->limiter, rate, now);
+		next = next_token(&state->limiter, rate, false, now);
 	queue_state_unlock();
 	if (next <= now)
 		return true;

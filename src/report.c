@@ -1,7 +1,7 @@
 /*
  * report.c
  *		What workers report: complete, fail, report_canceled, heartbeat; by
- *		token, by id, and many at once.
+ *		token and by id.  Batches are in report_batch.c.
  *
  * A call by token reaches the attempt of that token only; a call by id reaches
  * whatever attempt runs.  Payloads above taskq.max_payload_size do not raise:
@@ -134,7 +134,7 @@ arg_retry_delay(FunctionCallInfo fcinfo, int n)
  * report_failure: no success; the arguments from "first" on are those of
  * taskq.fail after the token.  All NULL = "no failure".
  */
-static void
+void
 report_failure(Report *report, FunctionCallInfo fcinfo, int first)
 {
 	char	   *message = arg_cstring(fcinfo, first);
@@ -209,8 +209,8 @@ name_of_token(Datum token)
 	return psprintf(INT64_FORMAT, run_id);
 }
 
-/* TQ001, or a warning of that code, for such a token */
-static void
+/* report_stale: TQ001, or a warning of that code, for a token that is over. */
+void
 report_stale(int elevel, Datum token)
 {
 	ereport(elevel,
@@ -254,16 +254,9 @@ call_by_id(FunctionCallInfo fcinfo, int run_id_arg, Report *report,
  * ------------------------------------------------------------------------
  */
 
-/* what a heartbeat tells the worker; all false when the report was not one */
-typedef struct Flags
-{
-	bool		cancel_requested;
-	bool		activity_paused;
-	bool		activity_reset;
-} Flags;
-
-static Flags
-flags_of(const Report *report, const Activity *activity)
+/* report_flags: what the activity tells the worker that reported. */
+Flags
+report_flags(const Report *report, const Activity *activity)
 {
 	Flags		flags = {0};
 
@@ -292,7 +285,8 @@ return_flags(FunctionCallInfo fcinfo, Flags flags)
 	return (Datum) 0;
 }
 
-static Datum
+/* retry_state_datum: as taskq.retry_state. */
+Datum
 retry_state_datum(RetryState state)
 {
 	return ObjectIdGetDatum(catalog()->retry_state[state]);
@@ -366,7 +360,7 @@ taskq_heartbeat(PG_FUNCTION_ARGS)
 	require_arg(fcinfo, 0, "task_token");
 	report_heartbeat(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 2));
 	(void) call_by_token(fcinfo, &report, &activity);
-	return return_flags(fcinfo, flags_of(&report, &activity));
+	return return_flags(fcinfo, report_flags(&report, &activity));
 }
 
 /* ------------------------------------------------------------------------
@@ -433,241 +427,5 @@ taskq_heartbeat_by_id(PG_FUNCTION_ARGS)
 	begin_writing("taskq.heartbeat_by_id()");
 	report_heartbeat(&report, arg_varlena(fcinfo, 1), arg_identity(fcinfo, 3));
 	(void) call_by_id(fcinfo, 2, &report, &activity);
-	return return_flags(fcinfo, flags_of(&report, &activity));
-}
-
-/* ------------------------------------------------------------------------
- * Batches
- * ------------------------------------------------------------------------
- */
-
-/* One token of a batch and what became of it. */
-typedef struct Entry
-{
-	Datum		token;
-	int64		run_id;			/* what the token claims */
-	struct varlena *payload;
-	bool		ok;
-	RetryState	retry_state;
-	Flags		flags;
-} Entry;
-
-static int
-compare_entries(const void *a, const void *b)
-{
-	const Entry *x = *(Entry *const *) a;
-	const Entry *y = *(Entry *const *) b;
-
-	if (x->run_id != y->run_id)
-		return x->run_id < y->run_id ? -1 : 1;
-	return x < y ? -1 : x > y;	/* as given */
-}
-
-/* the tokens, and a payload for each unless "payload_arg" is negative */
-static Entry *
-read_entries(FunctionCallInfo fcinfo, int payload_arg, const char *name,
-			 int *count)
-{
-	Datum	   *tokens = arg_tokens(fcinfo, 0, count);
-	Entry	   *entries = palloc0(sizeof(Entry) * Max(*count, 1));
-
-	for (int i = 0; i < *count; i++)
-	{
-		int64		nonce;
-
-		entries[i].token = tokens[i];
-		(void) token_read(DatumGetUUIDP(tokens[i]), &entries[i].run_id, &nonce);
-	}
-	if (payload_arg >= 0 && !PG_ARGISNULL(payload_arg))
-	{
-		bool	   *nulls;
-		int			n;
-		Datum	   *payloads = arg_array(fcinfo, payload_arg, JSONBOID, name,
-										 &nulls, &n);
-
-		if (n != *count)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("task_tokens and %s must have the same length", name),
-					 errdetail("There are %d task_tokens and %d %s.",
-							   *count, n, name)));
-		for (int i = 0; i < n; i++)
-			if (!nulls[i])
-				entries[i].payload = (struct varlena *) DatumGetPointer(payloads[i]);
-	}
-	return entries;
-}
-
-/* the order of processing: by run_id, so that two batches cannot deadlock */
-static Entry **
-in_run_order(Entry *entries, int count)
-{
-	Entry	  **order = palloc(sizeof(Entry *) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		order[i] = &entries[i];
-	qsort(order, count, sizeof(Entry *), compare_entries);
-	return order;
-}
-
-/* makes the report of an entry from what is common to all */
-typedef void (*PrepareReport) (Report *report, const Entry *entry,
-							   const Report *common);
-
-/* carry out one report per entry */
-static void
-report_all(Entry *entries, int count, PrepareReport prepare,
-		   const Report *common)
-{
-	Entry	  **order = in_run_order(entries, count);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "taskq batch",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-
-	for (int i = 0; i < count; i++)
-	{
-		Entry	   *entry = order[i];
-		Report		report;
-		Activity	activity;
-		Verdict		verdict;
-
-		CHECK_FOR_INTERRUPTS();
-		prepare(&report, entry, common);
-		verdict = report_by_token(&report, entry->token, &activity);
-		entry->ok = verdict.answer == ANSWER_DONE ||
-			verdict.answer == ANSWER_UNCHANGED;
-		entry->retry_state = verdict.retry_state;
-		if (entry->ok)
-			entry->flags = flags_of(&report, &activity);
-		MemoryContextReset(context);
-	}
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(context);
-}
-
-static void
-prepare_complete(Report *report, const Entry *entry, const Report *common)
-{
-	report_complete(report, false, entry->payload, common->data.identity);
-}
-
-static void
-prepare_fail(Report *report, const Entry *entry, const Report *common)
-{
-	*report = *common;
-}
-
-static void
-prepare_heartbeat(Report *report, const Entry *entry, const Report *common)
-{
-	report_heartbeat(report, entry->payload, common->data.identity);
-}
-
-PG_FUNCTION_INFO_V1(taskq_complete_many);
-
-/* taskq.complete_many(task_tokens, results, identity) */
-Datum
-taskq_complete_many(PG_FUNCTION_ARGS)
-{
-	Entry	   *entries;
-	Report		common = {0};
-	int			count;
-
-	begin_writing("taskq.complete_many()");
-	entries = read_entries(fcinfo, 1, "results", &count);
-	common.data.identity = arg_identity(fcinfo, 2);
-	report_all(entries, count, prepare_complete, &common);
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[2] = {entries[i].token, BoolGetDatum(entries[i].ok)};
-		bool		nulls[2] = {false};
-
-		put_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-PG_FUNCTION_INFO_V1(taskq_fail_many);
-
-/* taskq.fail_many(task_tokens, message, ..., identity) */
-Datum
-taskq_fail_many(PG_FUNCTION_ARGS)
-{
-	Entry	   *entries;
-	Report		common;
-	int			count;
-
-	begin_writing("taskq.fail_many()");
-	entries = read_entries(fcinfo, -1, NULL, &count);
-	report_failure(&common, fcinfo, 1);
-	common.data.identity = arg_identity(fcinfo, 9);
-	report_all(entries, count, prepare_fail, &common);
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[3] = {entries[i].token, BoolGetDatum(entries[i].ok)};
-		bool		nulls[3] = {false, false, !entries[i].ok};
-
-		if (entries[i].ok)
-			values[2] = retry_state_datum(entries[i].retry_state);
-		put_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-PG_FUNCTION_INFO_V1(taskq_heartbeat_many);
-
-/* taskq.heartbeat_many(task_tokens, details, identity) */
-Datum
-taskq_heartbeat_many(PG_FUNCTION_ARGS)
-{
-	Entry	   *entries;
-	Report		common = {0};
-	int			count;
-
-	begin_writing("taskq.heartbeat_many()");
-	entries = read_entries(fcinfo, 1, "details", &count);
-	common.data.identity = arg_identity(fcinfo, 2);
-	report_all(entries, count, prepare_heartbeat, &common);
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[5] = {entries[i].token, BoolGetDatum(entries[i].ok),
-			BoolGetDatum(entries[i].flags.cancel_requested),
-			BoolGetDatum(entries[i].flags.activity_paused),
-		BoolGetDatum(entries[i].flags.activity_reset)};
-		bool		nulls[5] = {false};
-
-		put_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-PG_FUNCTION_INFO_V1(taskq_complete_and_poll);
-
-/*
- * taskq.complete_and_poll(task_tokens, results, task_queue, identity,
- *	 max_tasks, max_tasks_per_second) returns setof taskq.activity_task
- */
-Datum
-taskq_complete_and_poll(PG_FUNCTION_ARGS)
-{
-	PollArguments arguments;
-	Entry	   *entries;
-	Report		common = {0};
-	int			count;
-
-	begin_writing("taskq.complete_and_poll()");
-	entries = read_entries(fcinfo, 1, "results", &count);
-	poll_arguments(fcinfo, 2, &arguments);
-	common.data.identity = arg_identity(fcinfo, 3);
-	report_all(entries, count, prepare_complete, &common);
-	for (int i = 0; i < count; i++)
-		if (!entries[i].ok)
-			report_stale(WARNING, entries[i].token);
-	InitMaterializedSRF(fcinfo, 0);
-	poll_queue(fcinfo, &arguments);
-	return (Datum) 0;
+	return return_flags(fcinfo, report_flags(&report, &activity));
 }

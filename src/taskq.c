@@ -12,7 +12,8 @@
  *	calls, by what they do:
  *	schedule.c		schedule, schedule_many, retry's new run
  *	poll.c			poll: the start of attempts
- *	report.c		complete, fail, heartbeat, report_canceled; batches
+ *	report.c		complete, fail, heartbeat, report_canceled
+ *	report_batch.c	the same for many attempts, and complete_and_poll
  *	operate.c		cancel, terminate, pause, unpause, reset, options, delete
  *	wait.c			wait_for_task, wait_for_close
  *	channel.c		channel, worker_channel

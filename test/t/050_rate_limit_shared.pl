@@ -123,7 +123,7 @@ is(take('worker', 10, 0, ', max_tasks_per_second => 0.0001'),
 	0, 'used up');
 is(take('worker', 3), 3, 'a poll without removes it');
 is(limit_of('worker'), '|', 'shown so');
-is(take('worker', 10, 0, ', max_tasks_per_second => 1000000'),
+is(take('worker', 10, 20_000, ', max_tasks_per_second => 1000000'),
 	10, 'last poll wins');
 configure('worker', '{"queue_rate_limit": 0.0001}');
 is(take('worker', 10, 1_000_000, ', max_tasks_per_second => 1000000'),

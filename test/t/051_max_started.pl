@@ -255,6 +255,8 @@ sql($node, "COMMIT PREPARED 'p'");
 is(take('prepared', 5), 1, 'committed: room for one');
 sql($node, "CREATE TABLE unrelated ();
 	BEGIN; CREATE TABLE other (); PREPARE TRANSACTION 'u'");
+like( sql($node, "SELECT detail FROM taskq.health WHERE check_name = 'oldest_snapshot'"),
+	qr/prepared transaction "u"/, 'health names it');
 fill('new', 3);
 configure('new', '{"max_started": 1}');
 is(take('new', 3), 1,

@@ -136,6 +136,30 @@ is( sql($node,
 	2,
 	'a new key overtakes a long backlog');
 
+# Neither does a key that comes after, or during, a poll that is rolled back wait
+# for what that poll would have handed out.
+for my $when ('after', 'during')
+{
+	my $queue = "rolled back $when";
+	my $poller = $node->background_psql('postgres');
+
+	fill($queue, 'a', 300, 1);
+	fill($queue, 'b', 300, 1);
+	sql($node, join(';', ("SELECT FROM taskq.poll('$queue')") x 4));
+	$poller->query_safe("BEGIN; SELECT FROM taskq.poll('$queue', max_tasks => 400)");
+	$poller->query_safe('ROLLBACK') if $when eq 'after';
+	fill($queue, 'c', 100, 1);
+	sql($node, "SELECT FROM taskq.poll('$queue', max_tasks => 3)");
+	$poller->query_safe('ROLLBACK') if $when eq 'during';
+	sql($node, join(';', ("SELECT FROM taskq.poll('$queue')") x 30));
+	my $n = sql($node,
+		"SELECT count(*) FROM taskq.activities WHERE task_queue = '$queue' AND fairness_key = 'c' AND run_state = 'started'"
+	);
+	cmp_ok($n, '>=', 9, "a new key $when a rolled back poll gets its share");
+	cmp_ok($n, '<=', 13, 'and not more');
+	$poller->quit;
+}
+
 # A key that was held back by its own rate has no credit either when that ends.
 fill('held', 'a', 200, 1);
 fill('held', 'b', 200, 1);
