@@ -132,7 +132,7 @@ next_token(Limiter *limiter, double rate, bool configured, TimestampTz clock)
 
 /*
  * limits_effective_rate: tasks per second that the queue may hand out, and
- * who says so.  *rate is only set when there is a limit.
+ * who says so.  *rate is 0 when there is no limit.
  */
 RateSource
 limits_effective_rate(const QueueConfig *config, double worker_rate,
@@ -140,6 +140,7 @@ limits_effective_rate(const QueueConfig *config, double worker_rate,
 {
 	RateSource	source = RATE_NONE;
 
+	*rate = 0;
 	if (config != NULL && config->rate_limit >= 0)
 	{
 		source = RATE_API;
