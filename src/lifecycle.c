@@ -118,6 +118,26 @@ tell_launcher(XactEvent event, void *arg)
 }
 
 /*
+ * may_create_databases: is the caller a superuser, or has CREATEDB?  Core's own
+ * test is not exported by every minor version.
+ */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	ReleaseSysCache(tuple);
+	return may;
+}
+
+/*
  * may_create_from: may the user copy this database?  A template may be copied
  * by all who may create databases.
  */
@@ -127,7 +147,7 @@ may_create_from(Oid database)
 	HeapTuple	tuple;
 	bool		is_template;
 
-	if (!have_createdb_privilege())
+	if (!may_create_databases())
 		return false;
 	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
 	if (!HeapTupleIsValid(tuple))
@@ -196,7 +216,7 @@ needs_alone(Node *statement)
 			return owned(((DropdbStmt *) statement)->dbname);
 
 		case T_RenameStmt:
-			if (!have_createdb_privilege())
+			if (!may_create_databases())
 				return InvalidOid;
 			return owned(((RenameStmt *) statement)->subname);
 
