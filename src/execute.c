@@ -201,11 +201,14 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 
 /*
  * One try; false when somebody else was faster, or held the row: who waited
- * must not date what happens before what he waited for.
+ * must not date what happens before what he waited for.  Then the row is
+ * locked, if it is still the same, and the next try, with a newer clock, may
+ * wait: for nobody but, it may seem, our own savepoints.
  */
 static bool
 try(const Address *address, Event event, EventData *data,
-	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict)
+	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict,
+	bool *locked)
 {
 	Activity	before;
 	StoreResult result;
@@ -223,7 +226,8 @@ try(const Address *address, Event event, EventData *data,
 		state_in_progress(activity->state))
 	{
 		/* with the row locked, nobody can be faster from here on */
-		if (store_lock(activity, true) != STORE_OK)
+		*locked = store_lock(activity, true) == STORE_OK;
+		if (!*locked)
 			return false;
 		data->now = clock_now();
 		heartbeat_record(activity->run_id, data->now, checkpoint->details);
@@ -235,9 +239,9 @@ try(const Address *address, Event event, EventData *data,
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
-	result = execute_store(activity, &before, false);
+	result = execute_store(activity, &before, *locked);
 	if (result == STORE_BUSY)
-		(void) store_lock(&before, true);	/* then with a newer clock */
+		*locked = store_lock(&before, true) == STORE_OK;
 	if (result != STORE_OK)
 		return false;
 	tell_worker(&before, activity, event);
@@ -257,10 +261,12 @@ execute(const Address *address, Event event, EventData *data,
 		const Checkpoint *checkpoint, Activity *activity)
 {
 	Verdict		verdict;
+	bool		locked = false;
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-	} while (!try(address, event, data, checkpoint, activity, &verdict));
+	} while (!try(address, event, data, checkpoint, activity, &verdict,
+				  &locked));
 	return verdict;
 }

@@ -63,6 +63,21 @@ is( $session->query_safe('SELECT taskq.complete(task_token) IS NOT NULL FROM tok
 $session->query_safe('COMMIT');
 is(activity($node, $again, 'status'), 'completed', 'by its second token');
 
+# a row that the transaction itself has locked and, in a savepoint, written
+my $twice = schedule($node, 'twice');
+$session->query_safe(
+	"BEGIN;
+	 CREATE TEMP TABLE held ON COMMIT DROP AS SELECT task_token FROM taskq.poll('twice');
+	 SELECT taskq.heartbeat(task_token) FROM held;
+	 SAVEPOINT s;
+	 SELECT taskq.fail(task_token) FROM held;
+	 ROLLBACK TO s;
+	 SELECT taskq.fail(task_token, last_heartbeat_details => '1') FROM held;
+	 COMMIT");
+is( sql($node,
+		"SELECT attempt, total_heartbeat_count FROM taskq.activities WHERE run_id = $twice"),
+	'2|2', 'an attempt fails once more after the savepoint');
+
 $session->quit;
 
 done_testing();
