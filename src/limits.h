@@ -1,7 +1,6 @@
 /*
  * limits.h
- *		How many tasks a poll may take: rates, max_started, pauses; and which
- *		fairness key comes next.
+ *		How many tasks a poll may take: rates, max_started, pauses.
  */
 #ifndef TASKQ_LIMITS_H
 #define TASKQ_LIMITS_H
@@ -38,14 +37,6 @@ extern void limits_admit(Admission *admission, text *task_queue,
 						 double worker_rate);
 extern void limits_settle(Admission *admission, int claimed);
 extern bool limits_would_admit(text *task_queue, TimestampTz *when);
-
-extern void fairness_begin(const Admission *admission, Lane **lanes, int n);
-extern double fairness_stride(const Admission *admission, const Lane *lane);
-extern bool fairness_admit(const Admission *admission, Lane *lane);
-extern void fairness_refund(const Admission *admission, Lane *lane);
-extern void fairness_dispatched(const Admission *admission, Lane *lane);
-extern bool fairness_would_admit(const Admission *admission, const Lane *lane,
-								 TimestampTz *when);
 
 /* counts.c: how many attempts of each queue run */
 extern TimestampTz counts_run(void);

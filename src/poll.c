@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "effects.h"
+#include "fairness.h"
 #include "instance.h"
 #include "ledger.h"
 #include "limits.h"

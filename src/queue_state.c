@@ -341,23 +341,6 @@ poller_state_get(const QueueKey *key, const char *identity)
  */
 
 /*
- * limiter_capacity: how far "next" of a limiter is ahead of the clock when it
- * is used up, in microseconds: one second, or one token if that takes longer.
- */
-double
-limiter_capacity(double spacing)
-{
-	return Max((double) USECS_PER_SEC, spacing);
-}
-
-/* limiter_give_back: a part of what it can hold, whatever its rate was then. */
-void
-limiter_give_back(Limiter *limiter, double part)
-{
-	limiter->next -= part * limiter_capacity(limiter->spacing);
-}
-
-/*
  * queue_state_forget_database: all entries of a database that is gone.  Takes
  * the lock itself.
  */

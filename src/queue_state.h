@@ -10,6 +10,7 @@
 #include "storage/lwlock.h"
 #include "utils/hsearch.h"
 
+#include "limiter.h"
 #include "taskq.h"
 
 /* Counters of taskq.stat_task_queues, in the order of its columns. */
@@ -48,13 +49,6 @@ typedef struct QueueKey
 	uint32		unused;			/* zero: the key is hashed as bytes */
 	uint64		hash;			/* of the queue's name */
 } QueueKey;
-
-/* A rate limiter (GCRA): when the next token would be due without burst. */
-typedef struct Limiter
-{
-	double		next;			/* us since 2000, 0 = never used */
-	double		spacing;		/* us between tokens as of then */
-} Limiter;
 
 typedef struct QueueState
 {
@@ -142,8 +136,6 @@ extern PollerState *poller_state_get(const QueueKey *key,
 									 const char *identity);
 extern PollerState *poller_state_find(const QueueKey *key,
 									  const char *identity);
-extern double limiter_capacity(double spacing);
-extern void limiter_give_back(Limiter *limiter, double part);
 extern void queue_state_count(QueueState *state, int counter, int64 n);
 extern void queue_state_forget_database(Oid database);
 

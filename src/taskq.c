@@ -39,7 +39,8 @@
  *	what others hear, and shared memory:
  *	effects.c		what a transaction publishes when it ends
  *	ledger.c		what it has done to limits and counters of queues
- *	limits.c		rates, max_started, fairness
+ *	limits.c		rates, max_started; limiter.c is one rate limiter
+ *	fairness.c		which fairness key comes next
  *	counts.c		how many attempts run
  *	queue_state.c	shared memory: queues, lanes, pollers
  *	stat_file.c		statistics across a clean restart
