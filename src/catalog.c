@@ -158,6 +158,16 @@ catalog(void)
 	return &cached;
 }
 
+/* catalog_status: the label of taskq.activity_status that users see. */
+Oid
+catalog_status(State state)
+{
+	if (state_is_closed(state))
+		return catalog()->status[state];
+	return state == STATE_PAUSED ? catalog()->status_paused :
+		catalog()->status_running;
+}
+
 /* catalog_enum: the OID of a label of one of taskq's enums. */
 Oid
 catalog_enum(const char *type, const char *label)

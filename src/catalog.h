@@ -40,6 +40,7 @@ typedef struct Catalog
 } Catalog;
 
 extern const Catalog *catalog(void);
+extern Oid	catalog_status(State state);
 extern Oid	catalog_enum(const char *type, const char *label);
 
 /* A table opened for writing, its index machinery made when it is needed. */

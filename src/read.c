@@ -107,12 +107,7 @@ taskq_outcome(PG_FUNCTION_ARGS)
 		!store_find_closed(PG_GETARG_INT64(0), &activity))
 		raise_not_found(NULL, PG_GETARG_INT64(0));
 	InitMaterializedSRF(fcinfo, 0);
-	if (state_is_closed(activity.state))
-		values[0] = ObjectIdGetDatum(catalog()->status[activity.state]);
-	else
-		values[0] = ObjectIdGetDatum(activity.state == STATE_PAUSED ?
-									 catalog()->status_paused :
-									 catalog()->status_running);
+	values[0] = ObjectIdGetDatum(catalog_status(activity.state));
 	values[1] = PointerGetDatum(activity.result);
 	nulls[1] = activity.result == NULL;
 	values[2] = PointerGetDatum(activity.failure);

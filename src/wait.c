@@ -464,12 +464,7 @@ taskq_wait_for_close(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	if (!wait_for_close(run_id, deadline, &activity))
 		raise_not_found(NULL, run_id);
-	if (state_is_closed(activity.state))
-		values[0] = ObjectIdGetDatum(catalog()->status[activity.state]);
-	else
-		values[0] = ObjectIdGetDatum(activity.state == STATE_PAUSED ?
-									 catalog()->status_paused :
-									 catalog()->status_running);
+	values[0] = ObjectIdGetDatum(catalog_status(activity.state));
 	values[1] = PointerGetDatum(activity.result);
 	nulls[1] = activity.result == NULL;
 	values[2] = PointerGetDatum(activity.failure);
