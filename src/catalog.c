@@ -181,10 +181,17 @@ catalog_enum(const char *type, const char *label)
  * ------------------------------------------------------------------------
  */
 
-/*
- * target_begin: open a table and put a row into the target's slot.
- */
-void
+/* A table opened for writing, its index machinery made when it is needed. */
+typedef struct Target
+{
+	Relation	relation;
+	EState	   *estate;
+	ResultRelInfo *info;
+	TupleTableSlot *slot;
+} Target;
+
+/* open a table and put a row into the target's slot */
+static void
 target_begin(Target *target, Oid relation, Datum *values, bool *nulls)
 {
 	TupleDesc	desc;
@@ -215,10 +222,8 @@ open_indexes(Target *target, bool speculative)
 	ExecOpenIndices(target->info, speculative);
 }
 
-/*
- * target_end: close the table; its lock stays.
- */
-void
+/* close the table; its lock stays */
+static void
 target_end(Target *target)
 {
 	if (target->info != NULL)

@@ -43,18 +43,6 @@ extern const Catalog *catalog(void);
 extern Oid	catalog_status(State state);
 extern Oid	catalog_enum(const char *type, const char *label);
 
-/* A table opened for writing, its index machinery made when it is needed. */
-typedef struct Target
-{
-	Relation	relation;
-	EState	   *estate;
-	ResultRelInfo *info;
-	TupleTableSlot *slot;
-} Target;
-
-extern void target_begin(Target *target, Oid relation, Datum *values,
-						 bool *nulls);
-extern void target_end(Target *target);
 extern void target_insert(Oid relation, Datum *values, bool *nulls);
 extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,
 										   Datum *values, bool *nulls);

@@ -103,7 +103,7 @@ json_add_float8(JsonBuilder *builder, const char *key, double value)
 	add_value(builder, key, &v);
 }
 
-void
+static void
 json_add_bool(JsonBuilder *builder, const char *key, bool value)
 {
 	JsonbValue	v;

@@ -22,7 +22,6 @@ extern void json_add_int64(JsonBuilder *builder, const char *key, int64 value);
 extern void json_add_float8(JsonBuilder *builder, const char *key,
 							double value);
 extern void json_add_true(JsonBuilder *builder, const char *key, bool value);
-extern void json_add_bool(JsonBuilder *builder, const char *key, bool value);
 extern void json_add_null(JsonBuilder *builder, const char *key);
 extern void json_add_members(JsonBuilder *builder, Jsonb *object,
 							 const char *except);

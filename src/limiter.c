@@ -24,7 +24,7 @@
  * limiter_capacity: how far "next" of a limiter is ahead of the clock when it
  * is used up, in microseconds: one second, or one token if that takes longer.
  */
-double
+static double
 limiter_capacity(double spacing)
 {
 	return Max((double) USECS_PER_SEC, spacing);

@@ -14,7 +14,6 @@ typedef struct Limiter
 	double		spacing;		/* us between tokens as of then */
 } Limiter;
 
-extern double limiter_capacity(double spacing);
 extern double limiter_spacing(double rate);
 extern double limiter_part(double spacing);
 extern int	limiter_take(Limiter *limiter, double rate, bool configured,

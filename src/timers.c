@@ -109,6 +109,7 @@ timers_publish(DatabaseSlot *slot, const TimerHint *hints, int n,
 			   TimestampTz alarm)
 {
 	TimestampTz first = alarm;
+	int			told = 0;
 	bool		wake;
 
 	if (n == 0 && alarm == DT_NOEND)
@@ -122,6 +123,12 @@ timers_publish(DatabaseSlot *slot, const TimerHint *hints, int n,
 		slot->ring[at] = hints[i];
 		slot->ring_used++;
 		first = Min(first, hints[i].deadline);
+		told++;
+	}
+	if (told < n)
+	{
+		slot->rescan = true;	/* not reserved here: let the table tell */
+		first = DT_NOBEGIN;
 	}
 	slot->alarm_from = Min(slot->alarm_from, alarm);
 	wake = first < slot->wake_at ||
