@@ -139,7 +139,7 @@ CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_
 CREATE FUNCTION taskq.rows_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_rows_changed';
 COMMENT ON FUNCTION taskq.rows_changed() IS 'internal: trigger that has the worker look at taskq.open again';
-CREATE TRIGGER rows_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.open
+CREATE TRIGGER rows_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.open
   FOR EACH STATEMENT EXECUTE FUNCTION taskq.rows_changed();
 ALTER TABLE taskq.open ENABLE ALWAYS TRIGGER rows_changed;
 COMMENT ON TRIGGER rows_changed ON taskq.open IS 'internal: has the worker look again';

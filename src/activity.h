@@ -81,9 +81,19 @@ typedef struct Heartbeat
 	ItemPointerData tid;
 } Heartbeat;
 
+/* Where the version read waits for a poll. */
+typedef struct LanePlace
+{
+	text	   *task_queue;		/* NULL = nowhere */
+	text	   *fairness_key;	/* NULL = unset */
+	int16		level;
+	TimestampTz dispatch_time;
+} LanePlace;
+
 typedef struct Activity
 {
 	ItemPointerData tid;		/* of the version read, in open */
+	LanePlace	place;			/* likewise */
 
 	int64		run_id;
 	TimestampTz schedule_time;

@@ -18,10 +18,12 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "clock.h"
 #include "compat.h"
+#include "cursors.h"
 #include "effects.h"
 #include "ledger.h"
 #include "limits.h"
@@ -285,6 +287,7 @@ look_everywhere(void)
 
 	if (slot == NULL)
 		return;
+	cursors_forget_database(MyDatabaseId);
 	timers_rescan(slot);
 	listen_all_queues();
 	wait_wake_all();
@@ -342,6 +345,8 @@ tell_aborted(void)
 {
 	if (pending.slot != NULL)
 		timers_release(pending.slot, pending.reserved);
+	if (pending.rows_changed)
+		cursors_forget_database(MyDatabaseId);
 	tell_given_back();
 }
 
@@ -368,9 +373,22 @@ sign_off(void)
 	pending.committing = false;
 }
 
+/* where polls have to look; before anybody is woken to poll */
+static void
+tell_cursors(XactEvent event)
+{
+	if (event == XACT_EVENT_COMMIT)
+		cursors_commit();
+	else if (event == XACT_EVENT_ABORT)
+		cursors_abort();
+	else if (event == XACT_EVENT_PREPARE)
+		cursors_prepare();
+}
+
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
+	tell_cursors(event);
 	if (event == XACT_EVENT_ABORT)
 		wait_leave(true);
 	if (!pending.any && !ledger_any())
@@ -421,6 +439,8 @@ static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		cursors_abort_sub();
 	ledger_subtransaction(event, mine, parent);
 	if (event == SUBXACT_EVENT_ABORT_SUB && pending.any)
 		tell_given_back();

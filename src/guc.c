@@ -29,6 +29,8 @@
 #define MAX_NOTIFY_MS			(60 * 1000)
 
 #define DEFAULT_ARM_AFTER_MS	5000
+#define DEFAULT_CHECK_S			60
+#define MAX_CHECK_S				DAY_SECONDS
 #define MAX_ARM_AFTER_MS		(60 * 60 * 1000)
 
 #define DEFAULT_NAPTIME			60
@@ -98,6 +100,12 @@ int			taskq_max_databases = DEFAULT_DATABASES;
  * to the worker.  When it is full, deadlines are written to the rows at once.
  */
 int			taskq_timer_buffer = DEFAULT_TIMER_BUFFER;
+
+/*
+ * taskq.cursor_check_interval: seconds between two looks of the worker at
+ * whether polls pass over a task.
+ */
+int			taskq_cursor_check_interval = DEFAULT_CHECK_S;
 
 /*
  * taskq.max_listened_queues: channels, of all databases together, that can be
@@ -221,6 +229,13 @@ define_operation(void)
 							&taskq_arm_after,
 							DEFAULT_ARM_AFTER_MS, 0, MAX_ARM_AFTER_MS,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.cursor_check_interval",
+							"Sets the time between two checks that polls pass over no task.",
+							NULL,
+							&taskq_cursor_check_interval,
+							DEFAULT_CHECK_S, 1, MAX_CHECK_S,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("taskq.launcher_naptime",
 							"Sets the time between two looks for new databases.",

@@ -10,6 +10,7 @@ extern int	taskq_retention;		/* seconds closed activities are kept */
 extern int	taskq_max_payload_size; /* kB */
 extern int	taskq_notify_interval;	/* ms */
 extern int	taskq_arm_after;		/* ms */
+extern int	taskq_cursor_check_interval;	/* s */
 extern int	taskq_launcher_naptime; /* seconds */
 extern int	taskq_max_databases;
 extern int	taskq_timer_buffer;		/* entries per database */

@@ -35,6 +35,7 @@
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
@@ -375,8 +376,10 @@ process_batch(TimestampTz now)
 		Taken	   *taken = &batch[i];
 
 		if (taken->look_up)
-			taken->found = store_next_due(taken->channel.name,
-										  taken->channel.name_length, now);
+			taken->found =
+				store_next_due(cstring_to_text_with_len(taken->channel.name,
+														taken->channel.name_length),
+							   now);
 		if (taken->notify)
 			send(&taken->channel);
 	}

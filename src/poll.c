@@ -127,6 +127,7 @@ claim(Poll *poll, Lane *lane)
 	Heartbeat	heartbeat = {0};
 	bool		started_before;
 	bool		timer_reserved = effects_reserve_timer();
+	StoreResult result;
 
 	lane_activity(lane, &activity);
 	started_before = activity.started_time != DT_NOBEGIN;
@@ -137,7 +138,9 @@ claim(Poll *poll, Lane *lane)
 		return false;
 	if (!timer_reserved)
 		activity.alarm = activity_next_deadline(&activity, DT_NOBEGIN).when;
-	if (store_update(&activity, false) != STORE_OK)
+	result = store_update(&activity, false);
+	lane_passed(lane);
+	if (result != STORE_OK)
 		return false;
 
 	if (timer_reserved)
@@ -216,7 +219,7 @@ poll_level(Poll *poll, Lane **lanes, int n)
 		}
 		else
 			fairness_refund(poll->admission, lane);
-		if (!lane_next(lane, poll->now))
+		if (!lane_next(lane))
 			drop_lane(lanes, n, lane);
 	}
 	for (int i = 0; i < n; i++)
@@ -229,15 +232,14 @@ poll_level(Poll *poll, Lane **lanes, int n)
  * the first lane of the level that follows, or NULL; *n lanes have candidates.
  */
 static Lane *
-collect_level(ReadyScan *ready, Lane *lane, TimestampTz now, Lane ***lanes,
-			  int *n, int *max)
+collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 {
 	int16		level = lane->level;
 
 	*n = 0;
 	while (lane != NULL && lane->level == level)
 	{
-		if (lane_next(lane, now))
+		if (lane_next(lane))
 		{
 			if (*n == *max)
 			{
@@ -257,7 +259,7 @@ collect_level(ReadyScan *ready, Lane *lane, TimestampTz now, Lane ***lanes,
 static void
 poll_levels(Poll *poll, text *task_queue)
 {
-	ReadyScan  *ready = ready_begin(task_queue);
+	ReadyScan  *ready = ready_begin(task_queue, poll->now);
 	int			max = 8;
 	Lane	  **lanes = palloc(max * sizeof(Lane *));
 	int			n;
@@ -265,7 +267,7 @@ poll_levels(Poll *poll, text *task_queue)
 
 	while (lane != NULL && poll->wanted > 0)
 	{
-		lane = collect_level(ready, lane, poll->now, &lanes, &n, &max);
+		lane = collect_level(ready, lane, &lanes, &n, &max);
 		poll_level(poll, lanes, n);
 	}
 	ready_end(ready);
@@ -310,12 +312,11 @@ poll_last_identity(void)
 
 /* tasks that a poll would find in a lane: 0, 1, or 2 for more */
 static int
-ready_in_lane(const Admission *admission, Lane *lane, TimestampTz now,
-			  TimestampTz *next)
+ready_in_lane(const Admission *admission, Lane *lane, TimestampTz *next)
 {
 	int			found = 0;
 
-	while (found < 2 && lane_next(lane, now))
+	while (found < 2 && lane_next(lane))
 	{
 		if (!fairness_would_admit(admission, lane, next))
 			break;
@@ -335,7 +336,6 @@ int
 poll_ready(text *task_queue, TimestampTz *next)
 {
 	Admission	admission = {0};
-	TimestampTz now = clock_now();
 	ReadyScan  *ready;
 	Lane	   *lane = NULL;
 	int			found = 0;
@@ -345,16 +345,14 @@ poll_ready(text *task_queue, TimestampTz *next)
 	*next = DT_NOEND;
 	admission.key = queue_key(task_queue);
 	admission.config = queue_config(task_queue);
-	ready = ready_begin(task_queue);
+	ready = ready_begin(task_queue, clock_now());
 	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		found += ready_in_lane(&admission, lane, now, next);
+		found += ready_in_lane(&admission, lane, next);
 	}
+	*next = Min(*next, ready_next_due(ready));
 	ready_end(ready);
-	if (found < 2)
-		*next = Min(*next, store_next_due(VARDATA_ANY(task_queue),
-										  VARSIZE_ANY_EXHDR(task_queue), now));
 	return found;
 }
 

@@ -17,7 +17,8 @@
  *	that can fail, and no other lock of taskq's under it but a slot's mutex.
  *
  *	control->queue_lock, an LWLock, covers the tables of queue_state.c, and
- *	control->waiter_lock the lists of wait.c; held alone, for memory work.
+ *	control->waiter_lock the lists of wait.c, and control->cursor_lock those of
+ *	cursors.c; held alone, for memory work.
  *
  *	slot->mutex, a spinlock, covers the timer hints, current_leaf and what
  *	counts.c needs.  It is held for a few instructions, and alone.
@@ -44,6 +45,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "cursors.h"
 #include "guc.h"
 #include "queue_state.h"
 #include "shmem.h"
@@ -51,7 +53,7 @@
 #include "wait.h"
 
 #define TRANCHE_NAME	"taskq"
-#define LOCKS			3
+#define LOCKS			4
 
 Control    *control = NULL;
 
@@ -120,6 +122,7 @@ request_shmem(void)
 
 	RequestAddinShmemSpace(block_size());
 	RequestAddinShmemSpace(queue_state_shmem_size());
+	RequestAddinShmemSpace(cursors_shmem_size());
 	RequestAddinShmemSpace(wait_shmem_size());
 	RequestNamedLWLockTranche(TRANCHE_NAME, LOCKS);
 }
@@ -135,6 +138,7 @@ lay_out(void)
 	control->lock = &GetNamedLWLockTranche(TRANCHE_NAME)[0].lock;
 	control->queue_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock;
 	control->waiter_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[2].lock;
+	control->cursor_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[3].lock;
 	control->databases = taskq_max_databases;
 	control->channels = taskq_max_listened_queues;
 
@@ -173,6 +177,7 @@ start_shmem(void)
 		lay_out();
 	}
 	queue_state_shmem_init();
+	cursors_shmem_init();
 	wait_shmem_init();
 	fresh = !found;
 	LWLockRelease(AddinShmemInitLock);

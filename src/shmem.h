@@ -105,6 +105,8 @@ typedef struct Control
 	LWLock	   *lock;
 	LWLock	   *queue_lock;		/* covers queue_state.c's tables */
 	LWLock	   *waiter_lock;	/* covers wait.c's lists */
+	LWLock	   *cursor_lock;	/* covers cursors.c's tables */
+	uint64		cursor_generation;	/* last one given */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
 	int			databases;		/* taskq_max_databases as of startup */

@@ -12,6 +12,7 @@
 #include "utils/snapshot.h"
 
 #include "activity.h"
+#include "cursors.h"
 #include "shmem.h"
 
 /* What became of a write. */
@@ -35,32 +36,51 @@ extern StoreResult store_update(Activity *activity, bool wait);
 extern StoreResult store_lock(const Activity *activity, bool wait);
 extern StoreResult store_delete(const Activity *activity, bool wait);
 
-/* store_scan.c: scans over open activities */
+/* store_ready.c: the next tasks of a queue */
 typedef struct ReadyScan ReadyScan;
-typedef struct Lane Lane;
 
-struct Lane
+typedef struct Lane
 {
 	ReadyScan  *ready;
 	int16		level;
 	text	   *fairness_key;	/* empty, not NULL, when unset */
+	struct KnownLane *known;
+	bool		has_candidate;
 	TimestampTz dispatch_time;	/* of the candidate */
 	int64		run_id;
 	double		fairness_weight;	/* of the candidate, 0 = unset */
-	double		pass;			/* virtual time, for limits.c */
+	double		pass;			/* virtual time, for fairness.c */
 	bool		fair;			/* it counts */
+	bool		exhausted;		/* the walk has seen all that is due */
+	ReadyKey	end;			/* nothing can be started before, but what was
+								 * passed */
+	struct LaneKeys *keys;
 	struct IndexScanDescData *scan;
 	struct TupleTableSlot *slot;
-};
+} Lane;
 
-extern ReadyScan *ready_begin(const text *task_queue);
+/* How far a check of a queue's cursors has come; zero = at the beginning. */
+typedef struct CheckPlace
+{
+	int			lane;
+	ReadyKey	from;
+} CheckPlace;
+
+extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now);
 extern void ready_end(ReadyScan *ready);
+extern TimestampTz ready_next_due(const ReadyScan *ready);
 extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);
-extern bool lane_next(Lane *lane, TimestampTz now);
+extern bool lane_next(Lane *lane);
 extern void lane_activity(Lane *lane, Activity *activity);
+extern void lane_passed(Lane *lane);
 extern bool lane_is_free(const Lane *lane);
 extern void lane_end(Lane *lane);
+extern int	store_count_due(const text *task_queue, TimestampTz now,
+							int limit);
+extern TimestampTz store_next_due(const text *task_queue, TimestampTz now);
+extern bool ready_check(const text *task_queue, CheckPlace *at, int *budget);
 
+/* store_scan.c: scans over open activities */
 /* What the views of queues count of an open activity. */
 typedef struct OpenCount
 {
@@ -73,10 +93,6 @@ typedef struct OpenCount
 extern void store_scan_open(Snapshot snapshot,
 							void (*callback) (const OpenCount *row, void *arg),
 							void *arg);
-extern int	store_count_due(const text *task_queue, TimestampTz now,
-							int limit);
-extern TimestampTz store_next_due(const char *queue, int length,
-								  TimestampTz after);
 extern int	store_alarms(TimestampTz after, int64 after_run_id,
 						 TimestampTz until, TimerHint *hints, int limit,
 						 TimestampTz *next);

@@ -21,6 +21,7 @@
 
 #include "catalog.h"
 #include "compat.h"
+#include "cursors.h"
 #include "options.h"
 #include "store_row.h"
 
@@ -202,6 +203,12 @@ from_columns(const Datum *values, const bool *nulls, Activity *activity)
 	activity->level = DatumGetInt16(values[COL_LEVEL]);
 	activity->state = (State) DatumGetInt16(values[COL_STATE]);
 	activity->worker = DatumGetTextPP(values[COL_WORKER]);
+	if (activity->state != STATE_SCHEDULED)
+		return;
+	activity->place.task_queue = options->task_queue;
+	activity->place.fairness_key = options->fairness_key;
+	activity->place.level = activity->level;
+	activity->place.dispatch_time = activity->dispatch_time;
 }
 
 /*
@@ -220,6 +227,15 @@ row_open_activity(HeapTuple tuple, TupleDesc desc, Activity *activity)
 }
 
 /* the few columns that scans look at, straight from the slot */
+bool
+row_open_is_scheduled(TupleTableSlot *slot)
+{
+	bool		null;
+
+	return (State) DatumGetInt16(slot_getattr(slot, COL_STATE + 1, &null)) ==
+		STATE_SCHEDULED;
+}
+
 bool
 row_open_is_ready(TupleTableSlot *slot, TimestampTz now)
 {
@@ -335,6 +351,8 @@ store_insert(Activity *activity)
 	bool		nulls[COLUMNS];
 
 	to_columns(activity, values, nulls);
+	if (activity->state == STATE_SCHEDULED)
+		cursors_task_comes(activity);
 	if (activity->activity_id != NULL)
 		return target_insert_unless_duplicate(catalog()->open,
 											  catalog()->open_activity_id,
@@ -435,6 +453,16 @@ store_see_by_activity_id(const text *activity_id, Activity *activity)
 	return find_id(activity_id, false, activity);
 }
 
+/* tell those who look for tasks what the write does to the lanes */
+static void
+note_places(const Activity *activity, bool stays)
+{
+	if (activity->place.task_queue != NULL)
+		cursors_task_goes(activity->run_id, &activity->place);
+	if (stays && activity->state == STATE_SCHEDULED)
+		cursors_task_comes(activity);
+}
+
 /* store_update: write a changed activity over the version that was read. */
 StoreResult
 store_update(Activity *activity, bool wait)
@@ -443,6 +471,7 @@ store_update(Activity *activity, bool wait)
 	bool		nulls[COLUMNS];
 
 	to_columns(activity, values, nulls);
+	note_places(activity, true);
 	return target_update(catalog()->open, &activity->tid, values, nulls, wait);
 }
 
@@ -461,5 +490,6 @@ store_delete(const Activity *activity, bool wait)
 {
 	ItemPointerData tid = activity->tid;
 
+	note_places(activity, false);
 	return target_delete(catalog()->open, &tid, wait);
 }

@@ -64,6 +64,7 @@ extern void row_get_retry_policy(Datum value, bool null, RetryPolicy *policy);
 
 extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
 							  Activity *activity);
+extern bool row_open_is_scheduled(TupleTableSlot *slot);
 extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
 extern void row_open_lane(TupleTableSlot *slot, Lane *lane);
 extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,

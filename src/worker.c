@@ -46,6 +46,7 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "cursors.h"
 #include "extension.h"
 #include "launcher.h"
 #include "instance.h"
@@ -74,6 +75,7 @@ static const Chore chores[] = {
 	{"counts", counts_run, false},
 	{"notify", listen_run, false},
 	{"retention", retention_run, false},
+	{"cursors", cursor_check_run, false},
 };
 
 #define CHORES				((int) lengthof(chores))

@@ -1,0 +1,768 @@
+/*
+ * cursors.c
+ *		Where live work begins in each lane of a queue.
+ *
+ * A poll that walked a lane from its beginning would walk over all that is
+ * running, and over all that is dead until vacuum comes, which is not before
+ * the oldest transaction of the server has ended.  So shared memory keeps, for
+ * each queue that is polled, the list of its lanes, and for each lane the place
+ * before which nothing can be started.
+ *
+ * How a place moves.  A transaction that puts a task into a lane, or gives one
+ * back because it rolls back, announces the task's place when it ends: the
+ * cursor is lowered to it if it stands behind.  A poll (1) looks at the
+ * cursors, and at how much has been announced, (2) takes its snapshot, (3)
+ * walks, and (4) raises the cursor to where its own walk ended, but not past
+ * anything announced since (1).  So what its snapshot does not show holds the
+ * cursor back, and what it shows it has seen.  Lowering is always safe, and so
+ * is the greater of two ends that are both right.  To know what was announced
+ * meanwhile a lane remembers the least place of each of the last RECENT blocks
+ * of announcements; a poll that took longer than that raises nothing.
+ *
+ * A poll takes what it passes for gone: what another transaction is about to
+ * change is either changed, and announced where it comes up again, or given
+ * back, and announced by whoever rolls back.  Where that cannot be told (a row
+ * is locked, not changed) the walk counts as ended there; see store_scan.c.
+ *
+ * The list of lanes is complete when a poll has looked for all of them after
+ * it was begun; transactions that end add theirs.  Until then, and for queues
+ * with more lanes than there is room for, polls find lanes in the index.
+ *
+ * All of it is a hint.  Without it, or with one that is too low, a poll walks
+ * further; one that is too high, which only a bug or scrambled memory can
+ * bring about, is found by the worker, which looks at the beginning of the
+ * lanes every CHECK_INTERVAL.  Whatever nobody can be sure of (prepared
+ * transactions, rows that were changed by hand) makes all of a database
+ * forgotten.
+ *
+ * Locks: control->cursor_lock covers the two tables; shared to use an entry,
+ * exclusive to make or remove one.  cursor->mutex, a spinlock below it, covers
+ * what moves.  Entries are made anew under another generation, so that who
+ * looked before notices.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "clock.h"
+#include "cursors.h"
+#include "guc.h"
+#include "shmem.h"
+#include "store.h"
+#include "worker.h"
+
+#define RECENT			8		/* blocks that a lane remembers */
+#define BLOCK			16		/* announcements of a block */
+
+/* a queue without room finds its lanes in the index for so long */
+#define CROWDED_US		(10 * USECS_PER_SEC)
+
+typedef struct LaneCursor
+{
+	LaneKey		key;
+	struct LaneCursor *next;	/* of the queue */
+	uint16		key_length;
+	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
+	slock_t		mutex;
+	ReadyKey	from;
+	uint64		announced;
+	uint64		checked;		/* announced as of the last check */
+	ReadyKey	recent[RECENT];
+} LaneCursor;
+
+typedef struct QueueCursors
+{
+	QueueKey	key;
+	uint64		generation;
+	bool		complete;
+	TimestampTz crowded_until;	/* real clock */
+	TimestampTz last_used;		/* real clock */
+	LaneCursor *first;
+} QueueCursors;
+
+static HTAB *queues = NULL;
+static HTAB *lanes = NULL;
+
+/* Places of a lane that this transaction has to announce. */
+typedef struct Note
+{
+	LaneKey		lane;
+	uint16		key_length;
+	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
+	ReadyKey	comes;			/* at commit */
+	ReadyKey	goes;			/* at abort */
+} Note;
+
+#define FIXED_NOTES		8		/* that need no allocation */
+#define MERGE_WINDOW	8		/* notes back that the same lane is looked for */
+#define MAX_NOTES		65536	/* more: all of the database is forgotten */
+
+static Note fixed_notes[FIXED_NOTES];
+static Note *notes = fixed_notes;	/* or in TopTransactionContext */
+static int	nnotes = 0;
+static int	max_notes = FIXED_NOTES;
+static bool too_many = false;
+
+/* ------------------------------------------------------------------------
+ * The tables
+ * ------------------------------------------------------------------------
+ */
+
+/* cursors_shmem_size: for the request hook. */
+Size
+cursors_shmem_size(void)
+{
+	return add_size(hash_estimate_size(taskq_max_queues, sizeof(QueueCursors)),
+					hash_estimate_size(taskq_max_lanes, sizeof(LaneCursor)));
+}
+
+/* cursors_shmem_init: caller holds AddinShmemInitLock. */
+void
+cursors_shmem_init(void)
+{
+	HASHCTL		info = {0};
+
+	info.keysize = sizeof(QueueKey);
+	info.entrysize = sizeof(QueueCursors);
+	queues = ShmemInitHash("taskq cursors of queues", taskq_max_queues,
+						   taskq_max_queues, &info, HASH_ELEM | HASH_BLOBS);
+	info.keysize = sizeof(LaneKey);
+	info.entrysize = sizeof(LaneCursor);
+	lanes = ShmemInitHash("taskq cursors of lanes", taskq_max_lanes,
+						  taskq_max_lanes, &info, HASH_ELEM | HASH_BLOBS);
+}
+
+static QueueCursors *
+find_queue(const QueueKey *key)
+{
+	return hash_search(queues, key, HASH_FIND, NULL);
+}
+
+/* forget the lanes of a queue; the lock is held exclusively */
+static void
+drop_lanes(QueueCursors *queue)
+{
+	while (queue->first != NULL)
+	{
+		LaneCursor *lane = queue->first;
+
+		queue->first = lane->next;
+		hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
+	}
+	queue->complete = false;
+	queue->generation = ++control->cursor_generation;
+}
+
+static void
+drop_queue(QueueCursors *queue)
+{
+	drop_lanes(queue);
+	hash_search(queues, &queue->key, HASH_REMOVE, NULL);
+}
+
+/* the queue has more lanes than there is room for */
+static void
+crowd(QueueCursors *queue)
+{
+	drop_lanes(queue);
+	queue->crowded_until = GetCurrentTimestamp() + CROWDED_US;
+}
+
+/* make room: drop the queue that was not used for longest, but not "keep" */
+static void
+evict_queue(const QueueCursors *keep)
+{
+	HASH_SEQ_STATUS scan;
+	QueueCursors *queue;
+	QueueCursors *oldest = NULL;
+
+	hash_seq_init(&scan, queues);
+	while ((queue = hash_seq_search(&scan)) != NULL)
+		if (queue != keep &&
+			(oldest == NULL || queue->last_used < oldest->last_used))
+			oldest = queue;
+	if (oldest != NULL)
+		drop_queue(oldest);
+}
+
+static QueueCursors *
+make_queue(const QueueKey *key)
+{
+	QueueCursors *queue;
+	bool		found;
+
+	if (hash_get_num_entries(queues) >= taskq_max_queues)
+		evict_queue(NULL);
+	queue = hash_search(queues, key, HASH_ENTER_NULL, &found);
+	if (queue == NULL || found)
+		return queue;
+	queue->generation = ++control->cursor_generation;
+	queue->complete = false;
+	queue->crowded_until = DT_NOBEGIN;
+	queue->last_used = GetCurrentTimestamp();
+	queue->first = NULL;
+	return queue;
+}
+
+/* a lane of the queue, made if there is none; the lock is held exclusively */
+static void
+make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_key,
+		  int key_length, ReadyKey from)
+{
+	LaneCursor *lane;
+	bool		found;
+
+	if (hash_get_num_entries(lanes) >= taskq_max_lanes)
+		evict_queue(queue);
+	lane = hash_get_num_entries(lanes) >= taskq_max_lanes ? NULL :
+		hash_search(lanes, key, HASH_ENTER_NULL, &found);
+	if (lane == NULL || (found && (lane->key_length != key_length ||
+								   memcmp(lane->fairness_key, fairness_key,
+										  key_length) != 0)))
+	{
+		crowd(queue);
+		return;
+	}
+	if (found)
+		return;
+	lane->key_length = key_length;
+	memcpy(lane->fairness_key, fairness_key, key_length);
+	SpinLockInit(&lane->mutex);
+	lane->from = from;
+	lane->announced = 0;
+	lane->checked = PG_UINT64_MAX;
+	lane->next = queue->first;
+	queue->first = lane;
+}
+
+static LaneKey
+lane_key(const QueueKey *queue, int level, const char *fairness_key,
+		 int key_length)
+{
+	LaneKey		key = {0};
+
+	key.database = queue->database;
+	key.level = level;
+	key.queue_hash = queue->hash;
+	key.key_hash = hash_bytes_extended((const unsigned char *) fairness_key,
+									   key_length, 0);
+	return key;
+}
+
+/* ------------------------------------------------------------------------
+ * Announcing
+ * ------------------------------------------------------------------------
+ */
+
+static void
+lower_cursor(LaneCursor *lane, ReadyKey place)
+{
+	ReadyKey   *block;
+
+	SpinLockAcquire(&lane->mutex);
+	lane->from = ready_key_least(lane->from, place);
+	block = &lane->recent[lane->announced / BLOCK % RECENT];
+	*block = lane->announced % BLOCK == 0 ? place :
+		ready_key_least(*block, place);
+	lane->announced++;
+	SpinLockRelease(&lane->mutex);
+}
+
+/* a task may be started at that place; does not fail */
+static void
+announce(const Note *note, ReadyKey place)
+{
+	QueueKey	key = {.database = note->lane.database, .hash = note->lane.queue_hash};
+	QueueCursors *queue;
+	LaneCursor *lane = NULL;
+	bool		told = true;
+
+	if (place.dispatch_time == DT_NOEND)
+		return;
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	queue = find_queue(&key);
+	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
+	{
+		lane = hash_search(lanes, &note->lane, HASH_FIND, NULL);
+		told = lane != NULL && lane->key_length == note->key_length &&
+			memcmp(lane->fairness_key, note->fairness_key,
+				   note->key_length) == 0;
+		if (told)
+			lower_cursor(lane, place);
+	}
+	LWLockRelease(control->cursor_lock);
+	if (told)
+		return;
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	queue = find_queue(&key);
+	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
+	{
+		make_lane(queue, &note->lane, note->fairness_key, note->key_length,
+				  queue->complete ? place : READY_KEY_FIRST);
+		lane = hash_search(lanes, &note->lane, HASH_FIND, NULL);
+		if (lane != NULL)
+			lower_cursor(lane, place);
+	}
+	LWLockRelease(control->cursor_lock);
+}
+
+static void
+grow_notes(void)
+{
+	Note	   *more;
+
+	more = MemoryContextAllocHuge(TopTransactionContext,
+								  sizeof(Note) * max_notes * 2);
+	memcpy(more, notes, sizeof(Note) * nnotes);
+	if (notes != fixed_notes)
+		pfree(notes);
+	notes = more;
+	max_notes *= 2;
+}
+
+/* the note of a lane, found or made; NULL when there are too many */
+static Note *
+note_of(const text *task_queue, int level, const text *fairness_key)
+{
+	QueueKey	queue = queue_key(task_queue);
+	const char *name = fairness_key == NULL ? "" : VARDATA_ANY(fairness_key);
+	int			length = fairness_key == NULL ? 0 : VARSIZE_ANY_EXHDR(fairness_key);
+	LaneKey		lane;
+	Note	   *note;
+
+	if (length > MAX_FAIRNESS_KEY_LENGTH)
+		too_many = true;		/* by hand; there is no room for such */
+	if (too_many)
+		return NULL;
+	lane = lane_key(&queue, level, name, length);
+	for (int i = nnotes - 1; i >= Max(nnotes - MERGE_WINDOW, 0); i--)
+		if (memcmp(&notes[i].lane, &lane, sizeof(LaneKey)) == 0)
+			return &notes[i];
+	if (nnotes == max_notes)
+	{
+		if (max_notes >= MAX_NOTES)
+		{
+			too_many = true;
+			return NULL;
+		}
+		grow_notes();
+	}
+	note = &notes[nnotes];
+	note->lane = lane;
+	note->key_length = length;
+	memcpy(note->fairness_key, name, length);
+	note->comes = READY_KEY_LAST;
+	note->goes = READY_KEY_LAST;
+	nnotes++;
+	return note;
+}
+
+/*
+ * cursors_task_comes: this transaction puts a task into a lane, or moves it
+ * there.
+ */
+void
+cursors_task_comes(const Activity *activity)
+{
+	Note	   *note = note_of(activity->options.task_queue, activity->level,
+							   activity->options.fairness_key);
+	ReadyKey	place = {activity->dispatch_time, activity->run_id};
+
+	if (note != NULL)
+		note->comes = ready_key_least(note->comes, place);
+}
+
+/*
+ * cursors_task_goes: this transaction is about to take a task from its lane,
+ * where it is again if that is rolled back.
+ */
+void
+cursors_task_goes(int64 run_id, const LanePlace *place)
+{
+	Note	   *note = note_of(place->task_queue, place->level,
+							   place->fairness_key);
+	ReadyKey	key = {place->dispatch_time, run_id};
+
+	if (note != NULL)
+		note->goes = ready_key_least(note->goes, key);
+}
+
+static void
+forget_notes(void)
+{
+	notes = fixed_notes;
+	nnotes = 0;
+	max_notes = FIXED_NOTES;
+	too_many = false;
+}
+
+/* cursors_commit: what came is there; cannot fail. */
+void
+cursors_commit(void)
+{
+	if (too_many)
+		cursors_forget_database(MyDatabaseId);
+	for (int i = 0; i < nnotes; i++)
+		announce(&notes[i], notes[i].comes);
+	forget_notes();
+}
+
+/* cursors_abort_sub: what a savepoint took is there again; cannot fail. */
+void
+cursors_abort_sub(void)
+{
+	if (too_many)
+		cursors_forget_database(MyDatabaseId);
+	for (int i = 0; i < nnotes; i++)
+		announce(&notes[i], notes[i].goes);
+}
+
+/* cursors_abort: what the transaction took is there again; cannot fail. */
+void
+cursors_abort(void)
+{
+	cursors_abort_sub();
+	forget_notes();
+}
+
+/*
+ * cursors_prepare: nobody will be told of what this transaction has done; who
+ * ends it makes all be forgotten.
+ */
+void
+cursors_prepare(void)
+{
+	forget_notes();
+}
+
+/* ------------------------------------------------------------------------
+ * Looking
+ * ------------------------------------------------------------------------
+ */
+
+/* our own tasks are there for us already */
+static void
+announce_own(const QueueKey *queue)
+{
+	for (int i = 0; i < nnotes; i++)
+		if (notes[i].lane.queue_hash == queue->hash)
+			announce(&notes[i], notes[i].comes);
+}
+
+/* copy a lane, unless it has nothing to offer yet */
+static void
+take_lane(CursorLook *look, LaneCursor *lane, TimestampTz now, int *max)
+{
+	KnownLane  *known;
+
+	if (look->nlanes == *max)
+	{
+		*max *= 2;
+		look->lanes = repalloc_huge(look->lanes, *max * sizeof(KnownLane));
+	}
+	known = &look->lanes[look->nlanes];
+	SpinLockAcquire(&lane->mutex);
+	known->from = lane->from;
+	known->announced = lane->announced;
+	SpinLockRelease(&lane->mutex);
+	if (look->complete && known->from.dispatch_time > now)
+	{
+		look->next_due = Min(look->next_due, known->from.dispatch_time);
+		return;
+	}
+	known->level = lane->key.level;
+	known->fairness_key = cstring_to_text_with_len(lane->fairness_key,
+												   lane->key_length);
+	known->cursor = lane;
+	look->nlanes++;
+}
+
+static int
+compare_lanes(const void *a, const void *b)
+{
+	const KnownLane *x = a;
+	const KnownLane *y = b;
+	int			x_length = VARSIZE_ANY_EXHDR(x->fairness_key);
+	int			y_length = VARSIZE_ANY_EXHDR(y->fairness_key);
+	int			order;
+
+	if (x->level != y->level)
+		return x->level < y->level ? -1 : 1;
+	order = memcmp(VARDATA_ANY(x->fairness_key), VARDATA_ANY(y->fairness_key),
+				   Min(x_length, y_length));
+	return order != 0 ? order : x_length - y_length;
+}
+
+/* the entry of the queue, made if need be, with the lock held shared */
+static QueueCursors *
+enter_queue(const QueueKey *key)
+{
+	QueueCursors *queue;
+
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	queue = find_queue(key);
+	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
+		return queue;
+	if (queue != NULL && queue->crowded_until > GetCurrentTimestamp())
+		return NULL;
+	LWLockRelease(control->cursor_lock);
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	queue = make_queue(key);
+	if (queue != NULL)
+		queue->crowded_until = DT_NOBEGIN;
+	LWLockRelease(control->cursor_lock);
+
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	queue = find_queue(key);	/* somebody may have been faster */
+	return queue == NULL || queue->crowded_until != DT_NOBEGIN ? NULL : queue;
+}
+
+/*
+ * cursors_look: what is known of the lanes of a queue that may have a task at
+ * "now".  To be called before the snapshot is taken of the walk to come.
+ */
+void
+cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
+{
+	QueueCursors *queue;
+	int			max = 8;
+
+	memset(look, 0, sizeof(CursorLook));
+	look->queue = queue_key(task_queue);
+	look->next_due = DT_NOEND;
+	look->may_tell = !IsolationUsesXactSnapshot();
+	look->lanes = palloc(max * sizeof(KnownLane));
+	announce_own(&look->queue);
+
+	queue = enter_queue(&look->queue);
+	if (queue != NULL)
+	{
+		look->generation = queue->generation;
+		look->complete = queue->complete;
+		queue->last_used = GetCurrentStatementStartTimestamp();
+		for (LaneCursor *lane = queue->first; lane != NULL; lane = lane->next)
+			take_lane(look, lane, now, &max);
+	}
+	LWLockRelease(control->cursor_lock);
+	if (look->nlanes > 1)
+		qsort(look->lanes, look->nlanes, sizeof(KnownLane), compare_lanes);
+}
+
+/*
+ * cursors_known: the lane as the look found it; NULL when it did not.
+ */
+const KnownLane *
+cursors_known(const CursorLook *look, int16 level, text *fairness_key)
+{
+	KnownLane	wanted = {.level = level, .fairness_key = fairness_key};
+
+	if (look->nlanes == 0)
+		return NULL;
+	return bsearch(&wanted, look->lanes, look->nlanes, sizeof(KnownLane),
+				   compare_lanes);
+}
+
+/*
+ * cursors_learn: these are all lanes that the index showed after the look.
+ */
+void
+cursors_learn(const CursorLook *look, const KnownLane *found, int n)
+{
+	QueueCursors *queue;
+
+	if (look->generation == 0 || !look->may_tell)
+		return;
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	queue = find_queue(&look->queue);
+	for (int i = 0; i < n && queue != NULL &&
+		 queue->generation == look->generation; i++)
+	{
+		const char *name = VARDATA_ANY(found[i].fairness_key);
+		int			length = VARSIZE_ANY_EXHDR(found[i].fairness_key);
+		LaneKey		key = lane_key(&look->queue, found[i].level, name, length);
+
+		if (length > MAX_FAIRNESS_KEY_LENGTH)
+			crowd(queue);
+		else
+			make_lane(queue, &key, name, length, READY_KEY_FIRST);
+	}
+	if (queue != NULL && queue->generation == look->generation)
+		queue->complete = true;
+	LWLockRelease(control->cursor_lock);
+}
+
+/* how far the lane's cursor may go, given what was announced since the look */
+static bool
+bounded_end(const LaneCursor *lane, const KnownLane *known, ReadyKey *end)
+{
+	uint64		first = known->announced / BLOCK;
+	uint64		last;
+
+	if (lane->announced == known->announced)
+		return true;
+	last = (lane->announced - 1) / BLOCK;
+	if (last - first >= RECENT)
+		return false;
+	for (uint64 i = first; i <= last; i++)
+		*end = ready_key_least(*end, lane->recent[i % RECENT]);
+	return true;
+}
+
+/*
+ * cursors_advance: a walk along the lane that was begun after the look has
+ * found that nothing can be started before "end".
+ */
+void
+cursors_advance(const CursorLook *look, const KnownLane *known, ReadyKey end)
+{
+	QueueCursors *queue;
+	LaneCursor *lane = known->cursor;
+
+	if (look->generation == 0 || !look->may_tell || lane == NULL ||
+		!ready_key_before(known->from, end))
+		return;
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	queue = find_queue(&look->queue);
+	if (queue != NULL && queue->generation == look->generation)
+	{
+		SpinLockAcquire(&lane->mutex);
+		if (bounded_end(lane, known, &end) &&
+			ready_key_before(lane->from, end))
+			lane->from = end;
+		SpinLockRelease(&lane->mutex);
+	}
+	LWLockRelease(control->cursor_lock);
+}
+
+/* ------------------------------------------------------------------------
+ * Checking and forgetting
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * cursors_queues: the queues of this database that have cursors, palloc'd.
+ */
+QueueKey *
+cursors_queues(int *n)
+{
+	HASH_SEQ_STATUS scan;
+	QueueCursors *queue;
+	QueueKey   *keys = palloc(taskq_max_queues * sizeof(QueueKey));
+
+	*n = 0;
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	hash_seq_init(&scan, queues);
+	while ((queue = hash_seq_search(&scan)) != NULL)
+		if (queue->key.database == MyDatabaseId && *n < taskq_max_queues)
+			keys[(*n)++] = queue->key;
+	LWLockRelease(control->cursor_lock);
+	return keys;
+}
+
+/*
+ * cursors_correct: the lane has a task at "place" after all.
+ */
+void
+cursors_correct(const CursorLook *look, const KnownLane *known, ReadyKey place)
+{
+	Note		note;
+
+	note.key_length = VARSIZE_ANY_EXHDR(known->fairness_key);
+	memcpy(note.fairness_key, VARDATA_ANY(known->fairness_key),
+		   note.key_length);
+	note.lane = lane_key(&look->queue, known->level, note.fairness_key,
+						 note.key_length);
+	announce(&note, place);
+}
+
+/*
+ * cursors_prune: drop the lanes of a queue that had no task at all since the
+ * last time.
+ */
+void
+cursors_prune(const QueueKey *key)
+{
+	QueueCursors *queue;
+	bool		dropped = false;
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	queue = find_queue(key);
+	for (LaneCursor **link = queue == NULL ? NULL : &queue->first;
+		 link != NULL && *link != NULL;)
+	{
+		LaneCursor *lane = *link;
+
+		if (lane->from.dispatch_time == DT_NOEND &&
+			lane->checked == lane->announced)
+		{
+			*link = lane->next;
+			hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
+			dropped = true;
+			continue;
+		}
+		lane->checked = lane->announced;
+		link = &lane->next;
+	}
+	if (dropped)
+		queue->generation = ++control->cursor_generation;
+	LWLockRelease(control->cursor_lock);
+}
+
+/* cursors_forget_queue: all of a queue. */
+void
+cursors_forget_queue(const QueueKey *key)
+{
+	QueueCursors *queue;
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	queue = find_queue(key);
+	if (queue != NULL)
+		drop_queue(queue);
+	LWLockRelease(control->cursor_lock);
+}
+
+/* cursors_forget_database: all of a database; cannot fail. */
+void
+cursors_forget_database(Oid database)
+{
+	HASH_SEQ_STATUS scan;
+	QueueCursors *queue;
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, queues);
+	while ((queue = hash_seq_search(&scan)) != NULL)
+		if (queue->key.database == database)
+			drop_queue(queue);
+	LWLockRelease(control->cursor_lock);
+}
+
+/*
+ * cursors_scramble: put each cursor of this database somewhere else, as broken
+ * memory would.  For tests.
+ */
+void
+cursors_scramble(void)
+{
+	HASH_SEQ_STATUS scan;
+	LaneCursor *lane;
+
+	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, lanes);
+	while ((lane = hash_seq_search(&scan)) != NULL)
+		if (lane->key.database == MyDatabaseId)
+			lane->from.dispatch_time = clock_now() +
+				(int64) pg_prng_uint64_range(&pg_global_prng_state, 0,
+											 7200 * USECS_PER_SEC) -
+				3600 * USECS_PER_SEC;
+	LWLockRelease(control->cursor_lock);
+}

@@ -1,0 +1,591 @@
+/*
+ * store_ready.c
+ *		The next tasks of a queue: walks along the lanes of open_ready.
+ *
+ * The index open_ready holds all open rows in the order in which they are
+ * handed out inside a lane: (queue, level, fairness key | dispatch time,
+ * run_id).  A lane is one (queue, level, fairness key).  A walk begins where
+ * the lane's cursor stands (cursors.c) and ends at the first entry that is not
+ * due yet; paused rows have no dispatch time and come last.  Where nothing is
+ * known of a queue its lanes are discovered by descending to the first key
+ * after the last one found, never by walking over a lane.
+ *
+ * One snapshot serves one ReadyScan, taken after the look at the cursors; a
+ * row that changed since is skipped by whoever claims it.  What a walk has
+ * passed moves the lane's cursor when the walk ends.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/itup.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/fmgroids.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "clock.h"
+#include "compat.h"
+#include "cursors.h"
+#include "store_row.h"
+
+/* columns of open_ready */
+#define READY_TASK_QUEUE		1
+#define READY_LEVEL				2
+#define READY_FAIRNESS_KEY		3
+#define READY_DISPATCH_TIME		4
+#define READY_RUN_ID			5
+#define READY_COLUMNS			5
+
+/* Keys of a walk, which have to live as long as it does. */
+typedef struct LaneKeys
+{
+	ScanKeyData keys[4];
+	ScanKeyData members[2];
+} LaneKeys;
+
+struct ReadyScan
+{
+	Relation	table;
+	Relation	index;
+	Snapshot	snapshot;
+	const text *task_queue;
+	TimestampTz now;
+	CursorLook	look;
+	KnownLane  *lanes;			/* all that are to be walked, in order, ... */
+	int			nlanes;			/* ... or -1: find them in the index */
+	int			next_lane;
+	TimestampTz next_due;		/* of what was found not to be due yet */
+	TupleTableSlot *slot;		/* for discovery */
+};
+
+/* ------------------------------------------------------------------------
+ * Which lanes there are
+ * ------------------------------------------------------------------------
+ */
+
+/* the lane of the first entry that matches the keys; false without one */
+static bool
+first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane)
+{
+	IndexScanDesc scan;
+	bool		found;
+
+	if (ready->slot == NULL)
+		ready->slot = table_slot_create(ready->table, NULL);
+	scan = compat_index_beginscan(ready->table, ready->index, ready->snapshot,
+								  nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, ready->slot);
+	if (found)
+	{
+		const KnownLane *known;
+
+		memset(lane, 0, sizeof(KnownLane));
+		row_open_lane_key(ready->slot, &lane->level, &lane->fairness_key);
+		lane->from = READY_KEY_FIRST;
+		known = cursors_known(&ready->look, lane->level, lane->fairness_key);
+		if (known != NULL)
+			*lane = *known;
+	}
+	index_endscan(scan);
+	ExecClearTuple(ready->slot);
+	return found;
+}
+
+/*
+ * The lane after "previous" (NULL = the first) in order of level and fairness
+ * key; false after the last.
+ */
+static bool
+discover_next(ReadyScan *ready, const KnownLane *previous, KnownLane *lane)
+{
+	ScanKeyData keys[3];
+
+	CHECK_FOR_INTERRUPTS();
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->task_queue);
+	if (previous == NULL)
+		return first_lane(ready, keys, 1, lane);
+
+	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(previous->level));
+	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTGreaterStrategyNumber,
+				 F_TEXT_GT, previous->fairness_key);
+	if (first_lane(ready, keys, 3, lane))
+		return true;
+	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum(previous->level));
+	return first_lane(ready, keys, 2, lane);
+}
+
+/* find all lanes, and let the next poll know */
+static void
+discover_all(ReadyScan *ready)
+{
+	int			max = 8;
+	KnownLane	lane;
+	KnownLane  *previous = NULL;
+
+	ready->lanes = palloc(max * sizeof(KnownLane));
+	ready->nlanes = 0;
+	while (discover_next(ready, previous, &lane))
+	{
+		if (ready->nlanes == max)
+		{
+			max *= 2;
+			ready->lanes = repalloc_huge(ready->lanes, max * sizeof(KnownLane));
+		}
+		previous = &ready->lanes[ready->nlanes++];
+		*previous = lane;
+	}
+	cursors_learn(&ready->look, ready->lanes, ready->nlanes);
+}
+
+static void
+open_relations(ReadyScan *ready)
+{
+	ready->table = table_open(catalog()->open, AccessShareLock);
+	ready->index = index_open(catalog()->open_ready, AccessShareLock);
+	ready->snapshot = fresh_snapshot();
+}
+
+/* look at the cursors of lanes that may have a task before "until" */
+static ReadyScan *
+look(const text *task_queue, TimestampTz now, TimestampTz until)
+{
+	ReadyScan  *ready = palloc0(sizeof(ReadyScan));
+
+	ready->task_queue = task_queue;
+	ready->now = now;
+	cursors_look(task_queue, until, &ready->look);
+	ready->next_due = ready->look.next_due;
+	ready->lanes = ready->look.lanes;
+	ready->nlanes = ready->look.nlanes;
+	return ready;
+}
+
+/* find the lanes, if they are not known */
+static void
+find_lanes(ReadyScan *ready)
+{
+	if (ready->look.complete)
+		return;
+	if (ready->look.generation != 0)
+		discover_all(ready);
+	else
+		ready->nlanes = -1;
+}
+
+/*
+ * ready_begin: start to look for tasks of a queue that can be started at
+ * "now", with a snapshot taken now.
+ */
+ReadyScan *
+ready_begin(const text *task_queue, TimestampTz now)
+{
+	ReadyScan  *ready = look(task_queue, now, now);
+
+	if (ready->look.complete && ready->nlanes == 0)
+		return ready;			/* nothing to be read */
+	open_relations(ready);
+	find_lanes(ready);
+	return ready;
+}
+
+/* likewise, with all lanes, and a slot to look at single rows */
+static ReadyScan *
+begin_over_all(const text *task_queue, TimestampTz now)
+{
+	ReadyScan  *ready = look(task_queue, now, DT_NOEND);
+
+	open_relations(ready);
+	ready->slot = table_slot_create(ready->table, NULL);
+	find_lanes(ready);
+	return ready;
+}
+
+/* ready_end: all lanes have to be ended before. */
+void
+ready_end(ReadyScan *ready)
+{
+	if (ready->table == NULL)
+		return;
+	if (ready->slot != NULL)
+		ExecDropSingleTupleTableSlot(ready->slot);
+	UnregisterSnapshot(ready->snapshot);
+	index_close(ready->index, NoLock);
+	table_close(ready->table, NoLock);
+}
+
+/*
+ * ready_next_due: when the next task is due, DT_NOEND when there is none, as
+ * far as the walks have gone: all lanes have to have been ended after
+ * lane_next() said that there is none.  May be too early.
+ */
+TimestampTz
+ready_next_due(const ReadyScan *ready)
+{
+	return ready->next_due;
+}
+
+/*
+ * ready_next_lane: the lane after "previous" (NULL = the first) in order of
+ * level and fairness key; NULL after the last.  It has no candidate yet.
+ */
+Lane *
+ready_next_lane(ReadyScan *ready, const Lane *previous)
+{
+	KnownLane	known;
+	Lane	   *lane;
+
+	if (ready->nlanes < 0)
+	{
+		if (!discover_next(ready, previous ? previous->known : NULL, &known))
+			return NULL;
+	}
+	else if (ready->next_lane < ready->nlanes)
+		known = ready->lanes[ready->next_lane++];
+	else
+		return NULL;
+
+	lane = palloc0(sizeof(Lane));
+	lane->ready = ready;
+	lane->level = known.level;
+	lane->fairness_key = known.fairness_key;
+	lane->known = palloc(sizeof(KnownLane));
+	*lane->known = known;
+	lane->end = READY_KEY_LAST;
+	return lane;
+}
+
+/* ------------------------------------------------------------------------
+ * Walking along a lane
+ * ------------------------------------------------------------------------
+ */
+
+/* (dispatch_time, run_id) >= from */
+static void
+from_key(ScanKey key, ScanKey members, ReadyKey from)
+{
+	ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, READY_DISPATCH_TIME,
+						   BTGreaterEqualStrategyNumber, InvalidOid,
+						   InvalidOid, F_TIMESTAMPTZ_CMP,
+						   TimestampTzGetDatum(from.dispatch_time));
+	ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER | SK_ROW_END,
+						   READY_RUN_ID, BTGreaterEqualStrategyNumber,
+						   InvalidOid, InvalidOid, F_BTINT8CMP,
+						   Int64GetDatum(from.run_id));
+	memset(key, 0, sizeof(ScanKeyData));
+	key->sk_flags = SK_ROW_HEADER;
+	key->sk_attno = READY_DISPATCH_TIME;
+	key->sk_strategy = BTGreaterEqualStrategyNumber;
+	key->sk_argument = PointerGetDatum(members);
+}
+
+/* a scan over the lane from a place on; "keys" live as long as it does */
+static IndexScanDesc
+begin_walk(const ReadyScan *ready, const KnownLane *lane, ReadyKey from,
+		   LaneKeys *keys, bool want_index_tuple)
+{
+	int			nkeys = 3;
+	IndexScanDesc scan;
+
+	row_text_key(&keys->keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber,
+				 F_TEXTEQ, ready->task_queue);
+	ScanKeyInit(&keys->keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(lane->level));
+	row_text_key(&keys->keys[2], READY_FAIRNESS_KEY, BTEqualStrategyNumber,
+				 F_TEXTEQ, lane->fairness_key);
+	if (from.dispatch_time != DT_NOBEGIN)
+		from_key(&keys->keys[nkeys++], keys->members, from);
+	scan = compat_index_beginscan(ready->table, ready->index,
+								  ready->snapshot, nkeys);
+	scan->xs_want_itup = want_index_tuple;
+	index_rescan(scan, keys->keys, nkeys, NULL, 0);
+	return scan;
+}
+
+/* the candidate is left where it is, so the lane's cursor stays before it */
+static void
+leave_candidate(Lane *lane)
+{
+	ReadyKey	place = {lane->dispatch_time, lane->run_id};
+
+	if (lane->has_candidate)
+		lane->end = ready_key_least(lane->end, place);
+	lane->has_candidate = false;
+}
+
+/*
+ * lane_next: move to the lane's next task that can be started; false when
+ * there is none.  The candidate before counts as left unless lane_passed().
+ */
+bool
+lane_next(Lane *lane)
+{
+	ReadyScan  *ready = lane->ready;
+
+	leave_candidate(lane);
+	if (lane->scan == NULL)
+	{
+		lane->slot = table_slot_create(ready->table, NULL);
+		lane->keys = palloc(sizeof(LaneKeys));
+		lane->scan = begin_walk(ready, lane->known, lane->known->from,
+								lane->keys, false);
+	}
+	while (!lane->exhausted &&
+		   index_getnext_slot(lane->scan, ForwardScanDirection, lane->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_open_lane(lane->slot, lane);
+		if (lane->dispatch_time > ready->now)
+		{
+			ReadyKey	place = {lane->dispatch_time, lane->run_id};
+
+			lane->end = ready_key_least(lane->end, place);
+			ready->next_due = Min(ready->next_due, lane->dispatch_time);
+			lane->exhausted = true;
+			return false;
+		}
+		lane->has_candidate = row_open_is_scheduled(lane->slot);
+		if (!lane->has_candidate)
+			continue;
+		if (row_open_is_ready(lane->slot, ready->now))
+			return true;
+		leave_candidate(lane);	/* its timeout is about to be fired */
+	}
+	lane->exhausted = true;
+	return false;
+}
+
+/* lane_activity: the lane's candidate, copied. */
+void
+lane_activity(Lane *lane, Activity *activity)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(lane->slot);
+
+	tuple->t_self = lane->slot->tts_tid;
+	row_open_activity(tuple, lane->slot->tts_tupleDescriptor, activity);
+}
+
+/* how the candidate's row looks to a writer right now */
+static uint16
+candidate_infomask(const Lane *lane, TransactionId *xmax)
+{
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(lane->slot, false, NULL);
+
+	*xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+	return tuple->t_data->t_infomask;
+}
+
+/*
+ * lane_passed: the candidate was claimed, or others are at it.  Whoever
+ * changes it announces it when it comes up again; a mere lock says nothing.
+ */
+void
+lane_passed(Lane *lane)
+{
+	TransactionId xmax;
+	uint16		infomask = candidate_infomask(lane, &xmax);
+
+	if ((infomask & HEAP_XMAX_INVALID) == 0 &&
+		HEAP_XMAX_IS_LOCKED_ONLY(infomask) &&
+		!TransactionIdIsCurrentTransactionId(xmax))
+		return;
+	lane->has_candidate = false;
+}
+
+/*
+ * lane_is_free: is nobody else about to write the lane's candidate?
+ */
+bool
+lane_is_free(const Lane *lane)
+{
+	TransactionId xmax;
+	uint16		infomask = candidate_infomask(lane, &xmax);
+
+	if (infomask & HEAP_XMAX_INVALID)
+		return true;
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return false;
+	return !TransactionIdIsInProgress(xmax) ||
+		TransactionIdIsCurrentTransactionId(xmax);
+}
+
+/* where the walk has ended: before it nothing can be started */
+static ReadyKey
+walk_end(const Lane *lane)
+{
+	ReadyKey	end = {lane->dispatch_time, lane->run_id};
+
+	if (lane->exhausted)
+		return lane->end;
+	end.run_id++;				/* behind what was passed last */
+	return ready_key_least(lane->end, end);
+}
+
+/* lane_end: release what the lane holds, and move its cursor. */
+void
+lane_end(Lane *lane)
+{
+	if (lane->scan == NULL)
+		return;
+	leave_candidate(lane);
+	cursors_advance(&lane->ready->look, lane->known, walk_end(lane));
+	index_endscan(lane->scan);
+	ExecDropSingleTupleTableSlot(lane->slot);
+	lane->scan = NULL;
+}
+
+/*
+ * store_count_due: how many tasks of the queue could be started at "now", at
+ * most "limit".
+ */
+int
+store_count_due(const text *task_queue, TimestampTz now, int limit)
+{
+	ReadyScan  *ready = ready_begin(task_queue, now);
+	Lane	   *lane = NULL;
+	int			n = 0;
+
+	while (n < limit && (lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		while (n < limit && lane_next(lane))
+			n++;
+		lane_end(lane);
+	}
+	ready_end(ready);
+	return n;
+}
+
+/* the first entry of the lane that is due after "now" */
+static TimestampTz
+next_due_in(ReadyScan *ready, const KnownLane *lane)
+{
+	ReadyKey	from = {instant_add(ready->now, 1), PG_INT64_MIN};
+	LaneKeys	keys;
+	Lane		first;
+	IndexScanDesc scan;
+
+	if (!ready_key_before(lane->from, from))
+		return lane->from.dispatch_time;
+	first.dispatch_time = DT_NOEND;
+	scan = begin_walk(ready, lane, from, &keys, false);
+	if (index_getnext_slot(scan, ForwardScanDirection, ready->slot))
+		row_open_lane(ready->slot, &first);
+	ExecClearTuple(ready->slot);
+	index_endscan(scan);
+	return first.dispatch_time;
+}
+
+/*
+ * store_next_due: when the next task after "now" is due in a queue, DT_NOEND
+ * when there is none.  May be too early.
+ */
+TimestampTz
+store_next_due(const text *task_queue, TimestampTz now)
+{
+	ReadyScan  *ready = begin_over_all(task_queue, now);
+	TimestampTz next = DT_NOEND;
+	Lane	   *lane = NULL;
+
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		next = Min(next, next_due_in(ready, lane->known));
+	}
+	ready_end(ready);
+	return next;
+}
+
+/* ------------------------------------------------------------------------
+ * Checking cursors
+ * ------------------------------------------------------------------------
+ */
+
+/* where the scan stands, as the index says */
+static ReadyKey
+index_place(IndexScanDesc scan)
+{
+	Datum		values[READY_COLUMNS];
+	bool		nulls[READY_COLUMNS];
+
+	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+	if (nulls[READY_DISPATCH_TIME - 1])
+		return READY_KEY_LAST;
+	return (ReadyKey) {
+		DatumGetTimestampTz(values[READY_DISPATCH_TIME - 1]),
+		DatumGetInt64(values[READY_RUN_ID - 1])
+	};
+}
+
+/*
+ * Walk from *from on to the lane's cursor.  False after *budget entries, dead
+ * ones included, with *from where to go on.  A task that can be started is
+ * told to the cursor.
+ */
+static bool
+check_some(ReadyScan *ready, const KnownLane *lane, ReadyKey *from,
+		   int *budget)
+{
+	LaneKeys	keys;
+	Lane		probe = {.slot = ready->slot};
+	IndexScanDesc scan = begin_walk(ready, lane, *from, &keys, true);
+	bool		done = true;
+
+	while (index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		ReadyKey	place = index_place(scan);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!ready_key_before(place, lane->from))
+			break;
+		*from = place;
+		if ((*budget)-- <= 0)
+		{
+			done = false;
+			break;
+		}
+		if (index_fetch_heap(scan, ready->slot) &&
+			row_open_is_ready(ready->slot, ready->now) &&
+			lane_is_free(&probe))
+		{
+			ereport(LOG,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("taskq found a task that polls would have passed over, in queue \"%s\"",
+							text_to_cstring(ready->task_queue))));
+			cursors_correct(&ready->look, lane, place);
+			break;
+		}
+	}
+	ExecClearTuple(ready->slot);
+	index_endscan(scan);
+	return done;
+}
+
+/*
+ * ready_check: look for tasks before the cursors of the queue's lanes, from
+ * the place *at on.  True when all is looked at; false when *budget entries
+ * were read, with *at where to go on.
+ */
+bool
+ready_check(const text *task_queue, CheckPlace *at, int *budget)
+{
+	ReadyScan  *ready = begin_over_all(task_queue, clock_now());
+	bool		done = true;
+
+	for (; done && at->lane < ready->nlanes; at->lane += done)
+	{
+		done = check_some(ready, &ready->lanes[at->lane], &at->from, budget);
+		if (done)
+			at->from = READY_KEY_FIRST;
+	}
+	ready_end(ready);
+	return done;
+}
