@@ -71,10 +71,15 @@ typedef struct LaneCursor
 	struct LaneCursor *next;	/* of the queue */
 	uint16		key_length;
 	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
-	slock_t		mutex;
-	ReadyKey	from;
-	uint64		announced;
 	uint64		checked;		/* announced as of the last check */
+
+	/* mutex: */
+	slock_t		mutex;
+	ReadyKey	from;			/* nothing can be started before it */
+	ReadyKey	beyond;			/* up to here the candidates are all there is */
+	int			ncandidates;
+	Candidate	candidates[MAX_CANDIDATES]; /* in order */
+	uint64		announced;
 	ReadyKey	recent[RECENT];
 } LaneCursor;
 
@@ -90,26 +95,6 @@ typedef struct QueueCursors
 
 static HTAB *queues = NULL;
 static HTAB *lanes = NULL;
-
-/* Places of a lane that this transaction has to announce. */
-typedef struct Note
-{
-	LaneKey		lane;
-	uint16		key_length;
-	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
-	ReadyKey	comes;			/* at commit */
-	ReadyKey	goes;			/* at abort */
-} Note;
-
-#define FIXED_NOTES		8		/* that need no allocation */
-#define MERGE_WINDOW	8		/* notes back that the same lane is looked for */
-#define MAX_NOTES		65536	/* more: all of the database is forgotten */
-
-static Note fixed_notes[FIXED_NOTES];
-static Note *notes = fixed_notes;	/* or in TopTransactionContext */
-static int	nnotes = 0;
-static int	max_notes = FIXED_NOTES;
-static bool too_many = false;
 
 /* ------------------------------------------------------------------------
  * The tables
@@ -237,24 +222,107 @@ make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_key,
 	memcpy(lane->fairness_key, fairness_key, key_length);
 	SpinLockInit(&lane->mutex);
 	lane->from = from;
+	lane->beyond = from;
+	lane->ncandidates = 0;
 	lane->announced = 0;
 	lane->checked = PG_UINT64_MAX;
 	lane->next = queue->first;
 	queue->first = lane;
 }
 
-static LaneKey
-lane_key(const QueueKey *queue, int level, const char *fairness_key,
-		 int key_length)
+/*
+ * cursors_name_lane: false when shared memory has no room for such a fairness
+ * key (NULL = unset).
+ */
+bool
+cursors_name_lane(const QueueKey *queue, int level, const text *fairness_key,
+				  LaneName *name)
 {
-	LaneKey		key = {0};
+	memset(&name->key, 0, sizeof(LaneKey));
+	name->length = fairness_key == NULL ? 0 : VARSIZE_ANY_EXHDR(fairness_key);
+	if (name->length > MAX_FAIRNESS_KEY_LENGTH)
+		return false;
+	if (name->length > 0)
+		memcpy(name->fairness_key, VARDATA_ANY(fairness_key), name->length);
+	name->key.database = queue->database;
+	name->key.level = level;
+	name->key.queue_hash = queue->hash;
+	name->key.key_hash =
+		hash_bytes_extended((const unsigned char *) name->fairness_key,
+							name->length, 0);
+	return true;
+}
 
-	key.database = queue->database;
-	key.level = level;
-	key.queue_hash = queue->hash;
-	key.key_hash = hash_bytes_extended((const unsigned char *) fairness_key,
-									   key_length, 0);
-	return key;
+/* ------------------------------------------------------------------------
+ * What a lane knows; its mutex is held
+ * ------------------------------------------------------------------------
+ */
+
+/* nothing is known from "place" on */
+static void
+know_less(LaneCursor *lane, ReadyKey place)
+{
+	while (lane->ncandidates > 0 &&
+		   !ready_key_before(lane->candidates[lane->ncandidates - 1].place,
+							 place))
+		lane->ncandidates--;
+	lane->beyond = ready_key_least(lane->beyond, place);
+	lane->from = ready_key_least(lane->from, place);
+}
+
+/* one more candidate, before lane->beyond */
+static void
+add_candidate(LaneCursor *lane, const Candidate *candidate)
+{
+	int			i = lane->ncandidates;
+
+	while (i > 0 && ready_key_before(candidate->place,
+									 lane->candidates[i - 1].place))
+		i--;
+	if (i > 0 && !ready_key_before(lane->candidates[i - 1].place,
+								   candidate->place))
+	{
+		lane->candidates[i - 1] = *candidate;	/* announced again */
+		return;
+	}
+	if (i == MAX_CANDIDATES)
+	{
+		know_less(lane, candidate->place);
+		return;
+	}
+	if (lane->ncandidates == MAX_CANDIDATES)
+		know_less(lane, lane->candidates[MAX_CANDIDATES - 1].place);
+	memmove(&lane->candidates[i + 1], &lane->candidates[i],
+			(lane->ncandidates - i) * sizeof(Candidate));
+	lane->candidates[i] = *candidate;
+	lane->ncandidates++;
+	lane->from = ready_key_least(lane->from, candidate->place);
+}
+
+/* the first n candidates are gone */
+static void
+drop_candidates(LaneCursor *lane, int n)
+{
+	lane->ncandidates -= n;
+	memmove(&lane->candidates[0], &lane->candidates[n],
+			lane->ncandidates * sizeof(Candidate));
+}
+
+/* nothing can be started before "end" */
+static void
+raise_cursor(LaneCursor *lane, ReadyKey end)
+{
+	int			n = 0;
+
+	if (!ready_key_before(lane->from, end))
+		return;
+	lane->from = end;
+	if (ready_key_before(lane->beyond, end))
+		lane->beyond = end;
+	while (n < lane->ncandidates &&
+		   ready_key_before(lane->candidates[n].place, end))
+		n++;
+	drop_candidates(lane, n);
 }
 
 /* ------------------------------------------------------------------------
@@ -263,40 +331,57 @@ lane_key(const QueueKey *queue, int level, const char *fairness_key,
  */
 
 static void
-lower_cursor(LaneCursor *lane, ReadyKey place)
+hear(LaneCursor *lane, const Candidate *candidate)
 {
 	ReadyKey   *block;
 
 	SpinLockAcquire(&lane->mutex);
-	lane->from = ready_key_least(lane->from, place);
+	if (ready_key_before(candidate->place, lane->beyond))
+	{
+		if (ItemPointerIsValid(&candidate->tid))
+			add_candidate(lane, candidate);
+		else
+			know_less(lane, candidate->place);
+	}
 	block = &lane->recent[lane->announced / BLOCK % RECENT];
-	*block = lane->announced % BLOCK == 0 ? place :
-		ready_key_least(*block, place);
+	*block = lane->announced % BLOCK == 0 ? candidate->place :
+		ready_key_least(*block, candidate->place);
 	lane->announced++;
 	SpinLockRelease(&lane->mutex);
 }
 
-/* a task may be started at that place; does not fail */
-static void
-announce(const Note *note, ReadyKey place)
+static LaneCursor *
+find_lane(const LaneName *name)
 {
-	QueueKey	key = {.database = note->lane.database, .hash = note->lane.queue_hash};
+	LaneCursor *lane = hash_search(lanes, &name->key, HASH_FIND, NULL);
+
+	if (lane == NULL || lane->key_length != name->length ||
+		memcmp(lane->fairness_key, name->fairness_key, name->length) != 0)
+		return NULL;
+	return lane;
+}
+
+/*
+ * cursors_announce: a task can be started there.  Cannot fail.
+ */
+void
+cursors_announce(const LaneName *name, const Candidate *candidate)
+{
+	QueueKey	key = {.database = name->key.database, .hash = name->key.queue_hash};
 	QueueCursors *queue;
 	LaneCursor *lane = NULL;
 	bool		told = true;
 
-	if (place.dispatch_time == DT_NOEND)
+	if (candidate->place.dispatch_time == DT_NOEND)
 		return;
 	LWLockAcquire(control->cursor_lock, LW_SHARED);
 	queue = find_queue(&key);
 	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
 	{
-		lane = hash_search(lanes, &note->lane, HASH_FIND, NULL);
-		told = lane != NULL && lane->key_length == note->key_length &&
-			memcmp(lane->fairness_key, note->fairness_key,
-				   note->key_length) == 0;
+		lane = find_lane(name);
+		told = lane != NULL;
 		if (told)
-			lower_cursor(lane, place);
+			hear(lane, candidate);
 	}
 	LWLockRelease(control->cursor_lock);
 	if (told)
@@ -306,157 +391,19 @@ announce(const Note *note, ReadyKey place)
 	queue = find_queue(&key);
 	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
 	{
-		make_lane(queue, &note->lane, note->fairness_key, note->key_length,
-				  queue->complete ? place : READY_KEY_FIRST);
-		lane = hash_search(lanes, &note->lane, HASH_FIND, NULL);
+		make_lane(queue, &name->key, name->fairness_key, name->length,
+				  queue->complete ? READY_KEY_LAST : READY_KEY_FIRST);
+		lane = find_lane(name);
 		if (lane != NULL)
-			lower_cursor(lane, place);
+			hear(lane, candidate);
 	}
 	LWLockRelease(control->cursor_lock);
-}
-
-static void
-grow_notes(void)
-{
-	Note	   *more;
-
-	more = MemoryContextAllocHuge(TopTransactionContext,
-								  sizeof(Note) * max_notes * 2);
-	memcpy(more, notes, sizeof(Note) * nnotes);
-	if (notes != fixed_notes)
-		pfree(notes);
-	notes = more;
-	max_notes *= 2;
-}
-
-/* the note of a lane, found or made; NULL when there are too many */
-static Note *
-note_of(const text *task_queue, int level, const text *fairness_key)
-{
-	QueueKey	queue = queue_key(task_queue);
-	const char *name = fairness_key == NULL ? "" : VARDATA_ANY(fairness_key);
-	int			length = fairness_key == NULL ? 0 : VARSIZE_ANY_EXHDR(fairness_key);
-	LaneKey		lane;
-	Note	   *note;
-
-	if (length > MAX_FAIRNESS_KEY_LENGTH)
-		too_many = true;		/* by hand; there is no room for such */
-	if (too_many)
-		return NULL;
-	lane = lane_key(&queue, level, name, length);
-	for (int i = nnotes - 1; i >= Max(nnotes - MERGE_WINDOW, 0); i--)
-		if (memcmp(&notes[i].lane, &lane, sizeof(LaneKey)) == 0)
-			return &notes[i];
-	if (nnotes == max_notes)
-	{
-		if (max_notes >= MAX_NOTES)
-		{
-			too_many = true;
-			return NULL;
-		}
-		grow_notes();
-	}
-	note = &notes[nnotes];
-	note->lane = lane;
-	note->key_length = length;
-	memcpy(note->fairness_key, name, length);
-	note->comes = READY_KEY_LAST;
-	note->goes = READY_KEY_LAST;
-	nnotes++;
-	return note;
-}
-
-/*
- * cursors_task_comes: this transaction puts a task into a lane, or moves it
- * there.
- */
-void
-cursors_task_comes(const Activity *activity)
-{
-	Note	   *note = note_of(activity->options.task_queue, activity->level,
-							   activity->options.fairness_key);
-	ReadyKey	place = {activity->dispatch_time, activity->run_id};
-
-	if (note != NULL)
-		note->comes = ready_key_least(note->comes, place);
-}
-
-/*
- * cursors_task_goes: this transaction is about to take a task from its lane,
- * where it is again if that is rolled back.
- */
-void
-cursors_task_goes(int64 run_id, const LanePlace *place)
-{
-	Note	   *note = note_of(place->task_queue, place->level,
-							   place->fairness_key);
-	ReadyKey	key = {place->dispatch_time, run_id};
-
-	if (note != NULL)
-		note->goes = ready_key_least(note->goes, key);
-}
-
-static void
-forget_notes(void)
-{
-	notes = fixed_notes;
-	nnotes = 0;
-	max_notes = FIXED_NOTES;
-	too_many = false;
-}
-
-/* cursors_commit: what came is there; cannot fail. */
-void
-cursors_commit(void)
-{
-	if (too_many)
-		cursors_forget_database(MyDatabaseId);
-	for (int i = 0; i < nnotes; i++)
-		announce(&notes[i], notes[i].comes);
-	forget_notes();
-}
-
-/* cursors_abort_sub: what a savepoint took is there again; cannot fail. */
-void
-cursors_abort_sub(void)
-{
-	if (too_many)
-		cursors_forget_database(MyDatabaseId);
-	for (int i = 0; i < nnotes; i++)
-		announce(&notes[i], notes[i].goes);
-}
-
-/* cursors_abort: what the transaction took is there again; cannot fail. */
-void
-cursors_abort(void)
-{
-	cursors_abort_sub();
-	forget_notes();
-}
-
-/*
- * cursors_prepare: nobody will be told of what this transaction has done; who
- * ends it makes all be forgotten.
- */
-void
-cursors_prepare(void)
-{
-	forget_notes();
 }
 
 /* ------------------------------------------------------------------------
  * Looking
  * ------------------------------------------------------------------------
  */
-
-/* our own tasks are there for us already */
-static void
-announce_own(const QueueKey *queue)
-{
-	for (int i = 0; i < nnotes; i++)
-		if (notes[i].lane.queue_hash == queue->hash)
-			announce(&notes[i], notes[i].comes);
-}
 
 /* copy a lane, unless it has nothing to offer yet */
 static void
@@ -542,7 +489,7 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 	look->next_due = DT_NOEND;
 	look->may_tell = !IsolationUsesXactSnapshot();
 	look->lanes = palloc(max * sizeof(KnownLane));
-	announce_own(&look->queue);
+	cursor_notes_announce(&look->queue);
 
 	queue = enter_queue(&look->queue);
 	if (queue != NULL)
@@ -587,58 +534,125 @@ cursors_learn(const CursorLook *look, const KnownLane *found, int n)
 	for (int i = 0; i < n && queue != NULL &&
 		 queue->generation == look->generation; i++)
 	{
-		const char *name = VARDATA_ANY(found[i].fairness_key);
-		int			length = VARSIZE_ANY_EXHDR(found[i].fairness_key);
-		LaneKey		key = lane_key(&look->queue, found[i].level, name, length);
+		LaneName	name;
 
-		if (length > MAX_FAIRNESS_KEY_LENGTH)
-			crowd(queue);
+		if (cursors_name_lane(&look->queue, found[i].level,
+							  found[i].fairness_key, &name))
+			make_lane(queue, &name.key, name.fairness_key, name.length,
+					  READY_KEY_FIRST);
 		else
-			make_lane(queue, &key, name, length, READY_KEY_FIRST);
+			crowd(queue);
 	}
 	if (queue != NULL && queue->generation == look->generation)
 		queue->complete = true;
 	LWLockRelease(control->cursor_lock);
 }
 
-/* how far the lane's cursor may go, given what was announced since the look */
+/* the lane that the look found, with the lock held shared; or NULL */
+static LaneCursor *
+still_there(const CursorLook *look, const KnownLane *known)
+{
+	QueueCursors *queue;
+
+	if (look->generation == 0 || !look->may_tell || known->cursor == NULL)
+		return NULL;
+	queue = find_queue(&look->queue);
+	return queue != NULL && queue->generation == look->generation ?
+		known->cursor : NULL;
+}
+
+/*
+ * cursors_take: up to n candidates that are due, in order.  They are the
+ * caller's: he has to announce again those that he leaves where they are.  To
+ * be called before the snapshot is taken with which they are looked at.
+ */
+int
+cursors_take(const CursorLook *look, const KnownLane *known, TimestampTz now,
+			 Candidate *candidates, int n)
+{
+	LaneCursor *lane;
+	int			taken = 0;
+
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	lane = still_there(look, known);
+	if (lane != NULL)
+	{
+		SpinLockAcquire(&lane->mutex);
+		while (taken < n && taken < lane->ncandidates &&
+			   lane->candidates[taken].place.dispatch_time <= now)
+		{
+			candidates[taken] = lane->candidates[taken];
+			taken++;
+		}
+		drop_candidates(lane, taken);
+		if (taken > 0)
+			lane->from = lane->ncandidates > 0 ?
+				lane->candidates[0].place : lane->beyond;
+		SpinLockRelease(&lane->mutex);
+	}
+	LWLockRelease(control->cursor_lock);
+	return taken;
+}
+
+/* the least place announced since the look; false when that is forgotten */
 static bool
-bounded_end(const LaneCursor *lane, const KnownLane *known, ReadyKey *end)
+announced_since(const LaneCursor *lane, const KnownLane *known,
+				ReadyKey *least)
 {
 	uint64		first = known->announced / BLOCK;
 	uint64		last;
 
+	*least = READY_KEY_LAST;
 	if (lane->announced == known->announced)
 		return true;
 	last = (lane->announced - 1) / BLOCK;
 	if (last - first >= RECENT)
 		return false;
 	for (uint64 i = first; i <= last; i++)
-		*end = ready_key_least(*end, lane->recent[i % RECENT]);
+		*least = ready_key_least(*least, lane->recent[i % RECENT]);
 	return true;
+}
+
+/* take over what the walk knows of what comes next, if nobody else does */
+static void
+adopt(LaneCursor *lane, const WalkEnd *walk, ReadyKey limit)
+{
+	ReadyKey	beyond = ready_key_least(walk->beyond, limit);
+
+	if (ready_key_before(lane->from, walk->end) ||
+		!ready_key_before(lane->beyond, beyond))
+		return;
+	lane->ncandidates = 0;
+	for (int i = 0; i < walk->ncandidates; i++)
+		if (!ready_key_before(walk->candidates[i].place, lane->from) &&
+			ready_key_before(walk->candidates[i].place, beyond))
+			lane->candidates[lane->ncandidates++] = walk->candidates[i];
+	lane->beyond = beyond;
+	if (ready_key_before(lane->from, beyond))
+		lane->from = lane->ncandidates > 0 ? lane->candidates[0].place : beyond;
 }
 
 /*
  * cursors_advance: a walk along the lane that was begun after the look has
- * found that nothing can be started before "end".
+ * come to its end.
  */
 void
-cursors_advance(const CursorLook *look, const KnownLane *known, ReadyKey end)
+cursors_advance(const CursorLook *look, const KnownLane *known,
+				const WalkEnd *walk)
 {
-	QueueCursors *queue;
-	LaneCursor *lane = known->cursor;
+	LaneCursor *lane;
+	ReadyKey	limit;
 
-	if (look->generation == 0 || !look->may_tell || lane == NULL ||
-		!ready_key_before(known->from, end))
-		return;
 	LWLockAcquire(control->cursor_lock, LW_SHARED);
-	queue = find_queue(&look->queue);
-	if (queue != NULL && queue->generation == look->generation)
+	lane = still_there(look, known);
+	if (lane != NULL)
 	{
 		SpinLockAcquire(&lane->mutex);
-		if (bounded_end(lane, known, &end) &&
-			ready_key_before(lane->from, end))
-			lane->from = end;
+		if (announced_since(lane, known, &limit))
+		{
+			raise_cursor(lane, ready_key_least(walk->end, limit));
+			adopt(lane, walk, limit);
+		}
 		SpinLockRelease(&lane->mutex);
 	}
 	LWLockRelease(control->cursor_lock);
@@ -667,22 +681,6 @@ cursors_queues(int *n)
 			keys[(*n)++] = queue->key;
 	LWLockRelease(control->cursor_lock);
 	return keys;
-}
-
-/*
- * cursors_correct: the lane has a task at "place" after all.
- */
-void
-cursors_correct(const CursorLook *look, const KnownLane *known, ReadyKey place)
-{
-	Note		note;
-
-	note.key_length = VARSIZE_ANY_EXHDR(known->fairness_key);
-	memcpy(note.fairness_key, VARDATA_ANY(known->fairness_key),
-		   note.key_length);
-	note.lane = lane_key(&look->queue, known->level, note.fairness_key,
-						 note.key_length);
-	announce(&note, place);
 }
 
 /*
@@ -760,9 +758,16 @@ cursors_scramble(void)
 	hash_seq_init(&scan, lanes);
 	while ((lane = hash_seq_search(&scan)) != NULL)
 		if (lane->key.database == MyDatabaseId)
+		{
 			lane->from.dispatch_time = clock_now() +
 				(int64) pg_prng_uint64_range(&pg_global_prng_state, 0,
 											 7200 * USECS_PER_SEC) -
 				3600 * USECS_PER_SEC;
+			lane->beyond = lane->from;
+			for (int i = 0; i < lane->ncandidates; i++)
+				ItemPointerSet(&lane->candidates[i].tid,
+							   pg_prng_uint32(&pg_global_prng_state) % 1000,
+							   1 + i);
+		}
 	LWLockRelease(control->cursor_lock);
 }

@@ -5,6 +5,8 @@
 #ifndef TASKQ_CURSORS_H
 #define TASKQ_CURSORS_H
 
+#include "storage/itemptr.h"
+
 #include "activity.h"
 #include "queue_state.h"
 
@@ -31,6 +33,24 @@ ready_key_least(ReadyKey a, ReadyKey b)
 	return ready_key_before(b, a) ? b : a;
 }
 
+/* The place of a task, and where its row is, or was. */
+typedef struct Candidate
+{
+	ReadyKey	place;
+	ItemPointerData tid;		/* invalid = not known */
+} Candidate;
+
+/* Candidates that a lane remembers. */
+#define MAX_CANDIDATES		16
+
+/* A lane, for shared memory. */
+typedef struct LaneName
+{
+	LaneKey		key;
+	uint16		length;
+	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
+} LaneName;
+
 /* A lane as a look at its queue found it. */
 typedef struct KnownLane
 {
@@ -53,33 +73,47 @@ typedef struct CursorLook
 	int			nlanes;
 } CursorLook;
 
+/* What a walk along a lane has found out. */
+typedef struct WalkEnd
+{
+	ReadyKey	end;			/* nothing can be started before it */
+	Candidate  *candidates;		/* all entries from there ... */
+	int			ncandidates;
+	ReadyKey	beyond;			/* ... to here */
+} WalkEnd;
+
+/* cursors.c */
 extern Size cursors_shmem_size(void);
 extern void cursors_shmem_init(void);
-
+extern bool cursors_name_lane(const QueueKey *queue, int level,
+							  const text *fairness_key, LaneName *name);
+extern void cursors_announce(const LaneName *name, const Candidate *candidate);
 extern void cursors_look(const text *task_queue, TimestampTz now,
 						 CursorLook *look);
 extern const KnownLane *cursors_known(const CursorLook *look, int16 level,
 									  text *fairness_key);
 extern void cursors_learn(const CursorLook *look, const KnownLane *found,
 						  int n);
+extern int	cursors_take(const CursorLook *look, const KnownLane *known,
+						 TimestampTz now, Candidate *candidates, int n);
 extern void cursors_advance(const CursorLook *look, const KnownLane *known,
-							ReadyKey end);
-
-extern void cursors_task_comes(const Activity *activity);
-extern void cursors_task_goes(int64 run_id, const LanePlace *place);
-
-extern void cursors_commit(void);
-extern void cursors_abort(void);
-extern void cursors_abort_sub(void);
-extern void cursors_prepare(void);
-
+							const WalkEnd *walk);
 extern QueueKey *cursors_queues(int *n);
-extern void cursors_correct(const CursorLook *look, const KnownLane *known,
-							ReadyKey place);
 extern void cursors_prune(const QueueKey *key);
 extern void cursors_forget_queue(const QueueKey *key);
 extern void cursors_forget_database(Oid database);
 extern void cursors_scramble(void);
+
+/* cursor_notes.c */
+extern void cursor_notes_comes(const Activity *activity,
+							   const ItemPointerData *tid);
+extern void cursor_notes_goes(const text *task_queue, int level,
+							  const text *fairness_key, ReadyKey place);
+extern void cursor_notes_announce(const QueueKey *queue);
+extern void cursor_notes_commit(void);
+extern void cursor_notes_abort(void);
+extern void cursor_notes_abort_sub(void);
+extern void cursor_notes_forget(void);
 
 /* cursor_check.c */
 extern TimestampTz cursor_check_run(void);

@@ -378,11 +378,11 @@ static void
 tell_cursors(XactEvent event)
 {
 	if (event == XACT_EVENT_COMMIT)
-		cursors_commit();
+		cursor_notes_commit();
 	else if (event == XACT_EVENT_ABORT)
-		cursors_abort();
+		cursor_notes_abort();
 	else if (event == XACT_EVENT_PREPARE)
-		cursors_prepare();
+		cursor_notes_forget();
 }
 
 static void
@@ -440,7 +440,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		cursors_abort_sub();
+		cursor_notes_abort_sub();
 	ledger_subtransaction(event, mine, parent);
 	if (event == SUBXACT_EVENT_ABORT_SUB && pending.any)
 		tell_given_back();

@@ -219,7 +219,7 @@ poll_level(Poll *poll, Lane **lanes, int n)
 		}
 		else
 			fairness_refund(poll->admission, lane);
-		if (!lane_next(lane))
+		if (poll->wanted > 0 && !lane_next(lane))
 			drop_lane(lanes, n, lane);
 	}
 	for (int i = 0; i < n; i++)
@@ -259,7 +259,7 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 static void
 poll_levels(Poll *poll, text *task_queue)
 {
-	ReadyScan  *ready = ready_begin(task_queue, poll->now);
+	ReadyScan  *ready = ready_begin(task_queue, poll->now, poll->wanted);
 	int			max = 8;
 	Lane	  **lanes = palloc(max * sizeof(Lane *));
 	int			n;
@@ -345,7 +345,7 @@ poll_ready(text *task_queue, TimestampTz *next)
 	*next = DT_NOEND;
 	admission.key = queue_key(task_queue);
 	admission.config = queue_config(task_queue);
-	ready = ready_begin(task_queue, clock_now());
+	ready = ready_begin(task_queue, clock_now(), 0);
 	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -54,6 +54,7 @@ typedef struct Lane
 	bool		exhausted;		/* the walk has seen all that is due */
 	ReadyKey	end;			/* nothing can be started before, but what was
 								 * passed */
+	struct TakenCandidates *taken;	/* to be looked at first, or NULL */
 	struct LaneKeys *keys;
 	struct IndexScanDescData *scan;
 	struct TupleTableSlot *slot;
@@ -66,7 +67,8 @@ typedef struct CheckPlace
 	ReadyKey	from;
 } CheckPlace;
 
-extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now);
+extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now,
+							  int wanted);
 extern void ready_end(ReadyScan *ready);
 extern TimestampTz ready_next_due(const ReadyScan *ready);
 extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);

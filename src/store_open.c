@@ -266,6 +266,17 @@ row_open_lane(TupleTableSlot *slot, Lane *lane)
 		DatumGetFloat8(slot->tts_values[COL_FAIRNESS_WEIGHT]);
 }
 
+/* is the row one of that lane? */
+bool
+row_open_in_lane(TupleTableSlot *slot, const text *task_queue, int16 level,
+				 const text *fairness_key)
+{
+	slot_getsomeattrs(slot, COL_LEVEL + 1);
+	return DatumGetInt16(slot->tts_values[COL_LEVEL]) == level &&
+		row_same_text(slot->tts_values[COL_TASK_QUEUE], task_queue) &&
+		row_same_text(slot->tts_values[COL_FAIRNESS_KEY], fairness_key);
+}
+
 void
 row_open_lane_key(TupleTableSlot *slot, int16 *level, text **fairness_key)
 {
@@ -352,7 +363,7 @@ store_insert(Activity *activity)
 
 	to_columns(activity, values, nulls);
 	if (activity->state == STATE_SCHEDULED)
-		cursors_task_comes(activity);
+		cursor_notes_comes(activity, NULL);
 	if (activity->activity_id != NULL)
 		return target_insert_unless_duplicate(catalog()->open,
 											  catalog()->open_activity_id,
@@ -457,10 +468,13 @@ store_see_by_activity_id(const text *activity_id, Activity *activity)
 static void
 note_places(const Activity *activity, bool stays)
 {
-	if (activity->place.task_queue != NULL)
-		cursors_task_goes(activity->run_id, &activity->place);
+	const LanePlace *place = &activity->place;
+
+	if (place->task_queue != NULL)
+		cursor_notes_goes(place->task_queue, place->level, place->fairness_key,
+						  (ReadyKey) {place->dispatch_time, activity->run_id});
 	if (stays && activity->state == STATE_SCHEDULED)
-		cursors_task_comes(activity);
+		cursor_notes_comes(activity, NULL);
 }
 
 /* store_update: write a changed activity over the version that was read. */

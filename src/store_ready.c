@@ -49,6 +49,20 @@ typedef struct LaneKeys
 	ScanKeyData members[2];
 } LaneKeys;
 
+/*
+ * Candidates that shared memory knew, which are ours now: what is not passed
+ * has to be announced again.
+ */
+typedef struct TakenCandidates
+{
+	LaneName	lane;
+	int			n;
+	int			next;			/* the first one not looked at */
+	int			kept;			/* the first so many were left */
+	Candidate	candidates[MAX_CANDIDATES];
+	struct IndexFetchTableData *fetch;
+} TakenCandidates;
+
 struct ReadyScan
 {
 	Relation	table;
@@ -60,6 +74,8 @@ struct ReadyScan
 	KnownLane  *lanes;			/* all that are to be walked, in order, ... */
 	int			nlanes;			/* ... or -1: find them in the index */
 	int			next_lane;
+	TakenCandidates *taken;		/* of the first lane, or NULL */
+	bool		collect;		/* remember what comes next in a lane */
 	TimestampTz next_due;		/* of what was found not to be due yet */
 	TupleTableSlot *slot;		/* for discovery */
 };
@@ -183,16 +199,48 @@ find_lanes(ReadyScan *ready)
 }
 
 /*
+ * Take what shared memory knows to come next, if it can only come from one
+ * lane.  The note of the lane is made before, so that what is taken will be
+ * announced again whatever happens.
+ */
+static void
+take_candidates(ReadyScan *ready, int wanted)
+{
+	const KnownLane *lane = &ready->lanes[0];
+	TakenCandidates *taken;
+
+	if (wanted == 0 || wanted > MAX_CANDIDATES || !ready->look.complete ||
+		!ready->look.may_tell ||
+		(ready->nlanes > 1 && ready->lanes[1].level == lane->level))
+		return;
+	ready->collect = wanted <= MAX_CANDIDATES / 4;
+	taken = palloc0(sizeof(TakenCandidates));
+	if (!cursors_name_lane(&ready->look.queue, lane->level,
+						   lane->fairness_key, &taken->lane))
+		return;
+	cursor_notes_goes(ready->task_queue, lane->level, lane->fairness_key,
+					  READY_KEY_LAST);
+	taken->n = cursors_take(&ready->look, lane, ready->now, taken->candidates,
+							wanted);
+	if (taken->n == 0)
+		return;
+	cursor_notes_goes(ready->task_queue, lane->level, lane->fairness_key,
+					  taken->candidates[0].place);
+	ready->taken = taken;
+}
+
+/*
  * ready_begin: start to look for tasks of a queue that can be started at
- * "now", with a snapshot taken now.
+ * "now", with a snapshot taken now.  Who wants to start some says how many.
  */
 ReadyScan *
-ready_begin(const text *task_queue, TimestampTz now)
+ready_begin(const text *task_queue, TimestampTz now, int wanted)
 {
 	ReadyScan  *ready = look(task_queue, now, now);
 
 	if (ready->look.complete && ready->nlanes == 0)
 		return ready;			/* nothing to be read */
+	take_candidates(ready, wanted);
 	open_relations(ready);
 	find_lanes(ready);
 	return ready;
@@ -261,6 +309,8 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 	lane->known = palloc(sizeof(KnownLane));
 	*lane->known = known;
 	lane->end = READY_KEY_LAST;
+	lane->taken = ready->taken;
+	ready->taken = NULL;
 	return lane;
 }
 
@@ -311,34 +361,101 @@ begin_walk(const ReadyScan *ready, const KnownLane *lane, ReadyKey from,
 	return scan;
 }
 
+/* where the scan stands, as the index says */
+static ReadyKey
+index_place(IndexScanDesc scan)
+{
+	Datum		values[READY_COLUMNS];
+	bool		nulls[READY_COLUMNS];
+
+	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+	if (nulls[READY_DISPATCH_TIME - 1])
+		return READY_KEY_LAST;
+	return (ReadyKey) {
+		DatumGetTimestampTz(values[READY_DISPATCH_TIME - 1]),
+		DatumGetInt64(values[READY_RUN_ID - 1])
+	};
+}
+
 /* the candidate is left where it is, so the lane's cursor stays before it */
 static void
 leave_candidate(Lane *lane)
 {
+	TakenCandidates *taken = lane->taken;
 	ReadyKey	place = {lane->dispatch_time, lane->run_id};
 
-	if (lane->has_candidate)
+	if (lane->has_candidate && taken != NULL && lane->scan == NULL)
+		taken->candidates[taken->kept++] = taken->candidates[taken->next - 1];
+	else if (lane->has_candidate)
 		lane->end = ready_key_least(lane->end, place);
 	lane->has_candidate = false;
 }
 
+/* the row where the candidate was, if it is still that */
+static bool
+fetch_candidate(Lane *lane, const Candidate *candidate)
+{
+	ReadyScan  *ready = lane->ready;
+	TakenCandidates *taken = lane->taken;
+	ItemPointerData tid = candidate->tid;
+	bool		call_again = false;
+
+	/* vacuum cannot cut the table off while we have it open */
+	if (ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(ready->table))
+		return false;
+	if (taken->fetch == NULL)
+		taken->fetch = table_index_fetch_begin(ready->table);
+	if (!table_index_fetch_tuple(taken->fetch, &tid, ready->snapshot,
+								 lane->slot, &call_again, NULL))
+		return false;
+	row_open_lane(lane->slot, lane);
+	return lane->run_id == candidate->place.run_id &&
+		lane->dispatch_time == candidate->place.dispatch_time &&
+		row_open_in_lane(lane->slot, ready->task_queue, lane->level,
+						 lane->fairness_key);
+}
+
 /*
- * lane_next: move to the lane's next task that can be started; false when
- * there is none.  The candidate before counts as left unless lane_passed().
+ * The next one of those taken that can be started.  What is not there any more
+ * was changed by somebody who has announced it, or will.
  */
-bool
-lane_next(Lane *lane)
+static bool
+next_taken(Lane *lane)
+{
+	TakenCandidates *taken = lane->taken;
+
+	while (taken != NULL && taken->next < taken->n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!fetch_candidate(lane, &taken->candidates[taken->next++]) ||
+			!row_open_is_scheduled(lane->slot))
+			continue;
+		lane->has_candidate = true;
+		if (row_open_is_ready(lane->slot, lane->ready->now))
+			return true;
+		leave_candidate(lane);	/* its timeout is about to be fired */
+	}
+	return false;
+}
+
+/* announce again what was taken and not passed */
+static void
+give_back(TakenCandidates *taken)
+{
+	for (int i = 0; i < taken->kept; i++)
+		cursors_announce(&taken->lane, &taken->candidates[i]);
+	for (int i = taken->next; i < taken->n; i++)
+		cursors_announce(&taken->lane, &taken->candidates[i]);
+	if (taken->fetch != NULL)
+		table_index_fetch_end(taken->fetch);
+}
+
+/* the next one in the index that can be started */
+static bool
+next_walked(Lane *lane)
 {
 	ReadyScan  *ready = lane->ready;
 
-	leave_candidate(lane);
-	if (lane->scan == NULL)
-	{
-		lane->slot = table_slot_create(ready->table, NULL);
-		lane->keys = palloc(sizeof(LaneKeys));
-		lane->scan = begin_walk(ready, lane->known, lane->known->from,
-								lane->keys, false);
-	}
 	while (!lane->exhausted &&
 		   index_getnext_slot(lane->scan, ForwardScanDirection, lane->slot))
 	{
@@ -362,6 +479,42 @@ lane_next(Lane *lane)
 	}
 	lane->exhausted = true;
 	return false;
+}
+
+/* behind what was taken, and is ours or was announced again by then */
+static ReadyKey
+walk_start(const Lane *lane)
+{
+	ReadyKey	from;
+
+	if (lane->taken == NULL)
+		return lane->known->from;
+	from = lane->taken->candidates[lane->taken->n - 1].place;
+	from.run_id++;
+	return from;
+}
+
+/*
+ * lane_next: move to the lane's next task that can be started; false when
+ * there is none.  The candidate before counts as left unless lane_passed().
+ */
+bool
+lane_next(Lane *lane)
+{
+	ReadyScan  *ready = lane->ready;
+
+	leave_candidate(lane);
+	if (lane->slot == NULL)
+		lane->slot = table_slot_create(ready->table, NULL);
+	if (lane->scan == NULL)
+	{
+		if (next_taken(lane))
+			return true;
+		lane->keys = palloc(sizeof(LaneKeys));
+		lane->scan = begin_walk(ready, lane->known, walk_start(lane),
+								lane->keys, ready->collect);
+	}
+	return next_walked(lane);
 }
 
 /* lane_activity: the lane's candidate, copied. */
@@ -418,29 +571,68 @@ lane_is_free(const Lane *lane)
 		TransactionIdIsCurrentTransactionId(xmax);
 }
 
-/* where the walk has ended: before it nothing can be started */
-static ReadyKey
-walk_end(const Lane *lane)
+/* what comes next in the lane: candidates for the polls to come */
+static void
+collect(Lane *lane, WalkEnd *walk)
 {
-	ReadyKey	end = {lane->dispatch_time, lane->run_id};
+	while (walk->ncandidates < MAX_CANDIDATES)
+	{
+		ItemPointer tid = index_getnext_tid(lane->scan, ForwardScanDirection);
+		Candidate  *candidate = &walk->candidates[walk->ncandidates];
 
-	if (lane->exhausted)
-		return lane->end;
-	end.run_id++;				/* behind what was passed last */
-	return ready_key_least(lane->end, end);
+		if (tid == NULL)
+		{
+			walk->beyond = READY_KEY_LAST;
+			return;
+		}
+		candidate->place = index_place(lane->scan);
+		candidate->tid = *tid;
+		walk->beyond = candidate->place;
+		if (candidate->place.dispatch_time > lane->ready->now)
+			return;
+		walk->beyond.run_id++;
+		walk->ncandidates++;
+	}
+}
+
+/* tell the lane's cursor where the walk has ended */
+static void
+end_walk(Lane *lane)
+{
+	Candidate	candidates[MAX_CANDIDATES];
+	WalkEnd		walk = {.end = lane->end, .candidates = candidates};
+
+	if (!lane->exhausted)
+	{
+		/* behind what was passed last */
+		ReadyKey	place = {lane->dispatch_time, lane->run_id + 1};
+
+		walk.end = ready_key_least(lane->end, place);
+	}
+	walk.beyond = walk.end;
+	if (lane->ready->collect && !lane->exhausted &&
+		lane->end.dispatch_time == DT_NOEND)
+		collect(lane, &walk);
+	cursors_advance(&lane->ready->look, lane->known, &walk);
 }
 
 /* lane_end: release what the lane holds, and move its cursor. */
 void
 lane_end(Lane *lane)
 {
-	if (lane->scan == NULL)
-		return;
 	leave_candidate(lane);
-	cursors_advance(&lane->ready->look, lane->known, walk_end(lane));
-	index_endscan(lane->scan);
-	ExecDropSingleTupleTableSlot(lane->slot);
-	lane->scan = NULL;
+	if (lane->scan != NULL)
+	{
+		end_walk(lane);
+		index_endscan(lane->scan);
+		lane->scan = NULL;
+	}
+	if (lane->taken != NULL)
+		give_back(lane->taken);
+	lane->taken = NULL;
+	if (lane->slot != NULL)
+		ExecDropSingleTupleTableSlot(lane->slot);
+	lane->slot = NULL;
 }
 
 /*
@@ -450,7 +642,7 @@ lane_end(Lane *lane)
 int
 store_count_due(const text *task_queue, TimestampTz now, int limit)
 {
-	ReadyScan  *ready = ready_begin(task_queue, now);
+	ReadyScan  *ready = ready_begin(task_queue, now, 0);
 	Lane	   *lane = NULL;
 	int			n = 0;
 
@@ -509,20 +701,17 @@ store_next_due(const text *task_queue, TimestampTz now)
  * ------------------------------------------------------------------------
  */
 
-/* where the scan stands, as the index says */
-static ReadyKey
-index_place(IndexScanDesc scan)
+/* the lane has a task there after all */
+static void
+correct(const ReadyScan *ready, const KnownLane *lane, ReadyKey place)
 {
-	Datum		values[READY_COLUMNS];
-	bool		nulls[READY_COLUMNS];
+	LaneName	name;
+	Candidate	candidate = {.place = place};
 
-	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
-	if (nulls[READY_DISPATCH_TIME - 1])
-		return READY_KEY_LAST;
-	return (ReadyKey) {
-		DatumGetTimestampTz(values[READY_DISPATCH_TIME - 1]),
-		DatumGetInt64(values[READY_RUN_ID - 1])
-	};
+	ItemPointerSetInvalid(&candidate.tid);
+	if (cursors_name_lane(&ready->look.queue, lane->level, lane->fairness_key,
+						  &name))
+		cursors_announce(&name, &candidate);
 }
 
 /*
@@ -560,7 +749,7 @@ check_some(ReadyScan *ready, const KnownLane *lane, ReadyKey *from,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("taskq found a task that polls would have passed over, in queue \"%s\"",
 							text_to_cstring(ready->task_queue))));
-			cursors_correct(&ready->look, lane, place);
+			correct(ready, lane, place);
 			break;
 		}
 	}

@@ -53,6 +53,16 @@ row_get_nonempty(Datum value)
 	return VARSIZE_ANY_EXHDR(string) == 0 ? NULL : string;
 }
 
+static inline bool
+row_same_text(Datum value, const text *wanted)
+{
+	const text *string = DatumGetTextPP(value);
+	Size		length = VARSIZE_ANY_EXHDR(string);
+
+	return length == VARSIZE_ANY_EXHDR(wanted) &&
+		memcmp(VARDATA_ANY(string), VARDATA_ANY(wanted), length) == 0;
+}
+
 extern text *row_empty_text(void);
 extern void row_text_key(ScanKey key, AttrNumber attribute,
 						 StrategyNumber strategy, RegProcedure procedure,
@@ -67,6 +77,8 @@ extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
 extern bool row_open_is_scheduled(TupleTableSlot *slot);
 extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
 extern void row_open_lane(TupleTableSlot *slot, Lane *lane);
+extern bool row_open_in_lane(TupleTableSlot *slot, const text *task_queue,
+							 int16 level, const text *fairness_key);
 extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,
 							  text **fairness_key);
 extern bool row_open_in_progress(TupleTableSlot *slot);
