@@ -8,21 +8,8 @@
  * each queue that is polled, the list of its lanes, and for each lane the place
  * before which nothing can be started.
  *
- * How a place moves.  A transaction that puts a task into a lane, or gives one
- * back because it rolls back, announces the task's place when it ends: the
- * cursor is lowered to it if it stands behind.  A poll (1) looks at the
- * cursors, and at how much has been announced, (2) takes its snapshot, (3)
- * walks, and (4) raises the cursor to where its own walk ended, but not past
- * anything announced since (1).  So what its snapshot does not show holds the
- * cursor back, and what it shows it has seen.  Lowering is always safe, and so
- * is the greater of two ends that are both right.  To know what was announced
- * meanwhile a lane remembers the least place of each of the last RECENT blocks
- * of announcements; a poll that took longer than that raises nothing.
- *
- * A poll takes what it passes for gone: what another transaction is about to
- * change is either changed, and announced where it comes up again, or given
- * back, and announced by whoever rolls back.  Where that cannot be told (a row
- * is locked, not changed) the walk counts as ended there; see store_scan.c.
+ * How these places move is told in lane_cursor.c, by whom in cursor_notes.c
+ * (transactions that end) and store_lane.c (polls).
  *
  * The list of lanes is complete when a poll has looked for all of them after
  * it was begun; transactions that end add theirs.  Until then, and for queues
@@ -36,15 +23,14 @@
  * forgotten.
  *
  * Locks: control->cursor_lock covers the two tables; shared to use an entry,
- * exclusive to make or remove one.  cursor->mutex, a spinlock below it, covers
- * what moves.  Entries are made anew under another generation, so that who
+ * exclusive to make or remove one.  A spinlock below it in each lane covers what
+ * moves.  Entries are made anew under another generation, so that who
  * looked before notices.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
@@ -59,29 +45,19 @@
 #include "store.h"
 #include "worker.h"
 
-#define RECENT			8		/* blocks that a lane remembers */
-#define BLOCK			16		/* announcements of a block */
-
 /* a queue without room finds its lanes in the index for so long */
 #define CROWDED_US		(10 * USECS_PER_SEC)
 
-typedef struct LaneCursor
+/* A lane of the table; what moves is in its cursor. */
+struct LaneEntry
 {
 	LaneKey		key;
-	struct LaneCursor *next;	/* of the queue */
+	LaneEntry  *next;			/* of the queue */
 	uint16		key_length;
 	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
 	uint64		checked;		/* announced as of the last check */
-
-	/* mutex: */
-	slock_t		mutex;
-	ReadyKey	from;			/* nothing can be started before it */
-	ReadyKey	beyond;			/* up to here the candidates are all there is */
-	int			ncandidates;
-	Candidate	candidates[MAX_CANDIDATES]; /* in order */
-	uint64		announced;
-	ReadyKey	recent[RECENT];
-} LaneCursor;
+	LaneCursor	cursor;
+};
 
 typedef struct QueueCursors
 {
@@ -90,7 +66,7 @@ typedef struct QueueCursors
 	bool		complete;
 	TimestampTz crowded_until;	/* real clock */
 	TimestampTz last_used;		/* real clock */
-	LaneCursor *first;
+	LaneEntry  *first;
 } QueueCursors;
 
 static HTAB *queues = NULL;
@@ -106,7 +82,7 @@ Size
 cursors_shmem_size(void)
 {
 	return add_size(hash_estimate_size(taskq_max_queues, sizeof(QueueCursors)),
-					hash_estimate_size(taskq_max_lanes, sizeof(LaneCursor)));
+					hash_estimate_size(taskq_max_lanes, sizeof(LaneEntry)));
 }
 
 /* cursors_shmem_init: caller holds AddinShmemInitLock. */
@@ -120,7 +96,7 @@ cursors_shmem_init(void)
 	queues = ShmemInitHash("taskq cursors of queues", taskq_max_queues,
 						   taskq_max_queues, &info, HASH_ELEM | HASH_BLOBS);
 	info.keysize = sizeof(LaneKey);
-	info.entrysize = sizeof(LaneCursor);
+	info.entrysize = sizeof(LaneEntry);
 	lanes = ShmemInitHash("taskq cursors of lanes", taskq_max_lanes,
 						  taskq_max_lanes, &info, HASH_ELEM | HASH_BLOBS);
 }
@@ -137,7 +113,7 @@ drop_lanes(QueueCursors *queue)
 {
 	while (queue->first != NULL)
 	{
-		LaneCursor *lane = queue->first;
+		LaneEntry  *lane = queue->first;
 
 		queue->first = lane->next;
 		hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
@@ -202,7 +178,7 @@ static void
 make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_key,
 		  int key_length, ReadyKey from)
 {
-	LaneCursor *lane;
+	LaneEntry  *lane;
 	bool		found;
 
 	if (hash_get_num_entries(lanes) >= taskq_max_lanes)
@@ -220,12 +196,8 @@ make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_key,
 		return;
 	lane->key_length = key_length;
 	memcpy(lane->fairness_key, fairness_key, key_length);
-	SpinLockInit(&lane->mutex);
-	lane->from = from;
-	lane->beyond = from;
-	lane->ncandidates = 0;
-	lane->announced = 0;
 	lane->checked = PG_UINT64_MAX;
+	lane_cursor_init(&lane->cursor, from);
 	lane->next = queue->first;
 	queue->first = lane;
 }
@@ -254,106 +226,14 @@ cursors_name_lane(const QueueKey *queue, int level, const text *fairness_key,
 }
 
 /* ------------------------------------------------------------------------
- * What a lane knows; its mutex is held
- * ------------------------------------------------------------------------
- */
-
-/* nothing is known from "place" on */
-static void
-know_less(LaneCursor *lane, ReadyKey place)
-{
-	while (lane->ncandidates > 0 &&
-		   !ready_key_before(lane->candidates[lane->ncandidates - 1].place,
-							 place))
-		lane->ncandidates--;
-	lane->beyond = ready_key_least(lane->beyond, place);
-	lane->from = ready_key_least(lane->from, place);
-}
-
-/* one more candidate, before lane->beyond */
-static void
-add_candidate(LaneCursor *lane, const Candidate *candidate)
-{
-	int			i = lane->ncandidates;
-
-	while (i > 0 && ready_key_before(candidate->place,
-									 lane->candidates[i - 1].place))
-		i--;
-	if (i > 0 && !ready_key_before(lane->candidates[i - 1].place,
-								   candidate->place))
-	{
-		lane->candidates[i - 1] = *candidate;	/* announced again */
-		return;
-	}
-	if (i == MAX_CANDIDATES)
-	{
-		know_less(lane, candidate->place);
-		return;
-	}
-	if (lane->ncandidates == MAX_CANDIDATES)
-		know_less(lane, lane->candidates[MAX_CANDIDATES - 1].place);
-	memmove(&lane->candidates[i + 1], &lane->candidates[i],
-			(lane->ncandidates - i) * sizeof(Candidate));
-	lane->candidates[i] = *candidate;
-	lane->ncandidates++;
-	lane->from = ready_key_least(lane->from, candidate->place);
-}
-
-/* the first n candidates are gone */
-static void
-drop_candidates(LaneCursor *lane, int n)
-{
-	lane->ncandidates -= n;
-	memmove(&lane->candidates[0], &lane->candidates[n],
-			lane->ncandidates * sizeof(Candidate));
-}
-
-/* nothing can be started before "end" */
-static void
-raise_cursor(LaneCursor *lane, ReadyKey end)
-{
-	int			n = 0;
-
-	if (!ready_key_before(lane->from, end))
-		return;
-	lane->from = end;
-	if (ready_key_before(lane->beyond, end))
-		lane->beyond = end;
-	while (n < lane->ncandidates &&
-		   ready_key_before(lane->candidates[n].place, end))
-		n++;
-	drop_candidates(lane, n);
-}
-
-/* ------------------------------------------------------------------------
  * Announcing
  * ------------------------------------------------------------------------
  */
 
-static void
-hear(LaneCursor *lane, const Candidate *candidate)
-{
-	ReadyKey   *block;
-
-	SpinLockAcquire(&lane->mutex);
-	if (ready_key_before(candidate->place, lane->beyond))
-	{
-		if (ItemPointerIsValid(&candidate->tid))
-			add_candidate(lane, candidate);
-		else
-			know_less(lane, candidate->place);
-	}
-	block = &lane->recent[lane->announced / BLOCK % RECENT];
-	*block = lane->announced % BLOCK == 0 ? candidate->place :
-		ready_key_least(*block, candidate->place);
-	lane->announced++;
-	SpinLockRelease(&lane->mutex);
-}
-
-static LaneCursor *
+static LaneEntry *
 find_lane(const LaneName *name)
 {
-	LaneCursor *lane = hash_search(lanes, &name->key, HASH_FIND, NULL);
+	LaneEntry  *lane = hash_search(lanes, &name->key, HASH_FIND, NULL);
 
 	if (lane == NULL || lane->key_length != name->length ||
 		memcmp(lane->fairness_key, name->fairness_key, name->length) != 0)
@@ -369,7 +249,7 @@ cursors_announce(const LaneName *name, const Candidate *candidate)
 {
 	QueueKey	key = {.database = name->key.database, .hash = name->key.queue_hash};
 	QueueCursors *queue;
-	LaneCursor *lane = NULL;
+	LaneEntry  *lane = NULL;
 	bool		told = true;
 
 	if (candidate->place.dispatch_time == DT_NOEND)
@@ -381,7 +261,7 @@ cursors_announce(const LaneName *name, const Candidate *candidate)
 		lane = find_lane(name);
 		told = lane != NULL;
 		if (told)
-			hear(lane, candidate);
+			lane_cursor_hear(&lane->cursor, candidate);
 	}
 	LWLockRelease(control->cursor_lock);
 	if (told)
@@ -395,7 +275,7 @@ cursors_announce(const LaneName *name, const Candidate *candidate)
 				  queue->complete ? READY_KEY_LAST : READY_KEY_FIRST);
 		lane = find_lane(name);
 		if (lane != NULL)
-			hear(lane, candidate);
+			lane_cursor_hear(&lane->cursor, candidate);
 	}
 	LWLockRelease(control->cursor_lock);
 }
@@ -407,7 +287,7 @@ cursors_announce(const LaneName *name, const Candidate *candidate)
 
 /* copy a lane, unless it has nothing to offer yet */
 static void
-take_lane(CursorLook *look, LaneCursor *lane, TimestampTz now, int *max)
+take_lane(CursorLook *look, LaneEntry *lane, TimestampTz now, int *max)
 {
 	KnownLane  *known;
 
@@ -417,10 +297,7 @@ take_lane(CursorLook *look, LaneCursor *lane, TimestampTz now, int *max)
 		look->lanes = repalloc_huge(look->lanes, *max * sizeof(KnownLane));
 	}
 	known = &look->lanes[look->nlanes];
-	SpinLockAcquire(&lane->mutex);
-	known->from = lane->from;
-	known->announced = lane->announced;
-	SpinLockRelease(&lane->mutex);
+	lane_cursor_read(&lane->cursor, &known->from, &known->announced);
 	if (look->complete && known->from.dispatch_time > now)
 	{
 		look->next_due = Min(look->next_due, known->from.dispatch_time);
@@ -429,7 +306,7 @@ take_lane(CursorLook *look, LaneCursor *lane, TimestampTz now, int *max)
 	known->level = lane->key.level;
 	known->fairness_key = cstring_to_text_with_len(lane->fairness_key,
 												   lane->key_length);
-	known->cursor = lane;
+	known->entry = lane;
 	look->nlanes++;
 }
 
@@ -497,7 +374,7 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 		look->generation = queue->generation;
 		look->complete = queue->complete;
 		queue->last_used = GetCurrentStatementStartTimestamp();
-		for (LaneCursor *lane = queue->first; lane != NULL; lane = lane->next)
+		for (LaneEntry *lane = queue->first; lane != NULL; lane = lane->next)
 			take_lane(look, lane, now, &max);
 	}
 	LWLockRelease(control->cursor_lock);
@@ -549,16 +426,16 @@ cursors_learn(const CursorLook *look, const KnownLane *found, int n)
 }
 
 /* the lane that the look found, with the lock held shared; or NULL */
-static LaneCursor *
+static LaneEntry *
 still_there(const CursorLook *look, const KnownLane *known)
 {
 	QueueCursors *queue;
 
-	if (look->generation == 0 || !look->may_tell || known->cursor == NULL)
+	if (look->generation == 0 || !look->may_tell || known->entry == NULL)
 		return NULL;
 	queue = find_queue(&look->queue);
 	return queue != NULL && queue->generation == look->generation ?
-		known->cursor : NULL;
+		known->entry : NULL;
 }
 
 /*
@@ -570,66 +447,15 @@ int
 cursors_take(const CursorLook *look, const KnownLane *known, TimestampTz now,
 			 Candidate *candidates, int n)
 {
-	LaneCursor *lane;
+	LaneEntry  *lane;
 	int			taken = 0;
 
 	LWLockAcquire(control->cursor_lock, LW_SHARED);
 	lane = still_there(look, known);
 	if (lane != NULL)
-	{
-		SpinLockAcquire(&lane->mutex);
-		while (taken < n && taken < lane->ncandidates &&
-			   lane->candidates[taken].place.dispatch_time <= now)
-		{
-			candidates[taken] = lane->candidates[taken];
-			taken++;
-		}
-		drop_candidates(lane, taken);
-		if (taken > 0)
-			lane->from = lane->ncandidates > 0 ?
-				lane->candidates[0].place : lane->beyond;
-		SpinLockRelease(&lane->mutex);
-	}
+		taken = lane_cursor_take(&lane->cursor, now, candidates, n);
 	LWLockRelease(control->cursor_lock);
 	return taken;
-}
-
-/* the least place announced since the look; false when that is forgotten */
-static bool
-announced_since(const LaneCursor *lane, const KnownLane *known,
-				ReadyKey *least)
-{
-	uint64		first = known->announced / BLOCK;
-	uint64		last;
-
-	*least = READY_KEY_LAST;
-	if (lane->announced == known->announced)
-		return true;
-	last = (lane->announced - 1) / BLOCK;
-	if (last - first >= RECENT)
-		return false;
-	for (uint64 i = first; i <= last; i++)
-		*least = ready_key_least(*least, lane->recent[i % RECENT]);
-	return true;
-}
-
-/* take over what the walk knows of what comes next, if nobody else does */
-static void
-adopt(LaneCursor *lane, const WalkEnd *walk, ReadyKey limit)
-{
-	ReadyKey	beyond = ready_key_least(walk->beyond, limit);
-
-	if (ready_key_before(lane->from, walk->end) ||
-		!ready_key_before(lane->beyond, beyond))
-		return;
-	lane->ncandidates = 0;
-	for (int i = 0; i < walk->ncandidates; i++)
-		if (!ready_key_before(walk->candidates[i].place, lane->from) &&
-			ready_key_before(walk->candidates[i].place, beyond))
-			lane->candidates[lane->ncandidates++] = walk->candidates[i];
-	lane->beyond = beyond;
-	if (ready_key_before(lane->from, beyond))
-		lane->from = lane->ncandidates > 0 ? lane->candidates[0].place : beyond;
 }
 
 /*
@@ -640,21 +466,12 @@ void
 cursors_advance(const CursorLook *look, const KnownLane *known,
 				const WalkEnd *walk)
 {
-	LaneCursor *lane;
-	ReadyKey	limit;
+	LaneEntry  *lane;
 
 	LWLockAcquire(control->cursor_lock, LW_SHARED);
 	lane = still_there(look, known);
 	if (lane != NULL)
-	{
-		SpinLockAcquire(&lane->mutex);
-		if (announced_since(lane, known, &limit))
-		{
-			raise_cursor(lane, ready_key_least(walk->end, limit));
-			adopt(lane, walk, limit);
-		}
-		SpinLockRelease(&lane->mutex);
-	}
+		lane_cursor_advance(&lane->cursor, known->announced, walk);
 	LWLockRelease(control->cursor_lock);
 }
 
@@ -695,20 +512,20 @@ cursors_prune(const QueueKey *key)
 
 	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
 	queue = find_queue(key);
-	for (LaneCursor **link = queue == NULL ? NULL : &queue->first;
+	for (LaneEntry **link = queue == NULL ? NULL : &queue->first;
 		 link != NULL && *link != NULL;)
 	{
-		LaneCursor *lane = *link;
+		LaneEntry  *lane = *link;
 
-		if (lane->from.dispatch_time == DT_NOEND &&
-			lane->checked == lane->announced)
+		if (lane->cursor.from.dispatch_time == DT_NOEND &&
+			lane->checked == lane->cursor.announced)
 		{
 			*link = lane->next;
 			hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
 			dropped = true;
 			continue;
 		}
-		lane->checked = lane->announced;
+		lane->checked = lane->cursor.announced;
 		link = &lane->next;
 	}
 	if (dropped)
@@ -752,22 +569,12 @@ void
 cursors_scramble(void)
 {
 	HASH_SEQ_STATUS scan;
-	LaneCursor *lane;
+	LaneEntry  *lane;
 
 	LWLockAcquire(control->cursor_lock, LW_EXCLUSIVE);
 	hash_seq_init(&scan, lanes);
 	while ((lane = hash_seq_search(&scan)) != NULL)
 		if (lane->key.database == MyDatabaseId)
-		{
-			lane->from.dispatch_time = clock_now() +
-				(int64) pg_prng_uint64_range(&pg_global_prng_state, 0,
-											 7200 * USECS_PER_SEC) -
-				3600 * USECS_PER_SEC;
-			lane->beyond = lane->from;
-			for (int i = 0; i < lane->ncandidates; i++)
-				ItemPointerSet(&lane->candidates[i].tid,
-							   pg_prng_uint32(&pg_global_prng_state) % 1000,
-							   1 + i);
-		}
+			lane_cursor_scramble(&lane->cursor);
 	LWLockRelease(control->cursor_lock);
 }

@@ -5,43 +5,9 @@
 #ifndef TASKQ_CURSORS_H
 #define TASKQ_CURSORS_H
 
-#include "storage/itemptr.h"
-
 #include "activity.h"
+#include "lane_cursor.h"
 #include "queue_state.h"
-
-/* A place in a lane: (dispatch time, run_id), as in the index open_ready. */
-typedef struct ReadyKey
-{
-	TimestampTz dispatch_time;
-	int64		run_id;
-} ReadyKey;
-
-#define READY_KEY_FIRST		((ReadyKey) {DT_NOBEGIN, PG_INT64_MIN})
-#define READY_KEY_LAST		((ReadyKey) {DT_NOEND, PG_INT64_MAX})
-
-static inline bool
-ready_key_before(ReadyKey a, ReadyKey b)
-{
-	return a.dispatch_time < b.dispatch_time ||
-		(a.dispatch_time == b.dispatch_time && a.run_id < b.run_id);
-}
-
-static inline ReadyKey
-ready_key_least(ReadyKey a, ReadyKey b)
-{
-	return ready_key_before(b, a) ? b : a;
-}
-
-/* The place of a task, and where its row is, or was. */
-typedef struct Candidate
-{
-	ReadyKey	place;
-	ItemPointerData tid;		/* invalid = not known */
-} Candidate;
-
-/* Candidates that a lane remembers. */
-#define MAX_CANDIDATES		16
 
 /* A lane, for shared memory. */
 typedef struct LaneName
@@ -51,6 +17,8 @@ typedef struct LaneName
 	char		fairness_key[MAX_FAIRNESS_KEY_LENGTH];
 } LaneName;
 
+typedef struct LaneEntry LaneEntry;
+
 /* A lane as a look at its queue found it. */
 typedef struct KnownLane
 {
@@ -58,7 +26,7 @@ typedef struct KnownLane
 	text	   *fairness_key;
 	ReadyKey	from;			/* no task before it can be started */
 	uint64		announced;		/* how much had been announced */
-	struct LaneCursor *cursor;	/* valid for the look's generation; or NULL */
+	LaneEntry  *entry;			/* valid for the look's generation; or NULL */
 } KnownLane;
 
 /* What one look at a queue got to know. */
@@ -72,15 +40,6 @@ typedef struct CursorLook
 	KnownLane  *lanes;			/* complete: those due, ordered; else all */
 	int			nlanes;
 } CursorLook;
-
-/* What a walk along a lane has found out. */
-typedef struct WalkEnd
-{
-	ReadyKey	end;			/* nothing can be started before it */
-	Candidate  *candidates;		/* all entries from there ... */
-	int			ncandidates;
-	ReadyKey	beyond;			/* ... to here */
-} WalkEnd;
 
 /* cursors.c */
 extern Size cursors_shmem_size(void);

@@ -1,0 +1,287 @@
+/*
+ * store_lane.c
+ *		The tasks of one lane, in the order in which they are handed out.
+ *
+ * First come the candidates that shared memory knew, which are ours alone;
+ * then a walk along open_ready from the lane's cursor to the first entry that
+ * is not due yet.  Paused rows have no dispatch time and come last.
+ *
+ * The caller says of each task whether he has passed it: he has claimed it, or
+ * others are at it.  Whoever changes a row announces it when it comes up again,
+ * so what is passed is gone; what is left holds the cursor back, and if it was
+ * a candidate it is announced again.  When the lane is ended the cursor learns
+ * how far the walk has come (lane_cursor.c).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "store_ready.h"
+#include "store_row.h"
+
+/* the candidate is left where it is, so the lane's cursor stays before it */
+static void
+leave_candidate(Lane *lane)
+{
+	TakenCandidates *taken = lane->taken;
+	ReadyKey	place = {lane->dispatch_time, lane->run_id};
+
+	if (lane->has_candidate && taken != NULL && lane->scan == NULL)
+		taken->candidates[taken->kept++] = taken->candidates[taken->next - 1];
+	else if (lane->has_candidate)
+		lane->end = ready_key_least(lane->end, place);
+	lane->has_candidate = false;
+}
+
+/* the row where the candidate was, if it is still that */
+static bool
+fetch_candidate(Lane *lane, const Candidate *candidate)
+{
+	ReadyScan  *ready = lane->ready;
+	TakenCandidates *taken = lane->taken;
+	ItemPointerData tid = candidate->tid;
+	bool		call_again = false;
+
+	/* vacuum cannot cut the table off while we have it open */
+	if (ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(ready->table))
+		return false;
+	if (taken->fetch == NULL)
+		taken->fetch = table_index_fetch_begin(ready->table);
+	if (!table_index_fetch_tuple(taken->fetch, &tid, ready->snapshot,
+								 lane->slot, &call_again, NULL))
+		return false;
+	row_open_lane(lane->slot, lane);
+	return lane->run_id == candidate->place.run_id &&
+		lane->dispatch_time == candidate->place.dispatch_time &&
+		row_open_in_lane(lane->slot, ready->task_queue, lane->level,
+						 lane->fairness_key);
+}
+
+/*
+ * The next one of those taken that can be started.  What is not there any more
+ * was changed by somebody who has announced it, or will.
+ */
+static bool
+next_taken(Lane *lane)
+{
+	TakenCandidates *taken = lane->taken;
+
+	while (taken != NULL && taken->next < taken->n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!fetch_candidate(lane, &taken->candidates[taken->next++]) ||
+			!row_open_is_scheduled(lane->slot))
+			continue;
+		lane->has_candidate = true;
+		if (row_open_is_ready(lane->slot, lane->ready->now))
+			return true;
+		leave_candidate(lane);	/* its timeout is about to be fired */
+	}
+	return false;
+}
+
+/* announce again what was taken and not passed */
+static void
+give_back(TakenCandidates *taken)
+{
+	for (int i = 0; i < taken->kept; i++)
+		cursors_announce(&taken->lane, &taken->candidates[i]);
+	for (int i = taken->next; i < taken->n; i++)
+		cursors_announce(&taken->lane, &taken->candidates[i]);
+	if (taken->fetch != NULL)
+		table_index_fetch_end(taken->fetch);
+}
+
+/* the next one in the index that can be started */
+static bool
+next_walked(Lane *lane)
+{
+	ReadyScan  *ready = lane->ready;
+
+	while (!lane->exhausted &&
+		   index_getnext_slot(lane->scan, ForwardScanDirection, lane->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_open_lane(lane->slot, lane);
+		if (lane->dispatch_time > ready->now)
+		{
+			ReadyKey	place = {lane->dispatch_time, lane->run_id};
+
+			lane->end = ready_key_least(lane->end, place);
+			ready->next_due = Min(ready->next_due, lane->dispatch_time);
+			lane->exhausted = true;
+			return false;
+		}
+		lane->has_candidate = row_open_is_scheduled(lane->slot);
+		if (!lane->has_candidate)
+			continue;
+		if (row_open_is_ready(lane->slot, ready->now))
+			return true;
+		leave_candidate(lane);	/* its timeout is about to be fired */
+	}
+	lane->exhausted = true;
+	return false;
+}
+
+/* behind what was taken, and is ours or was announced again by then */
+static ReadyKey
+walk_start(const Lane *lane)
+{
+	ReadyKey	from;
+
+	if (lane->taken == NULL)
+		return lane->known->from;
+	from = lane->taken->candidates[lane->taken->n - 1].place;
+	from.run_id++;
+	return from;
+}
+
+/*
+ * lane_next: move to the lane's next task that can be started; false when
+ * there is none.  The candidate before counts as left unless lane_passed().
+ */
+bool
+lane_next(Lane *lane)
+{
+	ReadyScan  *ready = lane->ready;
+
+	leave_candidate(lane);
+	if (lane->slot == NULL)
+		lane->slot = table_slot_create(ready->table, NULL);
+	if (lane->scan == NULL)
+	{
+		if (next_taken(lane))
+			return true;
+		lane->keys = palloc(sizeof(LaneKeys));
+		lane->scan = ready_walk(ready, lane->known, walk_start(lane),
+								lane->keys, ready->collect);
+	}
+	return next_walked(lane);
+}
+
+/* lane_activity: the lane's candidate, copied. */
+void
+lane_activity(Lane *lane, Activity *activity)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(lane->slot);
+
+	tuple->t_self = lane->slot->tts_tid;
+	row_open_activity(tuple, lane->slot->tts_tupleDescriptor, activity);
+}
+
+/* how the candidate's row looks to a writer right now */
+static uint16
+candidate_infomask(const Lane *lane, TransactionId *xmax)
+{
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(lane->slot, false, NULL);
+
+	*xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+	return tuple->t_data->t_infomask;
+}
+
+/*
+ * lane_passed: the candidate was claimed, or others are at it.  Whoever
+ * changes it announces it when it comes up again; a mere lock says nothing.
+ */
+void
+lane_passed(Lane *lane)
+{
+	TransactionId xmax;
+	uint16		infomask = candidate_infomask(lane, &xmax);
+
+	if ((infomask & HEAP_XMAX_INVALID) == 0 &&
+		HEAP_XMAX_IS_LOCKED_ONLY(infomask) &&
+		!TransactionIdIsCurrentTransactionId(xmax))
+		return;
+	lane->has_candidate = false;
+}
+
+/*
+ * lane_is_free: is nobody else about to write the lane's candidate?
+ */
+bool
+lane_is_free(const Lane *lane)
+{
+	TransactionId xmax;
+	uint16		infomask = candidate_infomask(lane, &xmax);
+
+	if (infomask & HEAP_XMAX_INVALID)
+		return true;
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return false;
+	return !TransactionIdIsInProgress(xmax) ||
+		TransactionIdIsCurrentTransactionId(xmax);
+}
+
+/* what comes next in the lane: candidates for the polls to come */
+static void
+collect(Lane *lane, WalkEnd *walk)
+{
+	while (walk->ncandidates < MAX_CANDIDATES)
+	{
+		ItemPointer tid = index_getnext_tid(lane->scan, ForwardScanDirection);
+		Candidate  *candidate = &walk->candidates[walk->ncandidates];
+
+		if (tid == NULL)
+		{
+			walk->beyond = READY_KEY_LAST;
+			return;
+		}
+		candidate->place = ready_place(lane->scan);
+		candidate->tid = *tid;
+		walk->beyond = candidate->place;
+		if (candidate->place.dispatch_time > lane->ready->now)
+			return;
+		walk->beyond.run_id++;
+		walk->ncandidates++;
+	}
+}
+
+/* tell the lane's cursor where the walk has ended */
+static void
+end_walk(Lane *lane)
+{
+	Candidate	candidates[MAX_CANDIDATES];
+	WalkEnd		walk = {.end = lane->end, .candidates = candidates};
+
+	if (!lane->exhausted)
+	{
+		/* behind what was passed last */
+		ReadyKey	place = {lane->dispatch_time, lane->run_id + 1};
+
+		walk.end = ready_key_least(lane->end, place);
+	}
+	walk.beyond = walk.end;
+	if (lane->ready->collect && !lane->exhausted &&
+		lane->end.dispatch_time == DT_NOEND)
+		collect(lane, &walk);
+	cursors_advance(&lane->ready->look, lane->known, &walk);
+}
+
+/* lane_end: release what the lane holds, and move its cursor. */
+void
+lane_end(Lane *lane)
+{
+	leave_candidate(lane);
+	if (lane->scan != NULL)
+	{
+		end_walk(lane);
+		index_endscan(lane->scan);
+		lane->scan = NULL;
+	}
+	if (lane->taken != NULL)
+		give_back(lane->taken);
+	lane->taken = NULL;
+	if (lane->slot != NULL)
+		ExecDropSingleTupleTableSlot(lane->slot);
+	lane->slot = NULL;
+}
+
