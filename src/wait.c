@@ -11,8 +11,9 @@
  * thing are chained in the order in which they came.  Whoever commits n due
  * tasks wakes the first n.  A waiter enters the list before it looks at the
  * tables: what is committed before is seen, what is committed later wakes it.
- * It leaves when it returns.  If there is more to come, now or later, or it is
- * cancelled, it wakes the next one, who may not know of that.
+ * It leaves when it returns.  If there is more to be had, or it is cancelled, it
+ * wakes the next one.  If there is more to come later, it tells the next one
+ * when, who may not know of that: he sleeps on until then.
  *
  * Locks: control->waiter_lock covers places and chains.  It is held for memory
  * work only, also in commit callbacks.
@@ -57,6 +58,7 @@ typedef struct Waiter
 {
 	bool		waiting;
 	bool		signalled;
+	TimestampTz until;			/* look then, says somebody who has left */
 	Oid			database;
 	uint64		key;
 	PGPROC	   *proc;
@@ -152,6 +154,29 @@ wait_wake(uint64 key, int n)
 	LWLockRelease(control->waiter_lock);
 }
 
+/* have the first one on the key that was not woken look at "when" */
+static void
+hand_on(uint64 key, TimestampTz when)
+{
+	LWLockAcquire(control->waiter_lock, LW_EXCLUSIVE);
+	for (int i = state->first[bucket_of(key)]; i != NOBODY;
+		 i = state->waiters[i].next)
+	{
+		Waiter	   *waiter = &state->waiters[i];
+
+		if (waiter->key != key || waiter->database != MyDatabaseId ||
+			waiter->signalled)
+			continue;
+		if (when < waiter->until)
+		{
+			waiter->until = when;
+			SetLatch(&waiter->proc->procLatch);
+		}
+		break;
+	}
+	LWLockRelease(control->waiter_lock);
+}
+
 /* wait_wake_all: wake all that wait in this database. */
 void
 wait_wake_all(void)
@@ -186,6 +211,7 @@ enter(uint64 key)
 
 	LWLockAcquire(control->waiter_lock, LW_EXCLUSIVE);
 	waiter->signalled = false;
+	waiter->until = DT_NOEND;
 	if (!waiter->waiting)
 	{
 		waiter->waiting = true;
@@ -257,12 +283,14 @@ was_signalled(void)
 static void
 sleep_until(TimestampTz until, uint32 wait_event)
 {
-	TimestampTz first = Min(until, instant_add(clock_now(),
-											   MAX_SLEEP_MS * INT64CONST(1000)));
+	const volatile Waiter *me = &state->waiters[compat_my_proc_number()];
+	TimestampTz longest = instant_add(clock_now(),
+									  MAX_SLEEP_MS * INT64CONST(1000));
 
 	while (!was_signalled())
 	{
-		long		ms = clock_ms_until(first, MAX_SLEEP_MS);
+		long		ms = clock_ms_until(Min(Min(until, me->until), longest),
+										MAX_SLEEP_MS);
 
 		if (ms == 0)
 			break;
@@ -384,7 +412,9 @@ wait_for_task(text *task_queue, TimestampTz deadline)
 		sleep_until(Min(next, deadline),
 					custom_wait_event("TaskqWaitForTask"));
 	}
-	wait_leave(ready > 1 || next != DT_NOEND);
+	wait_leave(ready > 1);
+	if (ready <= 1 && next != DT_NOEND)
+		hand_on(key.hash, next);
 	return ready > 0;
 }
 
