@@ -101,6 +101,8 @@ load_enums(void)
 	};
 	Oid			status = type_oid("activity_status");
 	Oid			retry_state = type_oid("retry_state");
+	Oid			reuse = type_oid("id_reuse_policy");
+	Oid			conflict = type_oid("id_conflict_policy");
 
 	cached.status_running = enum_oid(status, "running");
 	cached.status_paused = enum_oid(status, "paused");
@@ -108,6 +110,9 @@ load_enums(void)
 		cached.status[state] = enum_oid(status, state_name(state));
 	for (int i = RETRY_IN_PROGRESS; i <= RETRY_STATE_LAST; i++)
 		cached.retry_state[i] = enum_oid(retry_state, retry_states[i]);
+	cached.reuse_failed_only = enum_oid(reuse, "allow_duplicate_failed_only");
+	cached.reuse_reject = enum_oid(reuse, "reject_duplicate");
+	cached.conflict_use_existing = enum_oid(conflict, "use_existing");
 }
 
 static void
@@ -166,14 +171,6 @@ catalog_status(State state)
 		return catalog()->status[state];
 	return state == STATE_PAUSED ? catalog()->status_paused :
 		catalog()->status_running;
-}
-
-/* catalog_enum: the OID of a label of one of taskq's enums. */
-Oid
-catalog_enum(const char *type, const char *label)
-{
-	(void) catalog();
-	return enum_oid(type_oid(type), label);
 }
 
 /* ------------------------------------------------------------------------

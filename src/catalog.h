@@ -37,11 +37,13 @@ typedef struct Catalog
 	Oid			status_running;
 	Oid			status_paused;
 	Oid			retry_state[RETRY_STATE_LAST + 1];
+	Oid			reuse_failed_only;	/* labels of id policies */
+	Oid			reuse_reject;
+	Oid			conflict_use_existing;
 } Catalog;
 
 extern const Catalog *catalog(void);
 extern Oid	catalog_status(State state);
-extern Oid	catalog_enum(const char *type, const char *label);
 
 extern void target_insert(Oid relation, Datum *values, bool *nulls);
 extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,

@@ -193,13 +193,12 @@ read_policies(FunctionCallInfo fcinfo, ScheduleCall *call)
 		PG_GETARG_OID(ARG_ID_CONFLICT_POLICY);
 
 	call->reuse = REUSE_ALLOW;
-	if (reuse == catalog_enum("id_reuse_policy", "allow_duplicate_failed_only"))
+	if (reuse == catalog()->reuse_failed_only)
 		call->reuse = REUSE_FAILED_ONLY;
-	else if (reuse == catalog_enum("id_reuse_policy", "reject_duplicate"))
+	else if (reuse == catalog()->reuse_reject)
 		call->reuse = REUSE_REJECT;
-	call->conflict = CONFLICT_FAIL;
-	if (conflict == catalog_enum("id_conflict_policy", "use_existing"))
-		call->conflict = CONFLICT_USE_EXISTING;
+	call->conflict = conflict == catalog()->conflict_use_existing ?
+		CONFLICT_USE_EXISTING : CONFLICT_FAIL;
 }
 
 /* all arguments but arrays and inputs, in the order in which they are judged */
