@@ -1,6 +1,6 @@
 /*
  * catalog.h
- *		OIDs of taskq's own relations and types, and ways to write to them.
+ *		OIDs of taskq's own relations and types, and how single rows are read.
  */
 #ifndef TASKQ_CATALOG_H
 #define TASKQ_CATALOG_H
@@ -16,6 +16,7 @@
 
 #include "retention.h"
 #include "store.h"
+#include "target.h"
 
 typedef struct Catalog
 {
@@ -44,14 +45,6 @@ typedef struct Catalog
 
 extern const Catalog *catalog(void);
 extern Oid	catalog_status(State state);
-
-extern void target_insert(Oid relation, Datum *values, bool *nulls);
-extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,
-										   Datum *values, bool *nulls);
-extern StoreResult target_update(Oid relation, ItemPointer tid, Datum *values,
-								 bool *nulls, bool wait);
-extern StoreResult target_delete(Oid relation, ItemPointer tid, bool wait);
-extern StoreResult target_lock(Oid relation, ItemPointer tid, bool wait);
 
 extern HeapTuple index_fetch_one(Oid relation, Oid index, Snapshot snapshot,
 								 ScanKey keys, int nkeys, ScanDirection direction);

@@ -32,7 +32,8 @@
  *	execute.c		an event, carried out: row, machine, row, effects
  *
  *	the tables:
- *	catalog.c		their OIDs, and how rows are written
+ *	catalog.c		their OIDs, and how single rows are read
+ *	target.c		how rows are written
  *	store_open.c, store_scan.c, store_closed.c, store_heartbeat.c, store_row.c
  *	instance.c		key and tokens
  *
