@@ -62,6 +62,13 @@ CREATE TYPE taskq.activity_task AS (
 );
 COMMENT ON TYPE taskq.activity_task IS 'one attempt as poll hands it to a worker';
 
+CREATE TYPE taskq.scheduled_run AS (
+  run_id bigint,
+  activity_id text,
+  created boolean
+);
+COMMENT ON TYPE taskq.scheduled_run IS 'what schedule returns: the run, and whether this call has made it';
+
 --
 -- Tables
 --
@@ -307,11 +314,8 @@ CREATE FUNCTION taskq.schedule(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL,
-  OUT run_id bigint,
-  OUT activity_id text,
-  OUT created boolean
-) RETURNS SETOF record ROWS 1
+  identity text DEFAULT NULL
+) RETURNS SETOF taskq.scheduled_run ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule';
 COMMENT ON FUNCTION taskq.schedule(text, text, jsonb, text, interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
@@ -338,11 +342,8 @@ CREATE FUNCTION taskq.schedule_many(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL,
-  OUT run_id bigint,
-  OUT activity_id text,
-  OUT created boolean
-) RETURNS SETOF record ROWS 100
+  identity text DEFAULT NULL
+) RETURNS SETOF taskq.scheduled_run ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule_many';
 COMMENT ON FUNCTION taskq.schedule_many(text, text, jsonb[], text[], interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
@@ -546,8 +547,8 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_delete';
 COMMENT ON FUNCTION taskq.delete(text, bigint)
   IS 'remove an activity, open or closed';
 
-CREATE FUNCTION taskq.retry(run_id bigint, OUT run_id bigint, OUT activity_id text, OUT created boolean)
-RETURNS SETOF record ROWS 1
+CREATE FUNCTION taskq.retry(run_id bigint)
+RETURNS SETOF taskq.scheduled_run ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry';
 COMMENT ON FUNCTION taskq.retry(bigint)
   IS 'schedule a closed, unsuccessful activity again';

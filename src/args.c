@@ -242,7 +242,17 @@ raise_refusal(const Verdict *verdict, const Activity *activity, int64 run_id)
 	}
 }
 
-/* put_row: one more row of a materialized result. */
+/*
+ * begin_result: a result of rows.  Its columns are those of the function's
+ * declaration, which the executor has looked up already.
+ */
+void
+begin_result(FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+}
+
+/* put_row: one more row of it. */
 void
 put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {

@@ -34,6 +34,7 @@ extern void raise_run_not_found(int64 run_id);
 extern void raise_refusal(const Verdict *verdict, const Activity *activity,
 						  int64 run_id);
 
+extern void begin_result(FunctionCallInfo fcinfo);
 extern void put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 #endif							/* TASKQ_ARGS_H */

@@ -159,7 +159,7 @@ taskq_complete_many(PG_FUNCTION_ARGS)
 	entries = read_entries(fcinfo, 1, "results", &count);
 	common.data.identity = arg_identity(fcinfo, 2);
 	report_all(entries, count, prepare_complete, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[2] = {entries[i].token, BoolGetDatum(entries[i].ok)};
@@ -185,7 +185,7 @@ taskq_fail_many(PG_FUNCTION_ARGS)
 	report_failure(&common, fcinfo, 1);
 	common.data.identity = arg_identity(fcinfo, 9);
 	report_all(entries, count, prepare_fail, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[3] = {entries[i].token, BoolGetDatum(entries[i].ok)};
@@ -212,7 +212,7 @@ taskq_heartbeat_many(PG_FUNCTION_ARGS)
 	entries = read_entries(fcinfo, 1, "details", &count);
 	common.data.identity = arg_identity(fcinfo, 2);
 	report_all(entries, count, prepare_heartbeat, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[5] = {entries[i].token, BoolGetDatum(entries[i].ok),
@@ -248,7 +248,7 @@ taskq_complete_and_poll(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 		if (!entries[i].ok)
 			report_stale(WARNING, entries[i].token);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	poll_queue(fcinfo, &arguments);
 	return (Datum) 0;
 }

@@ -437,7 +437,7 @@ taskq_schedule(PG_FUNCTION_ARGS)
 	activity->input = arg_varlena(fcinfo, ARG_INPUT);
 	check_input(PointerGetDatum(activity->input), activity->input == NULL);
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	schedule_prepare(activity, clock_now());
 	activity->run_id = store_next_run_id();
 	created = schedule_one(activity, &call, &run_id);
@@ -541,7 +541,7 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 	read_call(fcinfo, &call, true);
 	items = read_items(fcinfo, &count);
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	schedule_prepare(&call.activity, clock_now());
 	order = palloc(sizeof(NewRun *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
