@@ -294,6 +294,11 @@ AS $$ SELECT ROW($1, $2, $3, $4, $5, $6)::taskq.retry_policy $$;
 COMMENT ON FUNCTION taskq.retry_policy(interval, float8, interval, int, text[], float8)
   IS 'build a retry policy; what is NULL or omitted takes the server''s default';
 
+CREATE FUNCTION taskq.schedule_support(internal) RETURNS internal
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_schedule_support';
+COMMENT ON FUNCTION taskq.schedule_support(internal)
+  IS 'internal: lets the planner leave out arguments of schedule that were not given';
+
 CREATE FUNCTION taskq.schedule(
   task_queue text,
   activity_type text,
@@ -315,7 +320,7 @@ CREATE FUNCTION taskq.schedule(
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
   identity text DEFAULT NULL
-) RETURNS SETOF taskq.scheduled_run ROWS 1
+) RETURNS SETOF taskq.scheduled_run ROWS 1 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule';
 COMMENT ON FUNCTION taskq.schedule(text, text, jsonb, text, interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
@@ -343,7 +348,7 @@ CREATE FUNCTION taskq.schedule_many(
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
   identity text DEFAULT NULL
-) RETURNS SETOF taskq.scheduled_run ROWS 100
+) RETURNS SETOF taskq.scheduled_run ROWS 100 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule_many';
 COMMENT ON FUNCTION taskq.schedule_many(text, text, jsonb[], text[], interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,

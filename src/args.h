@@ -14,6 +14,13 @@
 extern void begin_writing(const char *call);
 extern void begin_reading(void);
 
+/* a function may be called with fewer arguments than it was declared with */
+static inline bool
+arg_is_null(FunctionCallInfo fcinfo, int n)
+{
+	return n >= PG_NARGS() || PG_ARGISNULL(n);
+}
+
 extern void require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *arg_text(FunctionCallInfo fcinfo, int n);
 extern char *arg_cstring(FunctionCallInfo fcinfo, int n);

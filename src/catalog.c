@@ -100,8 +100,10 @@ load_enums(void)
 		cached.status[state] = enum_oid(status, state_name(state));
 	for (int i = RETRY_IN_PROGRESS; i <= RETRY_STATE_LAST; i++)
 		cached.retry_state[i] = enum_oid(retry_state, retry_states[i]);
+	cached.reuse_allow = enum_oid(reuse, "allow_duplicate");
 	cached.reuse_failed_only = enum_oid(reuse, "allow_duplicate_failed_only");
 	cached.reuse_reject = enum_oid(reuse, "reject_duplicate");
+	cached.conflict_fail = enum_oid(conflict, "fail");
 	cached.conflict_use_existing = enum_oid(conflict, "use_existing");
 }
 

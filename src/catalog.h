@@ -38,8 +38,10 @@ typedef struct Catalog
 	Oid			status_running;
 	Oid			status_paused;
 	Oid			retry_state[RETRY_STATE_LAST + 1];
-	Oid			reuse_failed_only;	/* labels of id policies */
+	Oid			reuse_allow;	/* labels of id policies */
+	Oid			reuse_failed_only;
 	Oid			reuse_reject;
+	Oid			conflict_fail;
 	Oid			conflict_use_existing;
 } Catalog;
 

@@ -25,202 +25,8 @@
 #include "options.h"
 #include "queue_config.h"
 #include "schedule.h"
+#include "schedule_args.h"
 #include "store.h"
-
-/* arguments of both functions; the third and fourth are arrays in one */
-enum
-{
-	ARG_TASK_QUEUE,
-	ARG_ACTIVITY_TYPE,
-	ARG_INPUT,
-	ARG_ACTIVITY_ID,
-	ARG_SCHEDULE_TO_CLOSE,
-	ARG_SCHEDULE_TO_START,
-	ARG_START_TO_CLOSE,
-	ARG_HEARTBEAT_TIMEOUT,
-	ARG_RETRY_POLICY,
-	ARG_START_DELAY,
-	ARG_PRIORITY,
-	ARG_FAIRNESS_KEY,
-	ARG_FAIRNESS_WEIGHT,
-	ARG_ID_REUSE_POLICY,
-	ARG_ID_CONFLICT_POLICY,
-	ARG_REQUEST_ID,
-	ARG_HEADER,
-	ARG_SUMMARY,
-	ARG_SEARCH_ATTRIBUTES,
-	ARG_IDENTITY
-};
-
-typedef enum ReusePolicy
-{
-	REUSE_ALLOW,
-	REUSE_FAILED_ONLY,
-	REUSE_REJECT
-} ReusePolicy;
-
-typedef enum ConflictPolicy
-{
-	CONFLICT_FAIL,
-	CONFLICT_USE_EXISTING
-} ConflictPolicy;
-
-/* What a call asks for. */
-typedef struct ScheduleCall
-{
-	Activity	activity;		/* without id, input and run_id */
-	ReusePolicy reuse;
-	ConflictPolicy conflict;
-} ScheduleCall;
-
-/* ------------------------------------------------------------------------
- * Arguments
- * ------------------------------------------------------------------------
- */
-
-static void
-check_activity_id_set(const text *activity_id)
-{
-	if (activity_id != NULL && VARSIZE_ANY_EXHDR(activity_id) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("activityId is not set"),
-				 errhint("Leave it NULL for an activity without an id.")));
-}
-
-static void
-check_input(Datum input, bool null)
-{
-	if (!null)
-		check_payload_size(input, "input");
-}
-
-/* "many": the activity ids are an array, which is read later */
-static void
-read_names(FunctionCallInfo fcinfo, Activity *activity, bool many)
-{
-	require_arg(fcinfo, ARG_TASK_QUEUE, "taskQueue");
-	activity->options.task_queue =
-		check_queue_name(arg_text(fcinfo, ARG_TASK_QUEUE));
-	require_arg(fcinfo, ARG_ACTIVITY_TYPE, "activityType");
-	if (!many)
-	{
-		activity->activity_id = arg_text(fcinfo, ARG_ACTIVITY_ID);
-		check_activity_id_set(activity->activity_id);
-	}
-	activity->activity_type = arg_text(fcinfo, ARG_ACTIVITY_TYPE);
-	if (VARSIZE_ANY_EXHDR(activity->activity_type) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("activityType is not set")));
-}
-
-static void
-read_options(FunctionCallInfo fcinfo, Options *options)
-{
-	if (PG_ARGISNULL(ARG_RETRY_POLICY))
-	{
-		retry_policy_defaults(&options->retry_policy);
-		retry_policy_check(&options->retry_policy);
-	}
-	else
-		retry_policy_from_datum(PG_GETARG_DATUM(ARG_RETRY_POLICY),
-								&options->retry_policy);
-	options->has_priority = !PG_ARGISNULL(ARG_PRIORITY);
-	if (options->has_priority)
-		options->priority = PG_GETARG_INT32(ARG_PRIORITY);
-	options->fairness_key = arg_text(fcinfo, ARG_FAIRNESS_KEY);
-	if (options->fairness_key != NULL &&
-		VARSIZE_ANY_EXHDR(options->fairness_key) == 0)
-		options->fairness_key = NULL;
-	if (!PG_ARGISNULL(ARG_FAIRNESS_WEIGHT))
-		options->fairness_weight = PG_GETARG_FLOAT8(ARG_FAIRNESS_WEIGHT);
-}
-
-static void
-read_timeouts(FunctionCallInfo fcinfo, Options *options)
-{
-	options->schedule_to_close = arg_duration(fcinfo, ARG_SCHEDULE_TO_CLOSE,
-											  "ScheduleToCloseTimeout");
-	options->schedule_to_start = arg_duration(fcinfo, ARG_SCHEDULE_TO_START,
-											  "ScheduleToStartTimeout");
-	options->start_to_close = arg_duration(fcinfo, ARG_START_TO_CLOSE,
-										   "StartToCloseTimeout");
-	options->heartbeat_timeout = arg_duration(fcinfo, ARG_HEARTBEAT_TIMEOUT,
-											  "HeartbeatTimeout");
-}
-
-static void
-read_extras(FunctionCallInfo fcinfo, Activity *activity)
-{
-	activity->request_id = arg_text(fcinfo, ARG_REQUEST_ID);
-	check_name_length(activity->request_id, "request ID");
-	if (activity->request_id != NULL &&
-		VARSIZE_ANY_EXHDR(activity->request_id) == 0)
-		activity->request_id = NULL;
-	(void) arg_identity(fcinfo, ARG_IDENTITY);
-
-	activity->header = arg_varlena(fcinfo, ARG_HEADER);
-	if (activity->header != NULL)
-		check_payload_size(PointerGetDatum(activity->header), "header");
-	activity->summary = arg_text(fcinfo, ARG_SUMMARY);
-	if (activity->summary != NULL &&
-		VARSIZE_ANY_EXHDR(activity->summary) > MAX_SUMMARY_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("summary exceeds length limit"),
-				 errdetail("Length is %d bytes, limit is %d.",
-						   (int) VARSIZE_ANY_EXHDR(activity->summary),
-						   MAX_SUMMARY_LENGTH)));
-	activity->search_attributes = arg_varlena(fcinfo, ARG_SEARCH_ATTRIBUTES);
-	if (activity->search_attributes != NULL)
-	{
-		check_payload_size(PointerGetDatum(activity->search_attributes),
-						   "search_attributes");
-		if (!JB_ROOT_IS_OBJECT(arg_jsonb(fcinfo, ARG_SEARCH_ATTRIBUTES)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("search_attributes must be a JSON object")));
-	}
-}
-
-static void
-read_policies(FunctionCallInfo fcinfo, ScheduleCall *call)
-{
-	Oid			reuse = PG_ARGISNULL(ARG_ID_REUSE_POLICY) ? InvalidOid :
-		PG_GETARG_OID(ARG_ID_REUSE_POLICY);
-	Oid			conflict = PG_ARGISNULL(ARG_ID_CONFLICT_POLICY) ? InvalidOid :
-		PG_GETARG_OID(ARG_ID_CONFLICT_POLICY);
-
-	call->reuse = REUSE_ALLOW;
-	if (reuse == catalog()->reuse_failed_only)
-		call->reuse = REUSE_FAILED_ONLY;
-	else if (reuse == catalog()->reuse_reject)
-		call->reuse = REUSE_REJECT;
-	call->conflict = conflict == catalog()->conflict_use_existing ?
-		CONFLICT_USE_EXISTING : CONFLICT_FAIL;
-}
-
-/* all arguments but arrays and inputs, in the order in which they are judged */
-static void
-read_call(FunctionCallInfo fcinfo, ScheduleCall *call, bool many)
-{
-	Activity   *activity = &call->activity;
-
-	memset(call, 0, sizeof(ScheduleCall));
-	read_names(fcinfo, activity, many);
-	read_options(fcinfo, &activity->options);
-	check_name_length(activity->activity_id, "activityId");
-	check_name_length(activity->activity_type, "activityType");
-	options_check_priority(&activity->options);
-	read_timeouts(fcinfo, &activity->options);
-	options_normalise(&activity->options, activity->activity_id,
-					  activity->activity_type);
-	activity->options.start_delay = arg_duration(fcinfo, ARG_START_DELAY,
-												 "StartDelay");
-	read_extras(fcinfo, activity);
-	read_policies(fcinfo, call);
-}
 
 /* ------------------------------------------------------------------------
  * Scheduling
@@ -433,7 +239,7 @@ taskq_schedule(PG_FUNCTION_ARGS)
 	bool		created;
 
 	begin_writing("taskq.schedule()");
-	read_call(fcinfo, &call, false);
+	schedule_read_call(fcinfo, &call, false);
 	activity->input = arg_varlena(fcinfo, ARG_INPUT);
 	check_input(PointerGetDatum(activity->input), activity->input == NULL);
 
@@ -492,7 +298,7 @@ read_items(FunctionCallInfo fcinfo, int *count)
 	require_arg(fcinfo, ARG_INPUT, "inputs");
 	inputs = arg_array(fcinfo, ARG_INPUT, JSONBOID, "inputs", &input_nulls,
 					   count);
-	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
+	if (!arg_is_null(fcinfo, ARG_ACTIVITY_ID))
 	{
 		ids = arg_array(fcinfo, ARG_ACTIVITY_ID, TEXTOID, "activity_ids",
 						&id_nulls, &nids);
@@ -538,7 +344,7 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 	MemoryContext old_context;
 
 	begin_writing("taskq.schedule_many()");
-	read_call(fcinfo, &call, true);
+	schedule_read_call(fcinfo, &call, true);
 	items = read_items(fcinfo, &count);
 
 	begin_result(fcinfo);
@@ -549,7 +355,7 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 		items[i].run_id = store_next_run_id();
 		order[i] = &items[i];
 	}
-	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
+	if (!arg_is_null(fcinfo, ARG_ACTIVITY_ID))
 		qsort(order, count, sizeof(NewRun *), compare_items);
 
 	row_context = AllocSetContextCreate(CurrentMemoryContext,

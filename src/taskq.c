@@ -11,6 +11,7 @@
  *
  *	calls, by what they do:
  *	schedule.c		schedule, schedule_many, retry's new run
+ *	schedule_args.c	their arguments
  *	poll.c			poll: the start of attempts
  *	report.c		complete, fail, heartbeat, report_canceled
  *	report_batch.c	the same for many attempts, and complete_and_poll
