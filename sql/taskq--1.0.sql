@@ -137,8 +137,9 @@ CREATE TABLE taskq.open (
         autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE taskq.open IS 'internal: open activities; read taskq.activities';
 ALTER TABLE taskq.open ADD CONSTRAINT open_pkey PRIMARY KEY (run_id);
-CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id);
-CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WHERE alarm IS NOT NULL;
+-- each entry is another: to look for equal ones before a page is split is in vain
+CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
+CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = off) WHERE alarm IS NOT NULL;
 CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come

@@ -323,25 +323,78 @@ read_items(FunctionCallInfo fcinfo, int *count)
 	return items;
 }
 
+/* rows without ids: nobody can be in the way, and all go in together */
+static int
+schedule_anonymous(ScheduleCall *call, NewRun *items, int count)
+{
+	StoreBatch *batch;
+
+	if (count == 0)
+		return 0;
+	batch = store_begin_many(&call->activity);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		items[i].run_id = store_next_run_id();
+		items[i].created = true;
+		store_put(batch, items[i].run_id, items[i].input);
+	}
+	store_end_many(batch);
+	return count;
+}
+
+/*
+ * Rows with activity ids are inserted in the order of those ids, so that two
+ * calls with the same ones cannot deadlock.
+ */
+static int
+schedule_named(const ScheduleCall *call, NewRun *items, int count)
+{
+	NewRun	  **order = palloc(sizeof(NewRun *) * Max(count, 1));
+	int			created = 0;
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "taskq schedule_many",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(row_context);
+
+	for (int i = 0; i < count; i++)
+	{
+		items[i].run_id = store_next_run_id();
+		order[i] = &items[i];
+	}
+	qsort(order, count, sizeof(NewRun *), compare_items);
+	for (int i = 0; i < count; i++)
+	{
+		NewRun	   *item = order[i];
+		Activity	activity = call->activity;
+
+		CHECK_FOR_INTERRUPTS();
+		activity.run_id = item->run_id;
+		activity.input = item->input;
+		activity.activity_id = item->activity_id;
+		item->created = schedule_one(&activity, call, &item->run_id);
+		created += item->created;
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+	return created;
+}
+
 PG_FUNCTION_INFO_V1(taskq_schedule_many);
 
 /*
  * taskq.schedule_many(...) returns setof (run_id, activity_id, created)
  *
- * Runs get their ids in the order of the inputs; rows with activity ids are
- * inserted in the order of those ids, so that two calls with the same ones
- * cannot deadlock.
+ * Runs get their ids in the order of the inputs.
  */
 Datum
 taskq_schedule_many(PG_FUNCTION_ARGS)
 {
 	ScheduleCall call;
 	NewRun	   *items;
-	NewRun	  **order;
 	int			count;
-	int			created = 0;
-	MemoryContext row_context;
-	MemoryContext old_context;
+	int			created;
 
 	begin_writing("taskq.schedule_many()");
 	schedule_read_call(fcinfo, &call, true);
@@ -349,34 +402,9 @@ taskq_schedule_many(PG_FUNCTION_ARGS)
 
 	begin_result(fcinfo);
 	schedule_prepare(&call.activity, clock_now());
-	order = palloc(sizeof(NewRun *) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-	{
-		items[i].run_id = store_next_run_id();
-		order[i] = &items[i];
-	}
-	if (!arg_is_null(fcinfo, ARG_ACTIVITY_ID))
-		qsort(order, count, sizeof(NewRun *), compare_items);
-
-	row_context = AllocSetContextCreate(CurrentMemoryContext,
-										"taskq schedule_many",
-										ALLOCSET_DEFAULT_SIZES);
-	old_context = MemoryContextSwitchTo(row_context);
-	for (int i = 0; i < count; i++)
-	{
-		NewRun	   *item = order[i];
-		Activity	activity = call.activity;
-
-		CHECK_FOR_INTERRUPTS();
-		activity.run_id = item->run_id;
-		activity.input = item->input;
-		activity.activity_id = item->activity_id;
-		item->created = schedule_one(&activity, &call, &item->run_id);
-		created += item->created;
-		MemoryContextReset(row_context);
-	}
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(row_context);
+	created = arg_is_null(fcinfo, ARG_ACTIVITY_ID) ?
+		schedule_anonymous(&call, items, count) :
+		schedule_named(&call, items, count);
 	if (created > 0)
 		tell_scheduled(&call.activity, created);
 	for (int i = 0; i < count; i++)

@@ -25,6 +25,13 @@ typedef enum StoreResult
 /* store_open.c: open activities */
 extern int64 store_next_run_id(void);
 extern bool store_insert(Activity *activity);
+
+typedef struct StoreBatch StoreBatch;
+
+extern StoreBatch *store_begin_many(Activity *model);
+extern void store_put(StoreBatch *batch, int64 run_id, struct varlena *input);
+extern void store_end_many(StoreBatch *batch);
+
 extern bool store_find(int64 run_id, Activity *activity);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);

@@ -343,6 +343,44 @@ store_insert(Activity *activity)
 	return true;
 }
 
+/* Activities that differ by run_id and input only, on their way. */
+struct StoreBatch
+{
+	TargetBatch *target;
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+};
+
+/*
+ * store_begin_many: add many activities like "model", which has no
+ * activity_id, by store_put().  They are in after store_end_many().
+ */
+StoreBatch *
+store_begin_many(Activity *model)
+{
+	StoreBatch *batch = palloc(sizeof(StoreBatch));
+
+	to_columns(model, batch->values, batch->nulls);
+	batch->target = target_begin_many(catalog()->open);
+	return batch;
+}
+
+/* store_put: one more; the input has to be valid until the end. */
+void
+store_put(StoreBatch *batch, int64 run_id, struct varlena *input)
+{
+	batch->values[COL_RUN_ID] = Int64GetDatum(run_id);
+	row_set_varlena(&batch->values[COL_INPUT], &batch->nulls[COL_INPUT], input);
+	target_put(batch->target, batch->values, batch->nulls);
+}
+
+void
+store_end_many(StoreBatch *batch)
+{
+	target_end_many(batch->target);
+	pfree(batch);
+}
+
 /* the newest committed version must be the one that our snapshot shows */
 static void
 check_snapshot_is_newest(HeapTuple seen, ScanKey key, Oid index)

@@ -32,6 +32,13 @@
 #include "compat.h"
 #include "target.h"
 
+/* more tables than taskq has */
+#define MAX_KNOWN		16
+
+/* rows, and bytes of them, that are inserted in one go */
+#define TARGET_BATCH		64
+#define TARGET_BATCH_BYTES	65536
+
 /* What is kept of a table. */
 typedef struct Known
 {
@@ -39,15 +46,12 @@ typedef struct Known
 	bool		complete;
 	bool		stale;			/* something has changed since */
 	MemoryContext context;		/* of all below */
-	TupleTableSlot *slot;
+	TupleTableSlot *slots[TARGET_BATCH];	/* beyond the first when needed */
 	EState	   *estate;
 	ResultRelInfo *info;		/* its relations are open during calls only */
 	int			nindexes;
 	Oid		   *indexes;
 } Known;
-
-/* more tables than taskq has */
-#define MAX_KNOWN		16
 
 static Known known[MAX_KNOWN];
 static bool callback_registered = false;
@@ -145,7 +149,6 @@ learn(Relation relation)
 {
 	Known	   *entry = empty_entry();
 	MemoryContext old_context;
-	TupleDesc	desc;
 
 	if (!callback_registered)
 	{
@@ -156,8 +159,9 @@ learn(Relation relation)
 										   ALLOCSET_SMALL_SIZES);
 	entry->relation = RelationGetRelid(relation);	/* changes count from here */
 	old_context = MemoryContextSwitchTo(entry->context);
-	desc = CreateTupleDescCopy(RelationGetDescr(relation));
-	entry->slot = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+	entry->slots[0] =
+		MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)),
+								 &TTSOpsHeapTuple);
 	entry->estate = CreateExecutorState();
 	learn_indexes(entry, relation);
 	MemoryContextSwitchTo(old_context);
@@ -181,6 +185,10 @@ know(Relation relation)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * Put a row into a slot.  It is made into a tuple at once, but its columns stay
+ * at hand for the indexes: they have to be valid as long as the slot is used.
+ */
 static void
 fill_slot(TupleTableSlot *slot, Relation relation, const Datum *values,
 		  const bool *nulls)
@@ -192,6 +200,23 @@ fill_slot(TupleTableSlot *slot, Relation relation, const Datum *values,
 	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tableOid = RelationGetRelid(relation);
+	ExecMaterializeSlot(slot);
+	memcpy(slot->tts_values, values, natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
+	slot->tts_nvalid = natts;
+}
+
+/* open a table */
+static void
+open_table(Target *target, Oid relation)
+{
+	Known	   *entry;
+
+	target->relation = table_open(relation, RowExclusiveLock);
+	target->known = entry = know(target->relation);
+	entry->info->ri_RelationDesc = target->relation;
+	memset(entry->info->ri_IndexRelationDescs, 0,
+		   entry->nindexes * sizeof(Relation));	/* left by an error */
 }
 
 /* open a table and put a row into the target's slot */
@@ -199,26 +224,25 @@ static void
 target_begin(Target *target, Oid relation, const Datum *values,
 			 const bool *nulls)
 {
-	target->relation = table_open(relation, RowExclusiveLock);
-	target->known = know(target->relation);
-	fill_slot(target->known->slot, target->relation, values, nulls);
+	open_table(target, relation);
+	fill_slot(target->known->slots[0], target->relation, values, nulls);
 }
 
-/* open the indexes that get an entry for the row in the slot */
+/* open those indexes that get an entry for the row and are not open yet */
 static void
-open_indexes(Target *target)
+open_indexes(Target *target, TupleTableSlot *slot)
 {
 	Known	   *entry = target->known;
 	ResultRelInfo *info = entry->info;
 	ExprContext *econtext = GetPerTupleExprContext(entry->estate);
 
-	info->ri_RelationDesc = target->relation;
 	ResetExprContext(econtext);
-	econtext->ecxt_scantuple = entry->slot;
+	econtext->ecxt_scantuple = slot;
 	for (int i = 0; i < entry->nindexes; i++)
-		info->ri_IndexRelationDescs[i] =
-			ExecQual(info->ri_IndexRelationInfo[i]->ii_PredicateState, econtext) ?
-			index_open(entry->indexes[i], RowExclusiveLock) : NULL;
+		if (info->ri_IndexRelationDescs[i] == NULL &&
+			ExecQual(info->ri_IndexRelationInfo[i]->ii_PredicateState, econtext))
+			info->ri_IndexRelationDescs[i] = index_open(entry->indexes[i],
+														RowExclusiveLock);
 }
 
 static void
@@ -242,8 +266,19 @@ close_indexes(Target *target)
 static void
 target_end(Target *target)
 {
-	ExecClearTuple(target->known->slot);
+	ExecClearTuple(target->known->slots[0]);
 	table_close(target->relation, NoLock);
+}
+
+/* index entries of a row that was written */
+static void
+insert_index_entries(Target *target, TupleTableSlot *slot, bool update,
+					 bool only_summarizing)
+{
+	open_indexes(target, slot);
+	(void) compat_insert_index_tuples(target->known->info, slot,
+									  target->known->estate, update, false,
+									  NULL, NIL, only_summarizing);
 }
 
 /*
@@ -253,15 +288,13 @@ void
 target_insert(Oid relation, Datum *values, bool *nulls)
 {
 	Target		target;
-	Known	   *entry;
+	TupleTableSlot *slot;
 
 	target_begin(&target, relation, values, nulls);
-	entry = target.known;
-	open_indexes(&target);
-	table_tuple_insert(target.relation, entry->slot,
-					   GetCurrentCommandId(true), 0, NULL);
-	(void) compat_insert_index_tuples(entry->info, entry->slot, entry->estate,
-									  false, false, NULL, NIL, false);
+	slot = target.known->slots[0];
+	table_tuple_insert(target.relation, slot, GetCurrentCommandId(true), 0,
+					   NULL);
+	insert_index_entries(&target, slot, false, false);
 	close_indexes(&target);
 	target_end(&target);
 	CommandCounterIncrement();
@@ -271,17 +304,17 @@ target_insert(Oid relation, Datum *values, bool *nulls)
 static bool
 insert_speculatively(Target *target, List *arbiters)
 {
-	Known	   *entry = target->known;
+	TupleTableSlot *slot = target->known->slots[0];
 	uint32		token;
 	bool		conflict = false;
 
 	token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-	table_tuple_insert_speculative(target->relation, entry->slot,
+	table_tuple_insert_speculative(target->relation, slot,
 								   GetCurrentCommandId(true), 0, NULL, token);
-	(void) compat_insert_index_tuples(entry->info, entry->slot, entry->estate,
-									  false, true, &conflict, arbiters, false);
-	table_tuple_complete_speculative(target->relation, entry->slot, token,
-									 !conflict);
+	(void) compat_insert_index_tuples(target->known->info, slot,
+									  target->known->estate, false, true,
+									  &conflict, arbiters, false);
+	table_tuple_complete_speculative(target->relation, slot, token, !conflict);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	return !conflict;
 }
@@ -299,14 +332,14 @@ target_insert_unless_duplicate(Oid relation, Oid unique_index, Datum *values,
 	bool		inserted = false;
 
 	target_begin(&target, relation, values, nulls);
-	open_indexes(&target);
+	open_indexes(&target, target.known->slots[0]);
 	while (!inserted)
 	{
 		ItemPointerData rival;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!compat_check_index_constraints(target.known->info,
-											target.known->slot,
+											target.known->slots[0],
 											target.known->estate,
 											&rival, arbiters))
 			break;
@@ -317,6 +350,97 @@ target_insert_unless_duplicate(Oid relation, Oid unique_index, Datum *values,
 	CommandCounterIncrement();
 	return inserted;
 }
+
+/* ------------------------------------------------------------------------
+ * Many rows
+ * ------------------------------------------------------------------------
+ */
+
+/* Rows on their way into a table. */
+struct TargetBatch
+{
+	Target		target;
+	MemoryContext context;		/* of one go */
+	int			n;
+	Size		bytes;
+};
+
+/*
+ * target_begin_many: insert many rows into a table, by target_put().  Nothing
+ * else may be written to the table before target_end_many().
+ */
+TargetBatch *
+target_begin_many(Oid relation)
+{
+	TargetBatch *batch = palloc0(sizeof(TargetBatch));
+
+	open_table(&batch->target, relation);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "taskq batch insert",
+										   ALLOCSET_DEFAULT_SIZES);
+	return batch;
+}
+
+/* insert what was collected */
+static void
+insert_collected(TargetBatch *batch)
+{
+	TupleTableSlot **slots = batch->target.known->slots;
+	MemoryContext old_context = MemoryContextSwitchTo(batch->context);
+
+	if (batch->n > 0)
+		table_multi_insert(batch->target.relation, slots, batch->n,
+						   GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < batch->n; i++)
+	{
+		insert_index_entries(&batch->target, slots[i], false, false);
+		ExecClearTuple(slots[i]);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(batch->context);
+	batch->n = 0;
+	batch->bytes = 0;
+}
+
+/*
+ * target_put: one more row.  By-reference values have to be valid until
+ * target_end_many().
+ */
+void
+target_put(TargetBatch *batch, const Datum *values, const bool *nulls)
+{
+	Known	   *entry = batch->target.known;
+	TupleTableSlot **slot = &entry->slots[batch->n++];
+
+	if (*slot == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(entry->context);
+
+		*slot = MakeSingleTupleTableSlot(entry->slots[0]->tts_tupleDescriptor,
+										 &TTSOpsHeapTuple);
+		MemoryContextSwitchTo(old_context);
+	}
+	fill_slot(*slot, batch->target.relation, values, nulls);
+	batch->bytes += ((HeapTupleTableSlot *) *slot)->tuple->t_len;
+	if (batch->n == TARGET_BATCH || batch->bytes >= TARGET_BATCH_BYTES)
+		insert_collected(batch);
+}
+
+/* target_end_many: all rows are in. */
+void
+target_end_many(TargetBatch *batch)
+{
+	insert_collected(batch);
+	close_indexes(&batch->target);
+	target_end(&batch->target);
+	MemoryContextDelete(batch->context);
+	CommandCounterIncrement();
+}
+
+/* ------------------------------------------------------------------------
+ * Updates and deletes
+ * ------------------------------------------------------------------------
+ */
 
 /* what the access method said, in our words */
 static StoreResult
@@ -373,19 +497,16 @@ target_update(Oid relation, ItemPointer tid, Datum *values, bool *nulls,
 
 	target_begin(&target, relation, values, nulls);
 	do
-		result = table_tuple_update(target.relation, tid, target.known->slot,
+		result = table_tuple_update(target.relation, tid,
+									target.known->slots[0],
 									GetCurrentCommandId(true), InvalidSnapshot,
 									InvalidSnapshot, wait, &failure, &mode,
 									&update_indexes);
 	while (only_locked_by_us(result, &failure, &wait));
 	if (result == TM_Ok && update_indexes != COMPAT_UPDATE_NO_INDEXES)
 	{
-		open_indexes(&target);
-		(void) compat_insert_index_tuples(target.known->info,
-										  target.known->slot,
-										  target.known->estate,
-										  true, false, NULL, NIL,
-										  compat_only_summarizing(update_indexes));
+		insert_index_entries(&target, target.known->slots[0], true,
+							 compat_only_summarizing(update_indexes));
 		close_indexes(&target);
 	}
 	target_end(&target);

@@ -10,6 +10,13 @@
 extern void target_insert(Oid relation, Datum *values, bool *nulls);
 extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,
 										   Datum *values, bool *nulls);
+typedef struct TargetBatch TargetBatch;
+
+extern TargetBatch *target_begin_many(Oid relation);
+extern void target_put(TargetBatch *batch, const Datum *values,
+					   const bool *nulls);
+extern void target_end_many(TargetBatch *batch);
+
 extern StoreResult target_update(Oid relation, ItemPointer tid, Datum *values,
 								 bool *nulls, bool wait);
 extern StoreResult target_delete(Oid relation, ItemPointer tid, bool wait);
