@@ -20,17 +20,20 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 #include "catalog.h"
 #include "clock.h"
 #include "compat.h"
 #include "instance.h"
+#include "sha256.h"
 #include "shmem.h"
 #include "worker.h"
 
 #define KEY_LENGTH		32
+
+/* nonces that are drawn at once, and kept by the backend */
+#define NONCES_DRAWN	64
 
 /* how long a poll waits for the worker to make the row */
 #define AWAIT_MS		2000
@@ -190,7 +193,8 @@ get_key(char *key, bool make)
 }
 
 /*
- * instance_current_leaf: the closed table to append to.  A hint is enough.
+ * instance_current_leaf: the closed table to append to.  A hint is enough; the
+ * worker gives it as soon as it has looked, before that it is read here.
  */
 int
 instance_current_leaf(void)
@@ -198,12 +202,21 @@ instance_current_leaf(void)
 	DatabaseSlot *slot = shmem_my_slot();
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
+	int			leaf;
 
 	if (slot != NULL && slot->current_leaf >= 0)
 		return slot->current_leaf;
 	if (read_instance(values, nulls) == NULL)
 		return 0;
-	return DatumGetInt32(values[COL_LEAF]);
+	leaf = DatumGetInt32(values[COL_LEAF]);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		if (slot->current_leaf < 0)
+			slot->current_leaf = leaf;
+		SpinLockRelease(&slot->mutex);
+	}
+	return leaf;
 }
 
 /* ------------------------------------------------------------------------
@@ -211,14 +224,26 @@ instance_current_leaf(void)
  * ------------------------------------------------------------------------
  */
 
-/* token_new_nonce: never 0. */
+/*
+ * token_new_nonce: never 0.  Random numbers are drawn some at a time, since
+ * what a draw costs hardly depends on how many.
+ */
 int64
 token_new_nonce(void)
 {
+	static int64 drawn[NONCES_DRAWN];
+	static int	left = 0;
 	int64		nonce = 0;
 
 	while (nonce == 0)
-		strong_random(&nonce, sizeof(nonce));
+	{
+		if (left == 0)
+		{
+			strong_random(drawn, sizeof(drawn));
+			left = NONCES_DRAWN;
+		}
+		nonce = drawn[--left];
+	}
 	return nonce;
 }
 
@@ -226,18 +251,13 @@ token_new_nonce(void)
 static uint64
 mask48(const char *key, const unsigned char *nonce)
 {
-	bytea	   *input = palloc(VARHDRSZ + KEY_LENGTH + 8);
-	bytea	   *hash;
-	uint64		mask = 0;
+	unsigned char input[KEY_LENGTH + 8];
+	uint32		digest[SHA256_WORDS];
 
-	SET_VARSIZE(input, VARHDRSZ + KEY_LENGTH + 8);
-	memcpy(VARDATA(input), key, KEY_LENGTH);
-	memcpy(VARDATA(input) + KEY_LENGTH, nonce, 8);
-	hash = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
-											   PointerGetDatum(input)));
-	for (int i = 0; i < 6; i++)
-		mask = mask << 8 | (unsigned char) VARDATA_ANY(hash)[i];
-	return mask;
+	memcpy(input, key, KEY_LENGTH);
+	memcpy(input + KEY_LENGTH, nonce, 8);
+	sha256_short(input, sizeof(input), digest);
+	return (uint64) digest[0] << 16 | digest[1] >> 16;
 }
 
 /*

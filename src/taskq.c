@@ -36,7 +36,7 @@
  *	catalog.c		their OIDs, and how single rows are read
  *	target.c		how rows are written
  *	store_open.c, store_scan.c, store_closed.c, store_heartbeat.c, store_row.c
- *	instance.c		key and tokens
+ *	instance.c		key and tokens; sha256.c
  *
  *	what others hear, and shared memory:
  *	effects.c		what a transaction publishes when it ends
