@@ -180,14 +180,24 @@ fresh_snapshot(void)
 	return RegisterSnapshot(GetTransactionSnapshot());
 }
 
+/* index_copy_found: a copy of the row in a slot, with its tid. */
+HeapTuple
+index_copy_found(TupleTableSlot *slot)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
+
+	tuple->t_self = slot->tts_tid;
+	return tuple;
+}
+
 /*
- * index_fetch_one: a copy of the first row that the index finds, or NULL.
+ * index_fetch: a copy of the first row that an index of the table finds, or
+ * NULL.
  */
 HeapTuple
-index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
-				int nkeys, ScanDirection direction)
+index_fetch(Relation table, Oid index, Snapshot snapshot, ScanKey keys,
+			int nkeys, ScanDirection direction)
 {
-	Relation	table = table_open(relation, AccessShareLock);
 	Relation	idx = index_open(index, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	IndexScanDesc scan = compat_index_beginscan(table, idx, snapshot, nkeys);
@@ -195,13 +205,22 @@ index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
 
 	index_rescan(scan, keys, nkeys, NULL, 0);
 	if (index_getnext_slot(scan, direction, slot))
-	{
-		tuple = ExecCopySlotHeapTuple(slot);
-		tuple->t_self = slot->tts_tid;
-	}
+		tuple = index_copy_found(slot);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(idx, NoLock);
+	return tuple;
+}
+
+/* index_fetch_one: likewise, of a table that is opened for this. */
+HeapTuple
+index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
+				int nkeys, ScanDirection direction)
+{
+	Relation	table = table_open(relation, AccessShareLock);
+	HeapTuple	tuple = index_fetch(table, index, snapshot, keys, nkeys,
+									direction);
+
 	table_close(table, NoLock);
 	return tuple;
 }

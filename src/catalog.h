@@ -48,6 +48,9 @@ typedef struct Catalog
 extern const Catalog *catalog(void);
 extern Oid	catalog_status(State state);
 
+extern HeapTuple index_copy_found(TupleTableSlot *slot);
+extern HeapTuple index_fetch(Relation table, Oid index, Snapshot snapshot,
+							 ScanKey keys, int nkeys, ScanDirection direction);
 extern HeapTuple index_fetch_one(Oid relation, Oid index, Snapshot snapshot,
 								 ScanKey keys, int nkeys, ScanDirection direction);
 extern Snapshot fresh_snapshot(void);

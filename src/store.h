@@ -32,15 +32,17 @@ extern StoreBatch *store_begin_many(Activity *model);
 extern void store_put(StoreBatch *batch, int64 run_id, struct varlena *input);
 extern void store_end_many(StoreBatch *batch);
 
+extern StoreResult store_update(Activity *activity, bool wait);
+extern StoreResult store_lock(const Activity *activity, bool wait);
+extern StoreResult store_delete(const Activity *activity, bool wait);
+
+/* store_find.c: one open activity */
 extern bool store_find(int64 run_id, Activity *activity);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
 extern bool store_see(int64 run_id, Activity *activity);
 extern bool store_see_by_activity_id(const text *activity_id,
 									 Activity *activity);
-extern StoreResult store_update(Activity *activity, bool wait);
-extern StoreResult store_lock(const Activity *activity, bool wait);
-extern StoreResult store_delete(const Activity *activity, bool wait);
 
 /* store_scan.c: scans over open activities */
 typedef struct ReadyScan ReadyScan;

@@ -483,7 +483,8 @@ only_locked_by_us(TM_Result result, const TM_FailureData *failure, bool *wait)
 }
 
 /*
- * target_update: replace the row version at "tid".
+ * target_update: replace the row version at *tid, which becomes the tid of the
+ * new one.
  */
 StoreResult
 target_update(Oid relation, ItemPointer tid, Datum *values, bool *nulls,
@@ -509,6 +510,8 @@ target_update(Oid relation, ItemPointer tid, Datum *values, bool *nulls,
 							 compat_only_summarizing(update_indexes));
 		close_indexes(&target);
 	}
+	if (result == TM_Ok)
+		*tid = target.known->slots[0]->tts_tid;
 	target_end(&target);
 	if (result == TM_Ok)
 		CommandCounterIncrement();

@@ -35,7 +35,8 @@
  *	the tables:
  *	catalog.c		their OIDs, and how single rows are read
  *	target.c		how rows are written
- *	store_open.c, store_scan.c, store_closed.c, store_heartbeat.c, store_row.c
+ *	store_open.c, store_find.c, store_scan.c, store_closed.c,
+ *	store_heartbeat.c, store_row.c
  *	instance.c		key and tokens; sha256.c
  *
  *	what others hear, and shared memory:
