@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -52,6 +53,17 @@ enum
 
 static char cached_key[KEY_LENGTH];
 static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
+
+/* What hides the run_id in the token of a nonce; with the cached key. */
+typedef struct Mask
+{
+	int64		nonce;
+	uint64		bits;
+} Mask;
+
+#define MASKS			1024		/* a power of two */
+
+static Mask masks[MASKS];
 
 /* the row, newest version; NULL when there is none yet */
 static HeapTuple
@@ -187,6 +199,7 @@ get_key(char *key, bool make)
 	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 	{
 		memcpy(cached_key, key, KEY_LENGTH);
+		memset(masks, 0, sizeof(masks));
 		cached_for = catalog()->instance;
 	}
 	return true;
@@ -247,17 +260,30 @@ token_new_nonce(void)
 	return nonce;
 }
 
-/* six bytes that mask the run_id in a token */
+/*
+ * Six bytes that mask the run_id in a token.  Who makes a token is mostly the
+ * one who reads it again, so some of the last ones are kept.
+ */
 static uint64
-mask48(const char *key, const unsigned char *nonce)
+mask48(const char *key, int64 nonce)
 {
+	Mask	   *mask = &masks[nonce & (MASKS - 1)];
 	unsigned char input[KEY_LENGTH + 8];
 	uint32		digest[SHA256_WORDS];
+	uint64		bits = pg_hton64((uint64) nonce);
 
+	if (mask->nonce == nonce && cached_for == catalog()->instance)
+		return mask->bits;
 	memcpy(input, key, KEY_LENGTH);
-	memcpy(input + KEY_LENGTH, nonce, 8);
+	memcpy(input + KEY_LENGTH, &bits, 8);
 	sha256_short(input, sizeof(input), digest);
-	return (uint64) digest[0] << 16 | digest[1] >> 16;
+	bits = (uint64) digest[0] << 16 | digest[1] >> 16;
+	if (cached_for == catalog()->instance)
+	{
+		mask->nonce = nonce;
+		mask->bits = bits;
+	}
+	return bits;
 }
 
 /*
@@ -274,7 +300,7 @@ token_make(int64 run_id, int64 nonce)
 	for (int i = 0; i < 8; i++)
 		token->data[8 + i] = (unsigned char) (bits >> (56 - 8 * i));
 	(void) get_key(key, true);
-	masked = ((uint64) run_id ^ mask48(key, &token->data[8])) &
+	masked = ((uint64) run_id ^ mask48(key, nonce)) &
 		((UINT64CONST(1) << NODE_SHIFT) - 1);
 	for (int i = 0; i < 6; i++)
 		token->data[2 + i] = (unsigned char) (masked >> (40 - 8 * i));
@@ -301,8 +327,7 @@ token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce)
 		masked = masked << 8 | token->data[2 + i];
 	for (int i = 0; i < 8; i++)
 		bits = bits << 8 | token->data[8 + i];
-	*run_id = (int64) (node << NODE_SHIFT |
-					   (masked ^ mask48(key, &token->data[8])));
 	*nonce = (int64) bits;
+	*run_id = (int64) (node << NODE_SHIFT | (masked ^ mask48(key, *nonce)));
 	return true;
 }

@@ -96,7 +96,11 @@ extern bool store_scan_in_progress(uint32 *block, TimerHint *hints,
 								   int *n, int limit);
 
 /* store_closed.c: closed activities */
+typedef struct ClosedRows ClosedRows;
+
 extern void store_insert_closed(Activity *activity);
+extern ClosedRows *store_collect_closed(void);
+extern void store_insert_collected(ClosedRows *rows);
 extern bool store_find_closed(int64 run_id, Activity *activity);
 extern bool store_find_closed_by_activity_id(const text *activity_id,
 											 Activity *activity);
