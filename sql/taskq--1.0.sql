@@ -62,6 +62,13 @@ CREATE TYPE taskq.activity_task AS (
 );
 COMMENT ON TYPE taskq.activity_task IS 'one attempt as poll hands it to a worker';
 
+CREATE TYPE taskq.scheduled_run AS (
+  run_id bigint,
+  activity_id text,
+  created boolean
+);
+COMMENT ON TYPE taskq.scheduled_run IS 'what schedule returns: the run, and whether this call has made it';
+
 --
 -- Tables
 --
@@ -130,8 +137,9 @@ CREATE TABLE taskq.open (
         autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE taskq.open IS 'internal: open activities; read taskq.activities';
 ALTER TABLE taskq.open ADD CONSTRAINT open_pkey PRIMARY KEY (run_id);
-CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id);
-CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WHERE alarm IS NOT NULL;
+-- each entry is another: to look for equal ones before a page is split is in vain
+CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
+CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = off) WHERE alarm IS NOT NULL;
 CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come
@@ -287,6 +295,11 @@ AS $$ SELECT ROW($1, $2, $3, $4, $5, $6)::taskq.retry_policy $$;
 COMMENT ON FUNCTION taskq.retry_policy(interval, float8, interval, int, text[], float8)
   IS 'build a retry policy; what is NULL or omitted takes the server''s default';
 
+CREATE FUNCTION taskq.schedule_support(internal) RETURNS internal
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_schedule_support';
+COMMENT ON FUNCTION taskq.schedule_support(internal)
+  IS 'internal: lets the planner leave out arguments of schedule that were not given';
+
 CREATE FUNCTION taskq.schedule(
   task_queue text,
   activity_type text,
@@ -307,11 +320,8 @@ CREATE FUNCTION taskq.schedule(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL,
-  OUT run_id bigint,
-  OUT activity_id text,
-  OUT created boolean
-) RETURNS SETOF record ROWS 1
+  identity text DEFAULT NULL
+) RETURNS SETOF taskq.scheduled_run ROWS 1 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule';
 COMMENT ON FUNCTION taskq.schedule(text, text, jsonb, text, interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
@@ -338,11 +348,8 @@ CREATE FUNCTION taskq.schedule_many(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL,
-  OUT run_id bigint,
-  OUT activity_id text,
-  OUT created boolean
-) RETURNS SETOF record ROWS 100
+  identity text DEFAULT NULL
+) RETURNS SETOF taskq.scheduled_run ROWS 100 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule_many';
 COMMENT ON FUNCTION taskq.schedule_many(text, text, jsonb[], text[], interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
@@ -546,8 +553,8 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_delete';
 COMMENT ON FUNCTION taskq.delete(text, bigint)
   IS 'remove an activity, open or closed';
 
-CREATE FUNCTION taskq.retry(run_id bigint, OUT run_id bigint, OUT activity_id text, OUT created boolean)
-RETURNS SETOF record ROWS 1
+CREATE FUNCTION taskq.retry(run_id bigint)
+RETURNS SETOF taskq.scheduled_run ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry';
 COMMENT ON FUNCTION taskq.retry(bigint)
   IS 'schedule a closed, unsuccessful activity again';

@@ -134,6 +134,8 @@ typedef struct Activity
 	RetryState	retry_state;
 	Heartbeat	heartbeat;		/* as of the close */
 
+	struct ClosedRows *closed_rows; /* see EventData */
+
 	/* of a reset that was carried out: the heartbeat has to be forgotten */
 	bool		clear_heartbeat;
 } Activity;

@@ -46,7 +46,7 @@ begin_reading(void)
 void
 require_arg(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	if (PG_ARGISNULL(n))
+	if (arg_is_null(fcinfo, n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s is not set", name)));
@@ -55,41 +55,41 @@ require_arg(FunctionCallInfo fcinfo, int n, const char *name)
 text *
 arg_text(FunctionCallInfo fcinfo, int n)
 {
-	return PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n);
+	return arg_is_null(fcinfo, n) ? NULL : PG_GETARG_TEXT_PP(n);
 }
 
 char *
 arg_cstring(FunctionCallInfo fcinfo, int n)
 {
-	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+	return arg_is_null(fcinfo, n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
 /* arg_varlena: as it comes, perhaps toasted. */
 struct varlena *
 arg_varlena(FunctionCallInfo fcinfo, int n)
 {
-	return PG_ARGISNULL(n) ? NULL :
+	return arg_is_null(fcinfo, n) ? NULL :
 		(struct varlena *) PG_GETARG_POINTER(n);
 }
 
 Jsonb *
 arg_jsonb(FunctionCallInfo fcinfo, int n)
 {
-	return PG_ARGISNULL(n) ? NULL : PG_GETARG_JSONB_P(n);
+	return arg_is_null(fcinfo, n) ? NULL : PG_GETARG_JSONB_P(n);
 }
 
 /* arg_bool: NULL is false. */
 bool
 arg_bool(FunctionCallInfo fcinfo, int n)
 {
-	return !PG_ARGISNULL(n) && PG_GETARG_BOOL(n);
+	return !arg_is_null(fcinfo, n) && PG_GETARG_BOOL(n);
 }
 
 /* arg_duration: microseconds, NULL is 0. */
 int64
 arg_duration(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	return PG_ARGISNULL(n) ? 0 :
+	return arg_is_null(fcinfo, n) ? 0 :
 		duration_from_interval(PG_GETARG_INTERVAL_P(n), name);
 }
 
@@ -242,7 +242,17 @@ raise_refusal(const Verdict *verdict, const Activity *activity, int64 run_id)
 	}
 }
 
-/* put_row: one more row of a materialized result. */
+/*
+ * begin_result: a result of rows.  Its columns are those of the function's
+ * declaration, which the executor has looked up already.
+ */
+void
+begin_result(FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+}
+
+/* put_row: one more row of it. */
 void
 put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {

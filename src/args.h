@@ -14,6 +14,13 @@
 extern void begin_writing(const char *call);
 extern void begin_reading(void);
 
+/* a function may be called with fewer arguments than it was declared with */
+static inline bool
+arg_is_null(FunctionCallInfo fcinfo, int n)
+{
+	return n >= PG_NARGS() || PG_ARGISNULL(n);
+}
+
 extern void require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *arg_text(FunctionCallInfo fcinfo, int n);
 extern char *arg_cstring(FunctionCallInfo fcinfo, int n);
@@ -34,6 +41,7 @@ extern void raise_run_not_found(int64 run_id);
 extern void raise_refusal(const Verdict *verdict, const Activity *activity,
 						  int64 run_id);
 
+extern void begin_result(FunctionCallInfo fcinfo);
 extern void put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 #endif							/* TASKQ_ARGS_H */

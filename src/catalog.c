@@ -1,27 +1,17 @@
 /*
  * catalog.c
- *		OIDs of taskq's own relations and types, and the few ways in which the
- *		store touches tables.
+ *		OIDs of taskq's own relations and types, and how single rows are read.
  *
  * OIDs are looked up once per session and again after the schema was dropped
  * or created, as the syscache tells.
- *
- * Writes go through the table access method with an explicit tuple id and
- * return instead of raising when somebody else was faster; under REPEATABLE
- * READ and SERIALIZABLE that is a serialization failure.  After each write
- * the command counter moves, so that what follows in the same statement sees
- * it.  Relations stay locked until the end of the transaction.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_namespace.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -101,6 +91,8 @@ load_enums(void)
 	};
 	Oid			status = type_oid("activity_status");
 	Oid			retry_state = type_oid("retry_state");
+	Oid			reuse = type_oid("id_reuse_policy");
+	Oid			conflict = type_oid("id_conflict_policy");
 
 	cached.status_running = enum_oid(status, "running");
 	cached.status_paused = enum_oid(status, "paused");
@@ -108,6 +100,11 @@ load_enums(void)
 		cached.status[state] = enum_oid(status, state_name(state));
 	for (int i = RETRY_IN_PROGRESS; i <= RETRY_STATE_LAST; i++)
 		cached.retry_state[i] = enum_oid(retry_state, retry_states[i]);
+	cached.reuse_allow = enum_oid(reuse, "allow_duplicate");
+	cached.reuse_failed_only = enum_oid(reuse, "allow_duplicate_failed_only");
+	cached.reuse_reject = enum_oid(reuse, "reject_duplicate");
+	cached.conflict_fail = enum_oid(conflict, "fail");
+	cached.conflict_use_existing = enum_oid(conflict, "use_existing");
 }
 
 static void
@@ -168,254 +165,6 @@ catalog_status(State state)
 		catalog()->status_running;
 }
 
-/* catalog_enum: the OID of a label of one of taskq's enums. */
-Oid
-catalog_enum(const char *type, const char *label)
-{
-	(void) catalog();
-	return enum_oid(type_oid(type), label);
-}
-
-/* ------------------------------------------------------------------------
- * Writing
- * ------------------------------------------------------------------------
- */
-
-/* A table opened for writing, its index machinery made when it is needed. */
-typedef struct Target
-{
-	Relation	relation;
-	EState	   *estate;
-	ResultRelInfo *info;
-	TupleTableSlot *slot;
-} Target;
-
-/* open a table and put a row into the target's slot */
-static void
-target_begin(Target *target, Oid relation, Datum *values, bool *nulls)
-{
-	TupleDesc	desc;
-
-	memset(target, 0, sizeof(Target));
-	target->relation = table_open(relation, RowExclusiveLock);
-	if (values == NULL)
-		return;
-	desc = RelationGetDescr(target->relation);
-	target->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
-	memcpy(target->slot->tts_values, values, desc->natts * sizeof(Datum));
-	memcpy(target->slot->tts_isnull, nulls, desc->natts * sizeof(bool));
-	ExecStoreVirtualTuple(target->slot);
-	target->slot->tts_tableOid = relation;
-}
-
-/*
- * Range table index 0: there is no query.  The executor then takes every
- * index for unchanged by an update, which only invites it to clean up old
- * versions before it splits a page.
- */
-static void
-open_indexes(Target *target, bool speculative)
-{
-	target->estate = CreateExecutorState();
-	target->info = makeNode(ResultRelInfo);
-	InitResultRelInfo(target->info, target->relation, 0, NULL, 0);
-	ExecOpenIndices(target->info, speculative);
-}
-
-/* close the table; its lock stays */
-static void
-target_end(Target *target)
-{
-	if (target->info != NULL)
-	{
-		ExecCloseIndices(target->info);
-		FreeExecutorState(target->estate);
-	}
-	if (target->slot != NULL)
-		ExecDropSingleTupleTableSlot(target->slot);
-	table_close(target->relation, NoLock);
-}
-
-/*
- * target_insert: insert one row and its index entries.
- */
-void
-target_insert(Oid relation, Datum *values, bool *nulls)
-{
-	Target		target;
-
-	target_begin(&target, relation, values, nulls);
-	open_indexes(&target, false);
-	table_tuple_insert(target.relation, target.slot,
-					   GetCurrentCommandId(true), 0, NULL);
-	compat_insert_index_tuples(target.info, target.slot, target.estate,
-							   false, false, NULL, NIL, false);
-	target_end(&target);
-	CommandCounterIncrement();
-}
-
-/*
- * target_insert_unless_duplicate: insert unless a row with the same key of
- * the unique index exists; false then.  An uncommitted rival is waited for.
- */
-bool
-target_insert_unless_duplicate(Oid relation, Oid unique_index, Datum *values,
-							   bool *nulls)
-{
-	Target		target;
-	List	   *arbiters = list_make1_oid(unique_index);
-	bool		inserted = false;
-
-	target_begin(&target, relation, values, nulls);
-	open_indexes(&target, true);
-	for (;;)
-	{
-		ItemPointerData rival;
-		uint32		token;
-		bool		conflict = false;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!compat_check_index_constraints(target.info, target.slot,
-											target.estate, &rival, arbiters))
-			break;
-		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-		table_tuple_insert_speculative(target.relation, target.slot,
-									   GetCurrentCommandId(true), 0, NULL,
-									   token);
-		compat_insert_index_tuples(target.info, target.slot, target.estate,
-								   false, true, &conflict, arbiters, false);
-		table_tuple_complete_speculative(target.relation, target.slot, token,
-										 !conflict);
-		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-		if (!conflict)
-		{
-			inserted = true;
-			break;
-		}
-	}
-	target_end(&target);
-	CommandCounterIncrement();
-	return inserted;
-}
-
-/* what the access method said, in our words */
-static StoreResult
-judge(TM_Result result)
-{
-	switch (result)
-	{
-		case TM_Ok:
-			return STORE_OK;
-		case TM_BeingModified:
-		case TM_WouldBlock:
-			return STORE_BUSY;
-		case TM_Updated:
-		case TM_Deleted:
-			if (IsolationUsesXactSnapshot())
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to concurrent update")));
-			return STORE_CHANGED;
-		case TM_SelfModified:
-			return STORE_CHANGED;
-		default:
-			elog(ERROR, "unexpected tuple status: %u", result);
-	}
-	return STORE_CHANGED;		/* keep compiler quiet */
-}
-
-/*
- * A row that our own transaction has locked looks like somebody else's to a
- * write that does not wait.  One that waits knows better, and does not wait.
- */
-static bool
-only_locked_by_us(TM_Result result, const TM_FailureData *failure, bool *wait)
-{
-	if (result != TM_BeingModified || *wait ||
-		!TransactionIdIsCurrentTransactionId(failure->xmax))
-		return false;
-	*wait = true;
-	return true;
-}
-
-/*
- * target_update: replace the row version at "tid".
- */
-StoreResult
-target_update(Oid relation, ItemPointer tid, Datum *values, bool *nulls,
-			  bool wait)
-{
-	Target		target;
-	TM_FailureData failure;
-	TM_Result	result;
-	LockTupleMode mode;
-	CompatUpdateIndexes update_indexes = COMPAT_UPDATE_NO_INDEXES;
-
-	target_begin(&target, relation, values, nulls);
-	do
-		result = table_tuple_update(target.relation, tid, target.slot,
-									GetCurrentCommandId(true), InvalidSnapshot,
-									InvalidSnapshot, wait, &failure, &mode,
-									&update_indexes);
-	while (only_locked_by_us(result, &failure, &wait));
-	if (result == TM_Ok && update_indexes != COMPAT_UPDATE_NO_INDEXES)
-	{
-		open_indexes(&target, false);
-		compat_insert_index_tuples(target.info, target.slot, target.estate,
-								   true, false, NULL, NIL,
-								   compat_only_summarizing(update_indexes));
-	}
-	target_end(&target);
-	if (result == TM_Ok)
-		CommandCounterIncrement();
-	return judge(result);
-}
-
-/*
- * target_delete: delete the row version at "tid".
- */
-StoreResult
-target_delete(Oid relation, ItemPointer tid, bool wait)
-{
-	Target		target;
-	TM_FailureData failure;
-	TM_Result	result;
-
-	target_begin(&target, relation, NULL, NULL);
-	do
-		result = table_tuple_delete(target.relation, tid,
-									GetCurrentCommandId(true), InvalidSnapshot,
-									InvalidSnapshot, wait, &failure, false);
-	while (only_locked_by_us(result, &failure, &wait));
-	target_end(&target);
-	if (result == TM_Ok)
-		CommandCounterIncrement();
-	return judge(result);
-}
-
-/*
- * target_lock: lock the row version at "tid" against changes until the end of
- * the transaction.
- */
-StoreResult
-target_lock(Oid relation, ItemPointer tid, bool wait)
-{
-	Target		target;
-	TM_FailureData failure;
-	TM_Result	result;
-	TupleTableSlot *slot;
-
-	target_begin(&target, relation, NULL, NULL);
-	slot = table_slot_create(target.relation, NULL);
-	result = table_tuple_lock(target.relation, tid, InvalidSnapshot, slot,
-							  GetCurrentCommandId(true),
-							  LockTupleNoKeyExclusive,
-							  wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
-	ExecDropSingleTupleTableSlot(slot);
-	target_end(&target);
-	return judge(result);
-}
-
 /* ------------------------------------------------------------------------
  * Reading
  * ------------------------------------------------------------------------
@@ -431,14 +180,24 @@ fresh_snapshot(void)
 	return RegisterSnapshot(GetTransactionSnapshot());
 }
 
+/* index_copy_found: a copy of the row in a slot, with its tid. */
+HeapTuple
+index_copy_found(TupleTableSlot *slot)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
+
+	tuple->t_self = slot->tts_tid;
+	return tuple;
+}
+
 /*
- * index_fetch_one: a copy of the first row that the index finds, or NULL.
+ * index_fetch: a copy of the first row that an index of the table finds, or
+ * NULL.
  */
 HeapTuple
-index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
-				int nkeys, ScanDirection direction)
+index_fetch(Relation table, Oid index, Snapshot snapshot, ScanKey keys,
+			int nkeys, ScanDirection direction)
 {
-	Relation	table = table_open(relation, AccessShareLock);
 	Relation	idx = index_open(index, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	IndexScanDesc scan = compat_index_beginscan(table, idx, snapshot, nkeys);
@@ -446,13 +205,22 @@ index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
 
 	index_rescan(scan, keys, nkeys, NULL, 0);
 	if (index_getnext_slot(scan, direction, slot))
-	{
-		tuple = ExecCopySlotHeapTuple(slot);
-		tuple->t_self = slot->tts_tid;
-	}
+		tuple = index_copy_found(slot);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(idx, NoLock);
+	return tuple;
+}
+
+/* index_fetch_one: likewise, of a table that is opened for this. */
+HeapTuple
+index_fetch_one(Oid relation, Oid index, Snapshot snapshot, ScanKey keys,
+				int nkeys, ScanDirection direction)
+{
+	Relation	table = table_open(relation, AccessShareLock);
+	HeapTuple	tuple = index_fetch(table, index, snapshot, keys, nkeys,
+									direction);
+
 	table_close(table, NoLock);
 	return tuple;
 }

@@ -1,6 +1,6 @@
 /*
  * catalog.h
- *		OIDs of taskq's own relations and types, and ways to write to them.
+ *		OIDs of taskq's own relations and types, and how single rows are read.
  */
 #ifndef TASKQ_CATALOG_H
 #define TASKQ_CATALOG_H
@@ -16,6 +16,7 @@
 
 #include "retention.h"
 #include "store.h"
+#include "target.h"
 
 typedef struct Catalog
 {
@@ -37,20 +38,19 @@ typedef struct Catalog
 	Oid			status_running;
 	Oid			status_paused;
 	Oid			retry_state[RETRY_STATE_LAST + 1];
+	Oid			reuse_allow;	/* labels of id policies */
+	Oid			reuse_failed_only;
+	Oid			reuse_reject;
+	Oid			conflict_fail;
+	Oid			conflict_use_existing;
 } Catalog;
 
 extern const Catalog *catalog(void);
 extern Oid	catalog_status(State state);
-extern Oid	catalog_enum(const char *type, const char *label);
 
-extern void target_insert(Oid relation, Datum *values, bool *nulls);
-extern bool target_insert_unless_duplicate(Oid relation, Oid unique_index,
-										   Datum *values, bool *nulls);
-extern StoreResult target_update(Oid relation, ItemPointer tid, Datum *values,
-								 bool *nulls, bool wait);
-extern StoreResult target_delete(Oid relation, ItemPointer tid, bool wait);
-extern StoreResult target_lock(Oid relation, ItemPointer tid, bool wait);
-
+extern HeapTuple index_copy_found(TupleTableSlot *slot);
+extern HeapTuple index_fetch(Relation table, Oid index, Snapshot snapshot,
+							 ScanKey keys, int nkeys, ScanDirection direction);
 extern HeapTuple index_fetch_one(Oid relation, Oid index, Snapshot snapshot,
 								 ScanKey keys, int nkeys, ScanDirection direction);
 extern Snapshot fresh_snapshot(void);

@@ -82,6 +82,14 @@ typedef bool CompatUpdateIndexes;
 	ExecCheckIndexConstraints(info, slot, estate, rival, arbiters)
 #endif
 
+/* 17: what an index has gathered while rows were inserted */
+#if PG_VERSION_NUM >= 170000
+#define compat_index_insert_cleanup(index, info) \
+	index_insert_cleanup(index, info)
+#else
+#define compat_index_insert_cleanup(index, info)	((void) 0)
+#endif
+
 /* 18: index scans can be instrumented */
 #if PG_VERSION_NUM >= 180000
 #define compat_index_beginscan(table, index, snapshot, nkeys) \

@@ -235,6 +235,7 @@ try(const Address *address, Event event, EventData *data,
 	}
 	else
 		data->now = clock_now();
+	activity->closed_rows = data->closed_rows;
 	before = *activity;
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)

@@ -18,19 +18,23 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 #include "catalog.h"
 #include "clock.h"
 #include "compat.h"
 #include "instance.h"
+#include "sha256.h"
 #include "shmem.h"
 #include "worker.h"
 
 #define KEY_LENGTH		32
+
+/* nonces that are drawn at once, and kept by the backend */
+#define NONCES_DRAWN	64
 
 /* how long a poll waits for the worker to make the row */
 #define AWAIT_MS		2000
@@ -49,6 +53,17 @@ enum
 
 static char cached_key[KEY_LENGTH];
 static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
+
+/* What hides the run_id in the token of a nonce; with the cached key. */
+typedef struct Mask
+{
+	int64		nonce;
+	uint64		bits;
+} Mask;
+
+#define MASKS			1024		/* a power of two */
+
+static Mask masks[MASKS];
 
 /* the row, newest version; NULL when there is none yet */
 static HeapTuple
@@ -184,13 +199,15 @@ get_key(char *key, bool make)
 	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 	{
 		memcpy(cached_key, key, KEY_LENGTH);
+		memset(masks, 0, sizeof(masks));
 		cached_for = catalog()->instance;
 	}
 	return true;
 }
 
 /*
- * instance_current_leaf: the closed table to append to.  A hint is enough.
+ * instance_current_leaf: the closed table to append to.  A hint is enough; the
+ * worker gives it as soon as it has looked, before that it is read here.
  */
 int
 instance_current_leaf(void)
@@ -198,12 +215,21 @@ instance_current_leaf(void)
 	DatabaseSlot *slot = shmem_my_slot();
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
+	int			leaf;
 
 	if (slot != NULL && slot->current_leaf >= 0)
 		return slot->current_leaf;
 	if (read_instance(values, nulls) == NULL)
 		return 0;
-	return DatumGetInt32(values[COL_LEAF]);
+	leaf = DatumGetInt32(values[COL_LEAF]);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		if (slot->current_leaf < 0)
+			slot->current_leaf = leaf;
+		SpinLockRelease(&slot->mutex);
+	}
+	return leaf;
 }
 
 /* ------------------------------------------------------------------------
@@ -211,33 +237,53 @@ instance_current_leaf(void)
  * ------------------------------------------------------------------------
  */
 
-/* token_new_nonce: never 0. */
+/*
+ * token_new_nonce: never 0.  Random numbers are drawn some at a time, since
+ * what a draw costs hardly depends on how many.
+ */
 int64
 token_new_nonce(void)
 {
+	static int64 drawn[NONCES_DRAWN];
+	static int	left = 0;
 	int64		nonce = 0;
 
 	while (nonce == 0)
-		strong_random(&nonce, sizeof(nonce));
+	{
+		if (left == 0)
+		{
+			strong_random(drawn, sizeof(drawn));
+			left = NONCES_DRAWN;
+		}
+		nonce = drawn[--left];
+	}
 	return nonce;
 }
 
-/* six bytes that mask the run_id in a token */
+/*
+ * Six bytes that mask the run_id in a token.  Who makes a token is mostly the
+ * one who reads it again, so some of the last ones are kept.
+ */
 static uint64
-mask48(const char *key, const unsigned char *nonce)
+mask48(const char *key, int64 nonce)
 {
-	bytea	   *input = palloc(VARHDRSZ + KEY_LENGTH + 8);
-	bytea	   *hash;
-	uint64		mask = 0;
+	Mask	   *mask = &masks[nonce & (MASKS - 1)];
+	unsigned char input[KEY_LENGTH + 8];
+	uint32		digest[SHA256_WORDS];
+	uint64		bits = pg_hton64((uint64) nonce);
 
-	SET_VARSIZE(input, VARHDRSZ + KEY_LENGTH + 8);
-	memcpy(VARDATA(input), key, KEY_LENGTH);
-	memcpy(VARDATA(input) + KEY_LENGTH, nonce, 8);
-	hash = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
-											   PointerGetDatum(input)));
-	for (int i = 0; i < 6; i++)
-		mask = mask << 8 | (unsigned char) VARDATA_ANY(hash)[i];
-	return mask;
+	if (mask->nonce == nonce && cached_for == catalog()->instance)
+		return mask->bits;
+	memcpy(input, key, KEY_LENGTH);
+	memcpy(input + KEY_LENGTH, &bits, 8);
+	sha256_short(input, sizeof(input), digest);
+	bits = (uint64) digest[0] << 16 | digest[1] >> 16;
+	if (cached_for == catalog()->instance)
+	{
+		mask->nonce = nonce;
+		mask->bits = bits;
+	}
+	return bits;
 }
 
 /*
@@ -254,7 +300,7 @@ token_make(int64 run_id, int64 nonce)
 	for (int i = 0; i < 8; i++)
 		token->data[8 + i] = (unsigned char) (bits >> (56 - 8 * i));
 	(void) get_key(key, true);
-	masked = ((uint64) run_id ^ mask48(key, &token->data[8])) &
+	masked = ((uint64) run_id ^ mask48(key, nonce)) &
 		((UINT64CONST(1) << NODE_SHIFT) - 1);
 	for (int i = 0; i < 6; i++)
 		token->data[2 + i] = (unsigned char) (masked >> (40 - 8 * i));
@@ -281,8 +327,7 @@ token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce)
 		masked = masked << 8 | token->data[2 + i];
 	for (int i = 0; i < 8; i++)
 		bits = bits << 8 | token->data[8 + i];
-	*run_id = (int64) (node << NODE_SHIFT |
-					   (masked ^ mask48(key, &token->data[8])));
 	*nonce = (int64) bits;
+	*run_id = (int64) (node << NODE_SHIFT | (masked ^ mask48(key, *nonce)));
 	return true;
 }

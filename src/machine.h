@@ -47,6 +47,9 @@ typedef struct EventData
 	bool		reset_heartbeat;	/* RESET */
 	bool		restore_original;	/* RESET, UPDATE_OPTIONS */
 	Jsonb	   *options;		/* UPDATE_OPTIONS */
+
+	struct ClosedRows *closed_rows; /* where a closed row is collected; NULL =
+									 * it is written at once */
 } EventData;
 
 typedef enum Answer

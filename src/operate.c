@@ -310,7 +310,7 @@ taskq_retry(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_FAILED_PRECONDITION),
 				 errmsg("activity execution has completed")));
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	schedule_again(fcinfo, &activity);
 	return (Datum) 0;
 }

@@ -397,7 +397,7 @@ taskq_poll(PG_FUNCTION_ARGS)
 
 	begin_writing("taskq.poll()");
 	poll_arguments(fcinfo, 0, &arguments);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	poll_queue(fcinfo, &arguments);
 	return (Datum) 0;
 }

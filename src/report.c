@@ -280,7 +280,7 @@ return_flags(FunctionCallInfo fcinfo, Flags flags)
 	values[0] = BoolGetDatum(flags.cancel_requested);
 	values[1] = BoolGetDatum(flags.activity_paused);
 	values[2] = BoolGetDatum(flags.activity_reset);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	put_row(fcinfo, values, nulls);
 	return (Datum) 0;
 }

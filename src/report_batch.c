@@ -33,6 +33,10 @@ typedef struct Entry
 	Flags		flags;
 } Entry;
 
+/* reports whose closed rows are written together, and their memory */
+#define ROWS_AT_A_TIME	64
+#define BYTES_AT_A_TIME	(512 * 1024)
+
 static int
 compare_entries(const void *a, const void *b)
 {
@@ -95,12 +99,35 @@ in_run_order(Entry *entries, int count)
 typedef void (*PrepareReport) (Report *report, const Entry *entry,
 							   const Report *common);
 
-/* carry out one report per entry */
+/* carry out the report of an entry */
+static void
+report_entry(Entry *entry, PrepareReport prepare, const Report *common,
+			 ClosedRows *closed_rows)
+{
+	Report		report;
+	Activity	activity;
+	Verdict		verdict;
+
+	prepare(&report, entry, common);
+	report.data.closed_rows = closed_rows;
+	verdict = report_by_token(&report, entry->token, &activity);
+	entry->ok = verdict.answer == ANSWER_DONE ||
+		verdict.answer == ANSWER_UNCHANGED;
+	entry->retry_state = verdict.retry_state;
+	if (entry->ok)
+		entry->flags = report_flags(&report, &activity);
+}
+
+/*
+ * Carry out one report per entry.  What was closed is written some rows at a
+ * time, whose memory is kept until then.
+ */
 static void
 report_all(Entry *entries, int count, PrepareReport prepare,
 		   const Report *common)
 {
 	Entry	  **order = in_run_order(entries, count);
+	ClosedRows *closed_rows = count > 1 ? store_collect_closed() : NULL;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "taskq batch",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -108,19 +135,13 @@ report_all(Entry *entries, int count, PrepareReport prepare,
 
 	for (int i = 0; i < count; i++)
 	{
-		Entry	   *entry = order[i];
-		Report		report;
-		Activity	activity;
-		Verdict		verdict;
-
 		CHECK_FOR_INTERRUPTS();
-		prepare(&report, entry, common);
-		verdict = report_by_token(&report, entry->token, &activity);
-		entry->ok = verdict.answer == ANSWER_DONE ||
-			verdict.answer == ANSWER_UNCHANGED;
-		entry->retry_state = verdict.retry_state;
-		if (entry->ok)
-			entry->flags = report_flags(&report, &activity);
+		report_entry(order[i], prepare, common, closed_rows);
+		if (i % ROWS_AT_A_TIME < ROWS_AT_A_TIME - 1 && i < count - 1 &&
+			MemoryContextMemAllocated(context, false) < BYTES_AT_A_TIME)
+			continue;
+		if (closed_rows != NULL)
+			store_insert_collected(closed_rows);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old_context);
@@ -159,7 +180,7 @@ taskq_complete_many(PG_FUNCTION_ARGS)
 	entries = read_entries(fcinfo, 1, "results", &count);
 	common.data.identity = arg_identity(fcinfo, 2);
 	report_all(entries, count, prepare_complete, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[2] = {entries[i].token, BoolGetDatum(entries[i].ok)};
@@ -185,7 +206,7 @@ taskq_fail_many(PG_FUNCTION_ARGS)
 	report_failure(&common, fcinfo, 1);
 	common.data.identity = arg_identity(fcinfo, 9);
 	report_all(entries, count, prepare_fail, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[3] = {entries[i].token, BoolGetDatum(entries[i].ok)};
@@ -212,7 +233,7 @@ taskq_heartbeat_many(PG_FUNCTION_ARGS)
 	entries = read_entries(fcinfo, 1, "details", &count);
 	common.data.identity = arg_identity(fcinfo, 2);
 	report_all(entries, count, prepare_heartbeat, &common);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[5] = {entries[i].token, BoolGetDatum(entries[i].ok),
@@ -248,7 +269,7 @@ taskq_complete_and_poll(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 		if (!entries[i].ok)
 			report_stale(WARNING, entries[i].token);
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	poll_queue(fcinfo, &arguments);
 	return (Datum) 0;
 }

@@ -25,203 +25,8 @@
 #include "options.h"
 #include "queue_config.h"
 #include "schedule.h"
+#include "schedule_args.h"
 #include "store.h"
-
-/* arguments of both functions; the third and fourth are arrays in one */
-enum
-{
-	ARG_TASK_QUEUE,
-	ARG_ACTIVITY_TYPE,
-	ARG_INPUT,
-	ARG_ACTIVITY_ID,
-	ARG_SCHEDULE_TO_CLOSE,
-	ARG_SCHEDULE_TO_START,
-	ARG_START_TO_CLOSE,
-	ARG_HEARTBEAT_TIMEOUT,
-	ARG_RETRY_POLICY,
-	ARG_START_DELAY,
-	ARG_PRIORITY,
-	ARG_FAIRNESS_KEY,
-	ARG_FAIRNESS_WEIGHT,
-	ARG_ID_REUSE_POLICY,
-	ARG_ID_CONFLICT_POLICY,
-	ARG_REQUEST_ID,
-	ARG_HEADER,
-	ARG_SUMMARY,
-	ARG_SEARCH_ATTRIBUTES,
-	ARG_IDENTITY
-};
-
-typedef enum ReusePolicy
-{
-	REUSE_ALLOW,
-	REUSE_FAILED_ONLY,
-	REUSE_REJECT
-} ReusePolicy;
-
-typedef enum ConflictPolicy
-{
-	CONFLICT_FAIL,
-	CONFLICT_USE_EXISTING
-} ConflictPolicy;
-
-/* What a call asks for. */
-typedef struct ScheduleCall
-{
-	Activity	activity;		/* without id, input and run_id */
-	ReusePolicy reuse;
-	ConflictPolicy conflict;
-} ScheduleCall;
-
-/* ------------------------------------------------------------------------
- * Arguments
- * ------------------------------------------------------------------------
- */
-
-static void
-check_activity_id_set(const text *activity_id)
-{
-	if (activity_id != NULL && VARSIZE_ANY_EXHDR(activity_id) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("activityId is not set"),
-				 errhint("Leave it NULL for an activity without an id.")));
-}
-
-static void
-check_input(Datum input, bool null)
-{
-	if (!null)
-		check_payload_size(input, "input");
-}
-
-/* "many": the activity ids are an array, which is read later */
-static void
-read_names(FunctionCallInfo fcinfo, Activity *activity, bool many)
-{
-	require_arg(fcinfo, ARG_TASK_QUEUE, "taskQueue");
-	activity->options.task_queue =
-		check_queue_name(arg_text(fcinfo, ARG_TASK_QUEUE));
-	require_arg(fcinfo, ARG_ACTIVITY_TYPE, "activityType");
-	if (!many)
-	{
-		activity->activity_id = arg_text(fcinfo, ARG_ACTIVITY_ID);
-		check_activity_id_set(activity->activity_id);
-	}
-	activity->activity_type = arg_text(fcinfo, ARG_ACTIVITY_TYPE);
-	if (VARSIZE_ANY_EXHDR(activity->activity_type) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("activityType is not set")));
-}
-
-static void
-read_options(FunctionCallInfo fcinfo, Options *options)
-{
-	if (PG_ARGISNULL(ARG_RETRY_POLICY))
-	{
-		retry_policy_defaults(&options->retry_policy);
-		retry_policy_check(&options->retry_policy);
-	}
-	else
-		retry_policy_from_datum(PG_GETARG_DATUM(ARG_RETRY_POLICY),
-								&options->retry_policy);
-	options->has_priority = !PG_ARGISNULL(ARG_PRIORITY);
-	if (options->has_priority)
-		options->priority = PG_GETARG_INT32(ARG_PRIORITY);
-	options->fairness_key = arg_text(fcinfo, ARG_FAIRNESS_KEY);
-	if (options->fairness_key != NULL &&
-		VARSIZE_ANY_EXHDR(options->fairness_key) == 0)
-		options->fairness_key = NULL;
-	if (!PG_ARGISNULL(ARG_FAIRNESS_WEIGHT))
-		options->fairness_weight = PG_GETARG_FLOAT8(ARG_FAIRNESS_WEIGHT);
-}
-
-static void
-read_timeouts(FunctionCallInfo fcinfo, Options *options)
-{
-	options->schedule_to_close = arg_duration(fcinfo, ARG_SCHEDULE_TO_CLOSE,
-											  "ScheduleToCloseTimeout");
-	options->schedule_to_start = arg_duration(fcinfo, ARG_SCHEDULE_TO_START,
-											  "ScheduleToStartTimeout");
-	options->start_to_close = arg_duration(fcinfo, ARG_START_TO_CLOSE,
-										   "StartToCloseTimeout");
-	options->heartbeat_timeout = arg_duration(fcinfo, ARG_HEARTBEAT_TIMEOUT,
-											  "HeartbeatTimeout");
-}
-
-static void
-read_extras(FunctionCallInfo fcinfo, Activity *activity)
-{
-	activity->request_id = arg_text(fcinfo, ARG_REQUEST_ID);
-	check_name_length(activity->request_id, "request ID");
-	if (activity->request_id != NULL &&
-		VARSIZE_ANY_EXHDR(activity->request_id) == 0)
-		activity->request_id = NULL;
-	(void) arg_identity(fcinfo, ARG_IDENTITY);
-
-	activity->header = arg_varlena(fcinfo, ARG_HEADER);
-	if (activity->header != NULL)
-		check_payload_size(PointerGetDatum(activity->header), "header");
-	activity->summary = arg_text(fcinfo, ARG_SUMMARY);
-	if (activity->summary != NULL &&
-		VARSIZE_ANY_EXHDR(activity->summary) > MAX_SUMMARY_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("summary exceeds length limit"),
-				 errdetail("Length is %d bytes, limit is %d.",
-						   (int) VARSIZE_ANY_EXHDR(activity->summary),
-						   MAX_SUMMARY_LENGTH)));
-	activity->search_attributes = arg_varlena(fcinfo, ARG_SEARCH_ATTRIBUTES);
-	if (activity->search_attributes != NULL)
-	{
-		check_payload_size(PointerGetDatum(activity->search_attributes),
-						   "search_attributes");
-		if (!JB_ROOT_IS_OBJECT(arg_jsonb(fcinfo, ARG_SEARCH_ATTRIBUTES)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("search_attributes must be a JSON object")));
-	}
-}
-
-static void
-read_policies(FunctionCallInfo fcinfo, ScheduleCall *call)
-{
-	Oid			reuse = PG_ARGISNULL(ARG_ID_REUSE_POLICY) ? InvalidOid :
-		PG_GETARG_OID(ARG_ID_REUSE_POLICY);
-	Oid			conflict = PG_ARGISNULL(ARG_ID_CONFLICT_POLICY) ? InvalidOid :
-		PG_GETARG_OID(ARG_ID_CONFLICT_POLICY);
-
-	call->reuse = REUSE_ALLOW;
-	if (reuse == catalog_enum("id_reuse_policy", "allow_duplicate_failed_only"))
-		call->reuse = REUSE_FAILED_ONLY;
-	else if (reuse == catalog_enum("id_reuse_policy", "reject_duplicate"))
-		call->reuse = REUSE_REJECT;
-	call->conflict = CONFLICT_FAIL;
-	if (conflict == catalog_enum("id_conflict_policy", "use_existing"))
-		call->conflict = CONFLICT_USE_EXISTING;
-}
-
-/* all arguments but arrays and inputs, in the order in which they are judged */
-static void
-read_call(FunctionCallInfo fcinfo, ScheduleCall *call, bool many)
-{
-	Activity   *activity = &call->activity;
-
-	memset(call, 0, sizeof(ScheduleCall));
-	read_names(fcinfo, activity, many);
-	read_options(fcinfo, &activity->options);
-	check_name_length(activity->activity_id, "activityId");
-	check_name_length(activity->activity_type, "activityType");
-	options_check_priority(&activity->options);
-	read_timeouts(fcinfo, &activity->options);
-	options_normalise(&activity->options, activity->activity_id,
-					  activity->activity_type);
-	activity->options.start_delay = arg_duration(fcinfo, ARG_START_DELAY,
-												 "StartDelay");
-	read_extras(fcinfo, activity);
-	read_policies(fcinfo, call);
-}
 
 /* ------------------------------------------------------------------------
  * Scheduling
@@ -434,11 +239,11 @@ taskq_schedule(PG_FUNCTION_ARGS)
 	bool		created;
 
 	begin_writing("taskq.schedule()");
-	read_call(fcinfo, &call, false);
+	schedule_read_call(fcinfo, &call, false);
 	activity->input = arg_varlena(fcinfo, ARG_INPUT);
 	check_input(PointerGetDatum(activity->input), activity->input == NULL);
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	schedule_prepare(activity, clock_now());
 	activity->run_id = store_next_run_id();
 	created = schedule_one(activity, &call, &run_id);
@@ -493,7 +298,7 @@ read_items(FunctionCallInfo fcinfo, int *count)
 	require_arg(fcinfo, ARG_INPUT, "inputs");
 	inputs = arg_array(fcinfo, ARG_INPUT, JSONBOID, "inputs", &input_nulls,
 					   count);
-	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
+	if (!arg_is_null(fcinfo, ARG_ACTIVITY_ID))
 	{
 		ids = arg_array(fcinfo, ARG_ACTIVITY_ID, TEXTOID, "activity_ids",
 						&id_nulls, &nids);
@@ -518,60 +323,88 @@ read_items(FunctionCallInfo fcinfo, int *count)
 	return items;
 }
 
+/* rows without ids: nobody can be in the way, and all go in together */
+static int
+schedule_anonymous(ScheduleCall *call, NewRun *items, int count)
+{
+	StoreBatch *batch;
+
+	if (count == 0)
+		return 0;
+	batch = store_begin_many(&call->activity);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		items[i].run_id = store_next_run_id();
+		items[i].created = true;
+		store_put(batch, items[i].run_id, items[i].input);
+	}
+	store_end_many(batch);
+	return count;
+}
+
+/*
+ * Rows with activity ids are inserted in the order of those ids, so that two
+ * calls with the same ones cannot deadlock.
+ */
+static int
+schedule_named(const ScheduleCall *call, NewRun *items, int count)
+{
+	NewRun	  **order = palloc(sizeof(NewRun *) * Max(count, 1));
+	int			created = 0;
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "taskq schedule_many",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(row_context);
+
+	for (int i = 0; i < count; i++)
+	{
+		items[i].run_id = store_next_run_id();
+		order[i] = &items[i];
+	}
+	qsort(order, count, sizeof(NewRun *), compare_items);
+	for (int i = 0; i < count; i++)
+	{
+		NewRun	   *item = order[i];
+		Activity	activity = call->activity;
+
+		CHECK_FOR_INTERRUPTS();
+		activity.run_id = item->run_id;
+		activity.input = item->input;
+		activity.activity_id = item->activity_id;
+		item->created = schedule_one(&activity, call, &item->run_id);
+		created += item->created;
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+	return created;
+}
+
 PG_FUNCTION_INFO_V1(taskq_schedule_many);
 
 /*
  * taskq.schedule_many(...) returns setof (run_id, activity_id, created)
  *
- * Runs get their ids in the order of the inputs; rows with activity ids are
- * inserted in the order of those ids, so that two calls with the same ones
- * cannot deadlock.
+ * Runs get their ids in the order of the inputs.
  */
 Datum
 taskq_schedule_many(PG_FUNCTION_ARGS)
 {
 	ScheduleCall call;
 	NewRun	   *items;
-	NewRun	  **order;
 	int			count;
-	int			created = 0;
-	MemoryContext row_context;
-	MemoryContext old_context;
+	int			created;
 
 	begin_writing("taskq.schedule_many()");
-	read_call(fcinfo, &call, true);
+	schedule_read_call(fcinfo, &call, true);
 	items = read_items(fcinfo, &count);
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_result(fcinfo);
 	schedule_prepare(&call.activity, clock_now());
-	order = palloc(sizeof(NewRun *) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-	{
-		items[i].run_id = store_next_run_id();
-		order[i] = &items[i];
-	}
-	if (!PG_ARGISNULL(ARG_ACTIVITY_ID))
-		qsort(order, count, sizeof(NewRun *), compare_items);
-
-	row_context = AllocSetContextCreate(CurrentMemoryContext,
-										"taskq schedule_many",
-										ALLOCSET_DEFAULT_SIZES);
-	old_context = MemoryContextSwitchTo(row_context);
-	for (int i = 0; i < count; i++)
-	{
-		NewRun	   *item = order[i];
-		Activity	activity = call.activity;
-
-		CHECK_FOR_INTERRUPTS();
-		activity.run_id = item->run_id;
-		activity.input = item->input;
-		activity.activity_id = item->activity_id;
-		item->created = schedule_one(&activity, &call, &item->run_id);
-		created += item->created;
-		MemoryContextReset(row_context);
-	}
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(row_context);
+	created = arg_is_null(fcinfo, ARG_ACTIVITY_ID) ?
+		schedule_anonymous(&call, items, count) :
+		schedule_named(&call, items, count);
 	if (created > 0)
 		tell_scheduled(&call.activity, created);
 	for (int i = 0; i < count; i++)

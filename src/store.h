@@ -26,15 +26,24 @@ typedef enum StoreResult
 /* store_open.c: open activities */
 extern int64 store_next_run_id(void);
 extern bool store_insert(Activity *activity);
+
+typedef struct StoreBatch StoreBatch;
+
+extern StoreBatch *store_begin_many(Activity *model);
+extern void store_put(StoreBatch *batch, int64 run_id, struct varlena *input);
+extern void store_end_many(StoreBatch *batch);
+
+extern StoreResult store_update(Activity *activity, bool wait);
+extern StoreResult store_lock(const Activity *activity, bool wait);
+extern StoreResult store_delete(const Activity *activity, bool wait);
+
+/* store_find.c: one open activity */
 extern bool store_find(int64 run_id, Activity *activity);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
 extern bool store_see(int64 run_id, Activity *activity);
 extern bool store_see_by_activity_id(const text *activity_id,
 									 Activity *activity);
-extern StoreResult store_update(Activity *activity, bool wait);
-extern StoreResult store_lock(const Activity *activity, bool wait);
-extern StoreResult store_delete(const Activity *activity, bool wait);
 
 /* store_ready.c: the next tasks of a queue */
 typedef struct ReadyScan ReadyScan;
@@ -105,7 +114,11 @@ extern bool store_scan_in_progress(uint32 *block, TimerHint *hints,
 								   int *n, int limit);
 
 /* store_closed.c: closed activities */
+typedef struct ClosedRows ClosedRows;
+
 extern void store_insert_closed(Activity *activity);
+extern ClosedRows *store_collect_closed(void);
+extern void store_insert_collected(ClosedRows *rows);
 extern bool store_find_closed(int64 run_id, Activity *activity);
 extern bool store_find_closed_by_activity_id(const text *activity_id,
 											 Activity *activity);

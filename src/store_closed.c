@@ -66,6 +66,21 @@ enum
 	COLUMNS
 };
 
+typedef struct ClosedRow
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+} ClosedRow;
+
+#define MAX_COLLECTED	64
+
+/* Closed rows that are going to be written. */
+struct ClosedRows
+{
+	int			n;
+	ClosedRow  *rows[MAX_COLLECTED];
+};
+
 static void
 to_columns(Activity *activity, Datum *values, bool *nulls)
 {
@@ -182,20 +197,54 @@ from_columns(const Datum *values, const bool *nulls, Activity *activity)
 }
 
 /*
- * store_insert_closed: keep a closed activity until its expire_time.
+ * store_insert_closed: keep a closed activity until its expire_time.  Where
+ * the activity says so the row is only collected.
  */
 void
 store_insert_closed(Activity *activity)
 {
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS];
+	ClosedRows *rows = activity->closed_rows;
 	TimestampTz usual = instant_add(activity->close_time,
 									taskq_retention * USECS_PER_SEC);
-	int			leaf = activity->expire_time > usual ?
-		CLOSED_LONG : instance_current_leaf();
+	bool		keep_long = activity->expire_time > usual;
+	ClosedRow	row;
 
-	to_columns(activity, values, nulls);
-	target_insert(catalog()->closed[leaf], values, nulls);
+	if (rows != NULL && rows->n < MAX_COLLECTED && !keep_long)
+	{
+		ClosedRow  *collected = palloc(sizeof(ClosedRow));
+
+		to_columns(activity, collected->values, collected->nulls);
+		rows->rows[rows->n++] = collected;
+		return;
+	}
+	to_columns(activity, row.values, row.nulls);
+	target_insert(catalog()->closed[keep_long ? CLOSED_LONG : instance_current_leaf()],
+				  row.values, row.nulls, NULL);
+}
+
+/*
+ * store_collect_closed: for closed rows that are written together.  They
+ * refer to the memory of their activities.
+ */
+ClosedRows *
+store_collect_closed(void)
+{
+	return palloc0(sizeof(ClosedRows));
+}
+
+/* store_insert_collected: write what was collected so far. */
+void
+store_insert_collected(ClosedRows *rows)
+{
+	TargetBatch *batch;
+
+	if (rows->n == 0)
+		return;
+	batch = target_begin_many(catalog()->closed[instance_current_leaf()]);
+	for (int i = 0; i < rows->n; i++)
+		target_put(batch, rows->rows[i]->values, rows->rows[i]->nulls);
+	target_end_many(batch);
+	rows->n = 0;
 }
 
 /* the row as an activity, unless it has expired */

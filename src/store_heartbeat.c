@@ -73,7 +73,7 @@ put(int64 run_id, Heartbeat *before, int64 count, TimestampTz when,
 	values[COL_COUNT] = Int64GetDatum(count);
 	row_set_varlena(&values[COL_DETAILS], &nulls[COL_DETAILS], details);
 	if (before->count == 0)
-		target_insert(catalog()->heartbeat, values, nulls);
+		target_insert(catalog()->heartbeat, values, nulls, NULL);
 	else if (target_update(catalog()->heartbeat, &before->tid, values, nulls,
 						   true) != STORE_OK)
 		elog(ERROR, "heartbeat of run " INT64_FORMAT " changed under its lock",

@@ -2,20 +2,16 @@
  * store_open.c
  *		Rows of taskq.open: between columns and the Activity struct.
  *
- * A row is found by its run_id with a snapshot taken now; a write names the
- * version that was read and fails when it is no longer the newest.  Under
- * READ COMMITTED the caller then reads again; under a transaction snapshot
- * that is a serialization failure, and so is finding less than the newest.
+ * A write names the version that was read (store_find.c) and fails when it is
+ * no longer the newest.  Under READ COMMITTED the caller then reads again;
+ * under a transaction snapshot that is a serialization failure.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/xact.h"
 #include "commands/sequence.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -362,106 +358,57 @@ store_insert(Activity *activity)
 	bool		nulls[COLUMNS];
 
 	to_columns(activity, values, nulls);
-	if (activity->state == STATE_SCHEDULED)
-		cursor_notes_comes(activity, NULL);
 	if (activity->activity_id != NULL)
+	{
+		cursor_notes_comes(activity, NULL);
 		return target_insert_unless_duplicate(catalog()->open,
 											  catalog()->open_activity_id,
 											  values, nulls);
-	target_insert(catalog()->open, values, nulls);
+	}
+	target_insert(catalog()->open, values, nulls, &activity->tid);
+	cursor_notes_comes(activity, &activity->tid);
 	return true;
 }
 
-/* the newest committed version must be the one that our snapshot shows */
-static void
-check_snapshot_is_newest(HeapTuple seen, ScanKey key, Oid index)
+/* Activities that differ by run_id and input only, on their way. */
+struct StoreBatch
 {
-	Snapshot	latest;
-	HeapTuple	newest;
-
-	if (!IsolationUsesXactSnapshot())
-		return;
-	latest = RegisterSnapshot(GetLatestSnapshot());
-	newest = index_fetch_one(catalog()->open, index, latest, key, 1,
-							 ForwardScanDirection);
-	UnregisterSnapshot(latest);
-	if ((seen == NULL) != (newest == NULL) ||
-		(seen != NULL && !ItemPointerEquals(&seen->t_self, &newest->t_self)))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
-}
-
-/* the row as our snapshot shows it; to be written, it has to be the newest */
-static bool
-find(ScanKey key, Oid index, bool to_write, Activity *activity)
-{
-	Snapshot	snapshot = fresh_snapshot();
-	HeapTuple	tuple;
-	Relation	relation;
-
-	tuple = index_fetch_one(catalog()->open, index, snapshot, key, 1,
-							ForwardScanDirection);
-	UnregisterSnapshot(snapshot);
-	if (to_write)
-		check_snapshot_is_newest(tuple, key, index);
-	if (tuple == NULL)
-		return false;
-	relation = table_open(catalog()->open, NoLock);
-	row_open_activity(tuple, RelationGetDescr(relation), activity);
-	table_close(relation, NoLock);
-	return true;
-}
-
-static bool
-find_run(int64 run_id, bool to_write, Activity *activity)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(run_id));
-	return find(&key, catalog()->open_pkey, to_write, activity);
-}
-
-static bool
-find_id(const text *activity_id, bool to_write, Activity *activity)
-{
-	ScanKeyData key;
-
-	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
-	return find(&key, catalog()->open_activity_id, to_write, activity);
-}
+	TargetBatch *target;
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+};
 
 /*
- * store_find: the open activity of that run_id, for a call that may write.
- * What is committed now; raises 40001 if the transaction's snapshot cannot
- * show that.
+ * store_begin_many: add many activities like "model", which has no
+ * activity_id, by store_put().  They are in after store_end_many().
  */
-bool
-store_find(int64 run_id, Activity *activity)
+StoreBatch *
+store_begin_many(Activity *model)
 {
-	return find_run(run_id, true, activity);
+	StoreBatch *batch = palloc(sizeof(StoreBatch));
+	Activity	first = *model;
+
+	first.run_id = 0;			/* before all that come */
+	cursor_notes_comes(&first, NULL);
+	to_columns(model, batch->values, batch->nulls);
+	batch->target = target_begin_many(catalog()->open);
+	return batch;
 }
 
-/* store_find_by_activity_id: likewise, the open activity of that id. */
-bool
-store_find_by_activity_id(const text *activity_id, Activity *activity)
+/* store_put: one more; the input has to be valid until the end. */
+void
+store_put(StoreBatch *batch, int64 run_id, struct varlena *input)
 {
-	return find_id(activity_id, true, activity);
+	batch->values[COL_RUN_ID] = Int64GetDatum(run_id);
+	row_set_varlena(&batch->values[COL_INPUT], &batch->nulls[COL_INPUT], input);
+	target_put(batch->target, batch->values, batch->nulls);
 }
 
-/* store_see: the open activity of that run_id, as our snapshot shows it. */
-bool
-store_see(int64 run_id, Activity *activity)
+void
+store_end_many(StoreBatch *batch)
 {
-	return find_run(run_id, false, activity);
-}
-
-/* store_see_by_activity_id: likewise, the open activity of that id. */
-bool
-store_see_by_activity_id(const text *activity_id, Activity *activity)
-{
-	return find_id(activity_id, false, activity);
+	target_end_many(batch->target);
+	pfree(batch);
 }
 
 /* tell those who look for tasks what the write does to the lanes */
@@ -477,16 +424,23 @@ note_places(const Activity *activity, bool stays)
 		cursor_notes_comes(activity, NULL);
 }
 
-/* store_update: write a changed activity over the version that was read. */
+/*
+ * store_update: write a changed activity over the version that was read; its
+ * tid becomes that of the new one.
+ */
 StoreResult
 store_update(Activity *activity, bool wait)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
+	StoreResult result;
 
 	to_columns(activity, values, nulls);
 	note_places(activity, true);
-	return target_update(catalog()->open, &activity->tid, values, nulls, wait);
+	result = target_update(catalog()->open, &activity->tid, values, nulls, wait);
+	if (result == STORE_OK && state_in_progress(activity->state))
+		store_remember_place(activity->run_id, &activity->tid);
+	return result;
 }
 
 /* store_lock: keep others from changing the row until the transaction ends. */

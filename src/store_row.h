@@ -72,6 +72,8 @@ extern void row_set_retry_policy(Datum *value, bool *null,
 								 const RetryPolicy *policy);
 extern void row_get_retry_policy(Datum value, bool null, RetryPolicy *policy);
 
+extern void store_remember_place(int64 run_id, ItemPointer tid);
+
 extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
 							  Activity *activity);
 extern bool row_open_is_scheduled(TupleTableSlot *slot);

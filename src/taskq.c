@@ -11,6 +11,7 @@
  *
  *	calls, by what they do:
  *	schedule.c		schedule, schedule_many, retry's new run
+ *	schedule_args.c	their arguments
  *	poll.c			poll: the start of attempts
  *	report.c		complete, fail, heartbeat, report_canceled
  *	report_batch.c	the same for many attempts, and complete_and_poll
@@ -32,9 +33,11 @@
  *	execute.c		an event, carried out: row, machine, row, effects
  *
  *	the tables:
- *	catalog.c		their OIDs, and how rows are written
- *	store_open.c, store_scan.c, store_closed.c, store_heartbeat.c, store_row.c
- *	instance.c		key and tokens
+ *	catalog.c		their OIDs, and how single rows are read
+ *	target.c		how rows are written
+ *	store_open.c, store_find.c, store_scan.c, store_closed.c,
+ *	store_heartbeat.c, store_row.c
+ *	instance.c		key and tokens; sha256.c
  *
  *	what others hear, and shared memory:
  *	effects.c		what a transaction publishes when it ends

@@ -93,6 +93,10 @@ SELECT is((SELECT count(DISTINCT substr(task_token::text, 1, 4)) FROM tokens), 1
 SELECT ok((SELECT count(DISTINCT substr(task_token::text, 5, 9)) > 45 FROM tokens), '... the run cannot');
 SELECT is((SELECT count(*) FROM tokens WHERE strpos(replace(task_token::text, '-', ''), lpad(to_hex(run_id), 12, '0')) > 0), 0,
   '... in clear');
+SELECT is((SELECT count(*) FROM tokens, taskq.instance i, uuid_send(task_token) t,
+    substr(sha256(i.token_key || substr(t, 9)), 1, 6) mask
+   WHERE lpad(to_hex(run_id), 12, '0') = (SELECT string_agg(lpad(to_hex(get_byte(t, n + 2) # get_byte(mask, n)), 2, '0'), '' ORDER BY n)
+     FROM generate_series(0, 5) n)), 50, 'masked with SHA-256 of key and nonce');
 SELECT throws_ok(format('SELECT taskq.complete(%L)', overlay(task_token::text placing '0000-000000000000' from 20)), 'TQ001', NULL,
     'another second half is another token')
   FROM tokens LIMIT 1;

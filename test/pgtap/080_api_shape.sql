@@ -28,6 +28,7 @@ FROM (VALUES
 ('activity_task', 'task_token uuid, run_id bigint, activity_id text, activity_type text, task_queue text, input jsonb, header jsonb, '
   'heartbeat_details jsonb, attempt int, scheduled_time timestamptz, current_attempt_scheduled_time timestamptz, started_time timestamptz, '
   'schedule_to_close_timeout interval, start_to_close_timeout interval, heartbeat_timeout interval, priority int, fairness_key text'),
+('scheduled_run', 'run_id bigint, activity_id text, created boolean'),
 ('activities', 'run_id bigint, activity_id text, activity_type text, task_queue text, status activity_status, run_state run_state, attempt int, '
   'input jsonb, header jsonb, result jsonb, failure jsonb, retry_state retry_state, last_failure jsonb, heartbeat_details jsonb, '
   'last_heartbeat_time timestamptz, total_heartbeat_count bigint, last_worker_identity text, schedule_time timestamptz, execution_time timestamptz, '
@@ -58,15 +59,15 @@ INSERT INTO api VALUES
   'retry_policy taskq.retry_policy = NULL, start_delay interval = NULL, priority int = NULL, fairness_key text = NULL, '
   'fairness_weight float8 = NULL, id_reuse_policy taskq.id_reuse_policy = ''allow_duplicate'', '
   'id_conflict_policy taskq.id_conflict_policy = ''fail'', request_id text = NULL, header jsonb = NULL, summary text = NULL, '
-  'search_attributes jsonb = NULL, identity text = NULL, OUT run_id bigint, OUT activity_id text, OUT created boolean',
-  'SETOF record'),
+  'search_attributes jsonb = NULL, identity text = NULL',
+  'SETOF taskq.scheduled_run'),
 ('schedule_many', 'task_queue text, activity_type text, inputs jsonb[], activity_ids text[] = NULL, schedule_to_close_timeout interval = NULL, '
   'schedule_to_start_timeout interval = NULL, start_to_close_timeout interval = NULL, heartbeat_timeout interval = NULL, '
   'retry_policy taskq.retry_policy = NULL, start_delay interval = NULL, priority int = NULL, fairness_key text = NULL, '
   'fairness_weight float8 = NULL, id_reuse_policy taskq.id_reuse_policy = ''allow_duplicate'', '
   'id_conflict_policy taskq.id_conflict_policy = ''fail'', request_id text = NULL, header jsonb = NULL, summary text = NULL, '
-  'search_attributes jsonb = NULL, identity text = NULL, OUT run_id bigint, OUT activity_id text, OUT created boolean',
-  'SETOF record'),
+  'search_attributes jsonb = NULL, identity text = NULL',
+  'SETOF taskq.scheduled_run'),
 ('poll', 'task_queue text, identity text = NULL, max_tasks int = 1, max_tasks_per_second float8 = NULL',
   'SETOF taskq.activity_task'),
 ('wait_for_task', 'IN task_queue text, IN timeout interval = ''00:01:00'', INOUT ready boolean = NULL',
@@ -125,8 +126,8 @@ INSERT INTO api VALUES
   'jsonb'),
 ('delete', 'activity_id text = NULL, run_id bigint = NULL',
   'void'),
-('retry', 'run_id bigint, OUT run_id bigint, OUT activity_id text, OUT created boolean',
-  'SETOF record'),
+('retry', 'run_id bigint',
+  'SETOF taskq.scheduled_run'),
 ('configure_queue', 'task_queue text, config jsonb, reason text = NULL, identity text = NULL',
   'jsonb'),
 ('describe', 'activity_id text = NULL, run_id bigint = NULL',

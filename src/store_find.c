@@ -1,0 +1,198 @@
+/*
+ * store_find.c
+ *		Finding one open activity, by its run_id or its activity_id.
+ *
+ * A row is found with a snapshot taken now.  Under a transaction snapshot,
+ * finding less than the newest version is a serialization failure when the
+ * row is to be written.
+ *
+ * The session that polled an activity mostly is the one that reports on it, so
+ * it remembers where the row of an attempt is.  That saves walking down the
+ * index; a place that is not right any more costs little.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgroids.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "store_row.h"
+
+/* the first column */
+#define RUN_ID_ATTRIBUTE	1
+
+/* ------------------------------------------------------------------------
+ * Where rows were
+ * ------------------------------------------------------------------------
+ */
+
+/* Where this session has put the row of an attempt in progress. */
+typedef struct Place
+{
+	int64		run_id;
+	ItemPointerData tid;
+} Place;
+
+#define PLACES			256		/* a power of two */
+
+static Place places[PLACES];
+
+static Place *
+place_of(int64 run_id)
+{
+	return &places[run_id & (PLACES - 1)];
+}
+
+/* store_remember_place: the attempt's row is there now, if we commit. */
+void
+store_remember_place(int64 run_id, ItemPointer tid)
+{
+	Place	   *place = place_of(run_id);
+
+	place->run_id = run_id;
+	place->tid = *tid;
+}
+
+/*
+ * The row of the run, if it is where this session has left it.  Of the rows
+ * with that run_id the snapshot shows one at most: if this is one of them,
+ * then the index would have led here.
+ */
+static HeapTuple
+fetch_from_place(Relation table, int64 run_id, Snapshot snapshot)
+{
+	Place	   *place = place_of(run_id);
+	TupleTableSlot *slot;
+	HeapTuple	tuple = NULL;
+	bool		null;
+
+	if (place->run_id != run_id || !ItemPointerIsValid(&place->tid) ||
+		IsolationUsesXactSnapshot() ||
+		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(table))
+		return NULL;
+	slot = table_slot_create(table, NULL);
+	if (table_tuple_fetch_row_version(table, &place->tid, snapshot, slot) &&
+		DatumGetInt64(slot_getattr(slot, RUN_ID_ATTRIBUTE, &null)) == run_id)
+		tuple = index_copy_found(slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return tuple;
+}
+
+/* ------------------------------------------------------------------------
+ * Finding
+ * ------------------------------------------------------------------------
+ */
+
+/* How a row is looked for. */
+typedef struct Search
+{
+	ScanKeyData key;
+	Oid			index;
+	bool		has_run_id;
+	int64		run_id;
+} Search;
+
+/* the newest committed version must be the one that our snapshot shows */
+static void
+check_snapshot_is_newest(Relation table, Search *search, HeapTuple seen)
+{
+	Snapshot	latest;
+	HeapTuple	newest;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	newest = index_fetch(table, search->index, latest, &search->key, 1,
+						 ForwardScanDirection);
+	UnregisterSnapshot(latest);
+	if ((seen == NULL) != (newest == NULL) ||
+		(seen != NULL && !ItemPointerEquals(&seen->t_self, &newest->t_self)))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * The row as our snapshot shows it; to be written, it has to be the newest.
+ * Who is going to write takes the lock for that at once.
+ */
+static bool
+find(Search *search, bool to_write, Activity *activity)
+{
+	Relation	table = table_open(catalog()->open, to_write ?
+								   RowExclusiveLock : AccessShareLock);
+	Snapshot	snapshot = fresh_snapshot();
+	HeapTuple	tuple = NULL;
+
+	if (search->has_run_id)
+		tuple = fetch_from_place(table, search->run_id, snapshot);
+	if (tuple == NULL)
+		tuple = index_fetch(table, search->index, snapshot, &search->key, 1,
+							ForwardScanDirection);
+	UnregisterSnapshot(snapshot);
+	if (to_write)
+		check_snapshot_is_newest(table, search, tuple);
+	if (tuple != NULL)
+		row_open_activity(tuple, RelationGetDescr(table), activity);
+	table_close(table, NoLock);
+	return tuple != NULL;
+}
+
+static bool
+find_run(int64 run_id, bool to_write, Activity *activity)
+{
+	Search		search;
+
+	ScanKeyInit(&search.key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	search.index = catalog()->open_pkey;
+	search.has_run_id = true;
+	search.run_id = run_id;
+	return find(&search, to_write, activity);
+}
+
+static bool
+find_id(const text *activity_id, bool to_write, Activity *activity)
+{
+	Search		search;
+
+	row_text_key(&search.key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
+	search.index = catalog()->open_activity_id;
+	search.has_run_id = false;
+	return find(&search, to_write, activity);
+}
+
+/*
+ * store_find: the open activity of that run_id, for a call that may write.
+ * What is committed now; raises 40001 if the transaction's snapshot cannot
+ * show that.
+ */
+bool
+store_find(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, true, activity);
+}
+
+/* store_find_by_activity_id: likewise, the open activity of that id. */
+bool
+store_find_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, true, activity);
+}
+
+/* store_see: the open activity of that run_id, as our snapshot shows it. */
+bool
+store_see(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, false, activity);
+}
+
+/* store_see_by_activity_id: likewise, the open activity of that id. */
+bool
+store_see_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, false, activity);
+}
