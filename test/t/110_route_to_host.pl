@@ -14,7 +14,7 @@ use TaskqTest;
 use Test::More;
 
 my $node = activity_node('main');
-my $host_options = q(schedule_to_start_timeout => '400 ms',
+my $host_options = q(schedule_to_start_timeout => '3 s',
 	start_to_close_timeout => '1 min',
 	retry_policy => taskq.retry_policy(initial_interval => '10 ms', maximum_attempts => 5));
 
