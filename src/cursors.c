@@ -285,9 +285,18 @@ cursors_announce(const LaneName *name, const Candidate *candidate)
  * ------------------------------------------------------------------------
  */
 
+/* is it not due yet?  It may have come after the look began. */
+static bool
+is_later(CursorLook *look, TimestampTz when)
+{
+	if (when > look->now && when != DT_NOEND)
+		look->now = Max(look->now, clock_now());
+	return when > look->now;
+}
+
 /* copy a lane, unless it has nothing to offer yet */
 static void
-take_lane(CursorLook *look, LaneEntry *lane, TimestampTz now, int *max)
+take_lane(CursorLook *look, LaneEntry *lane, int *max)
 {
 	KnownLane  *known;
 
@@ -298,7 +307,7 @@ take_lane(CursorLook *look, LaneEntry *lane, TimestampTz now, int *max)
 	}
 	known = &look->lanes[look->nlanes];
 	lane_cursor_read(&lane->cursor, &known->from, &known->announced);
-	if (look->complete && known->from.dispatch_time > now)
+	if (look->complete && is_later(look, known->from.dispatch_time))
 	{
 		look->next_due = Min(look->next_due, known->from.dispatch_time);
 		return;
@@ -353,7 +362,7 @@ enter_queue(const QueueKey *key)
 
 /*
  * cursors_look: what is known of the lanes of a queue that may have a task at
- * "now".  To be called before the snapshot is taken of the walk to come.
+ * "now", or are just getting one.  To be called before the snapshot is taken of the walk to come.
  */
 void
 cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
@@ -363,6 +372,7 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 
 	memset(look, 0, sizeof(CursorLook));
 	look->queue = queue_key(task_queue);
+	look->now = now;
 	look->next_due = DT_NOEND;
 	look->may_tell = !IsolationUsesXactSnapshot();
 	look->lanes = palloc(max * sizeof(KnownLane));
@@ -375,7 +385,7 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 		look->complete = queue->complete;
 		queue->last_used = GetCurrentStatementStartTimestamp();
 		for (LaneEntry *lane = queue->first; lane != NULL; lane = lane->next)
-			take_lane(look, lane, now, &max);
+			take_lane(look, lane, &max);
 	}
 	LWLockRelease(control->cursor_lock);
 	if (look->nlanes > 1)

@@ -33,6 +33,7 @@ typedef struct KnownLane
 typedef struct CursorLook
 {
 	QueueKey	queue;
+	TimestampTz now;			/* what is due by then is wanted */
 	uint64		generation;		/* 0 = there is no memory for this queue */
 	bool		complete;		/* all lanes are known */
 	bool		may_tell;		/* what the snapshot shows is of now */

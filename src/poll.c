@@ -265,6 +265,7 @@ poll_levels(Poll *poll, text *task_queue)
 	int			n;
 	Lane	   *lane = ready_next_lane(ready, NULL);
 
+	poll->now = ready_now(ready);
 	while (lane != NULL && poll->wanted > 0)
 	{
 		lane = collect_level(ready, lane, &lanes, &n, &max);

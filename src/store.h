@@ -78,6 +78,7 @@ typedef struct CheckPlace
 
 extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now,
 							  int wanted);
+extern TimestampTz ready_now(const ReadyScan *ready);
 extern void ready_end(ReadyScan *ready);
 extern TimestampTz ready_next_due(const ReadyScan *ready);
 extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);

@@ -139,8 +139,8 @@ look(const text *task_queue, TimestampTz now, TimestampTz until)
 	ReadyScan  *ready = palloc0(sizeof(ReadyScan));
 
 	ready->task_queue = task_queue;
-	ready->now = now;
 	cursors_look(task_queue, until, &ready->look);
+	ready->now = until == now ? ready->look.now : now;
 	ready->next_due = ready->look.next_due;
 	ready->lanes = ready->look.lanes;
 	ready->nlanes = ready->look.nlanes;
@@ -217,6 +217,13 @@ begin_over_all(const text *task_queue, TimestampTz now)
 	ready->slot = table_slot_create(ready->table, NULL);
 	find_lanes(ready);
 	return ready;
+}
+
+/* ready_now: what is due by then is found. */
+TimestampTz
+ready_now(const ReadyScan *ready)
+{
+	return ready->now;
 }
 
 /* ready_end: all lanes have to be ended before. */

@@ -29,6 +29,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "target.h"
 
@@ -45,6 +46,7 @@ typedef struct Known
 	Oid			relation;		/* InvalidOid = unused */
 	bool		complete;
 	bool		stale;			/* something has changed since */
+	bool		transient;		/* rows do not stay long */
 	MemoryContext context;		/* of all below */
 	TupleTableSlot *slots[TARGET_BATCH];	/* beyond the first when needed */
 	EState	   *estate;
@@ -117,8 +119,11 @@ learn_index(Known *entry, Relation index)
 
 /*
  * Range table index 0: there is no query.  The executor then takes every
- * index for unchanged by an update, which only invites it to clean up old
- * versions before it splits a page.
+ * index for unchanged by an update, which only invites it to clean up what is
+ * dead before it splits a page.  That is what is wanted for all rows of a
+ * table where they do not stay long, so inserts there count as updates, too:
+ * most entries of a full page belong to rows that are gone already, and the
+ * index keeps its size between two vacuums.
  */
 static void
 learn_indexes(Known *entry, Relation relation)
@@ -158,6 +163,7 @@ learn(Relation relation)
 	entry->context = AllocSetContextCreate(CacheMemoryContext, "taskq target",
 										   ALLOCSET_SMALL_SIZES);
 	entry->relation = RelationGetRelid(relation);	/* changes count from here */
+	entry->transient = entry->relation == catalog()->open;
 	old_context = MemoryContextSwitchTo(entry->context);
 	entry->slots[0] =
 		MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)),
@@ -277,8 +283,9 @@ insert_index_entries(Target *target, TupleTableSlot *slot, bool update,
 {
 	open_indexes(target, slot);
 	(void) compat_insert_index_tuples(target->known->info, slot,
-									  target->known->estate, update, false,
-									  NULL, NIL, only_summarizing);
+									  target->known->estate,
+									  update || target->known->transient,
+									  false, NULL, NIL, only_summarizing);
 }
 
 /*
