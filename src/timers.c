@@ -155,6 +155,20 @@ timers_rescan(DatabaseSlot *slot)
 }
 
 /*
+ * timers_forget: lose the hints, and have the worker read the table.  What is
+ * reserved stays promised.
+ */
+void
+timers_forget(DatabaseSlot *slot)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->ring_first = 0;
+	slot->ring_used = 0;
+	SpinLockRelease(&slot->mutex);
+	timers_rescan(slot);
+}
+
+/*
  * timers_awake: the worker is up; nobody needs to wake it.
  */
 void

@@ -12,6 +12,7 @@
 extern void timers_start(void);
 extern TimestampTz timers_run(void);
 extern bool timers_may_sleep_until(TimestampTz when);
+extern void timers_forget(DatabaseSlot *slot);
 extern void timers_awake(void);
 
 /* for effects.c */
