@@ -93,22 +93,26 @@ COMMENT ON SEQUENCE taskq.run_id_seq IS 'internal: the next run_id; node << 48 i
 -- by how often they change: what a start writes comes last, NOT NULL and
 -- adjacent, so that the new version differs from the old one in one short
 -- stretch.  No column that a start, a heartbeat or a completion writes is in
--- any index or index predicate.  Durations are microseconds, NULL = unset.
+-- any index or index predicate.  Indexed columns come first, where they are
+-- quickly found: each update compares them.  What a retry writes comes after
+-- the input.  Durations are microseconds, NULL = unset.
 CREATE TABLE taskq.open (
   run_id bigint NOT NULL,
   schedule_time timestamptz NOT NULL,
+  level smallint NOT NULL DEFAULT 3,          -- what counts of the priority
+  task_queue text COLLATE "C" NOT NULL,
+  fairness_key text COLLATE "C" NOT NULL DEFAULT '',
+  activity_type text COLLATE "C" NOT NULL,
+  input jsonb,
+  dispatch_time timestamptz,                  -- NULL = paused; written by a retry
   schedule_to_close bigint,
   schedule_to_start bigint,
   start_to_close bigint,
   heartbeat_timeout bigint,
   start_delay bigint,
   fairness_weight float8,
-  task_queue text COLLATE "C" NOT NULL,
-  fairness_key text COLLATE "C" NOT NULL DEFAULT '',
-  activity_type text COLLATE "C" NOT NULL,
-  input jsonb,
   -- rarely set
-  priority int,                               -- as given; level is what counts
+  priority int,                               -- as given
   retry_policy taskq.retry_policy,            -- NULL = the built-in defaults
   activity_id text COLLATE "C",
   request_id text COLLATE "C",
@@ -121,15 +125,12 @@ CREATE TABLE taskq.open (
   retry_by_worker boolean,                    -- it came with the failure, not from the policy
   last_complete_time timestamptz,
   first_started_time timestamptz,             -- set when the first attempt ends
-  -- written by a retry
-  alarm timestamptz,                          -- lower bound of the next deadline
-  dispatch_time timestamptz,                  -- NULL = paused
+  alarm timestamptz,                          -- lower bound of the next deadline; written by a retry
   -- written by a start
   started_time timestamptz NOT NULL DEFAULT '-infinity',
   nonce bigint NOT NULL DEFAULT 0,            -- makes the token of the attempt valid
   transitions int NOT NULL DEFAULT 1,
   attempt int NOT NULL DEFAULT 1,
-  level smallint NOT NULL DEFAULT 3,
   state smallint NOT NULL DEFAULT 1,
   worker text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 50,

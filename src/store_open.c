@@ -26,16 +26,18 @@ enum
 {
 	COL_RUN_ID,
 	COL_SCHEDULE_TIME,
+	COL_LEVEL,
+	COL_TASK_QUEUE,
+	COL_FAIRNESS_KEY,
+	COL_ACTIVITY_TYPE,
+	COL_INPUT,
+	COL_DISPATCH_TIME,
 	COL_SCHEDULE_TO_CLOSE,
 	COL_SCHEDULE_TO_START,
 	COL_START_TO_CLOSE,
 	COL_HEARTBEAT_TIMEOUT,
 	COL_START_DELAY,
 	COL_FAIRNESS_WEIGHT,
-	COL_TASK_QUEUE,
-	COL_FAIRNESS_KEY,
-	COL_ACTIVITY_TYPE,
-	COL_INPUT,
 	COL_PRIORITY,
 	COL_RETRY_POLICY,
 	COL_ACTIVITY_ID,
@@ -50,12 +52,10 @@ enum
 	COL_LAST_COMPLETE_TIME,
 	COL_FIRST_STARTED_TIME,
 	COL_ALARM,
-	COL_DISPATCH_TIME,
 	COL_STARTED_TIME,
 	COL_NONCE,
 	COL_TRANSITIONS,
 	COL_ATTEMPT,
-	COL_LEVEL,
 	COL_STATE,
 	COL_WORKER,
 	COLUMNS
@@ -255,7 +255,7 @@ row_open_is_ready(TupleTableSlot *slot, TimestampTz now)
 void
 row_open_lane(TupleTableSlot *slot, Lane *lane)
 {
-	slot_getsomeattrs(slot, COL_DISPATCH_TIME + 1);
+	slot_getsomeattrs(slot, COL_FAIRNESS_WEIGHT + 1);
 	lane->run_id = DatumGetInt64(slot->tts_values[COL_RUN_ID]);
 	lane->dispatch_time = row_get_int64(slot->tts_values[COL_DISPATCH_TIME], slot->tts_isnull[COL_DISPATCH_TIME], DT_NOEND);
 	lane->fairness_weight = slot->tts_isnull[COL_FAIRNESS_WEIGHT] ? 0 :
@@ -267,7 +267,7 @@ bool
 row_open_in_lane(TupleTableSlot *slot, const text *task_queue, int16 level,
 				 const text *fairness_key)
 {
-	slot_getsomeattrs(slot, COL_LEVEL + 1);
+	slot_getsomeattrs(slot, COL_FAIRNESS_KEY + 1);
 	return DatumGetInt16(slot->tts_values[COL_LEVEL]) == level &&
 		row_same_text(slot->tts_values[COL_TASK_QUEUE], task_queue) &&
 		row_same_text(slot->tts_values[COL_FAIRNESS_KEY], fairness_key);
@@ -276,9 +276,8 @@ row_open_in_lane(TupleTableSlot *slot, const text *task_queue, int16 level,
 void
 row_open_lane_key(TupleTableSlot *slot, int16 *level, text **fairness_key)
 {
-	bool		null;
-
-	*level = DatumGetInt16(slot_getattr(slot, COL_LEVEL + 1, &null));
+	slot_getsomeattrs(slot, COL_FAIRNESS_KEY + 1);
+	*level = DatumGetInt16(slot->tts_values[COL_LEVEL]);
 	*fairness_key = DatumGetTextPCopy(slot->tts_values[COL_FAIRNESS_KEY]);
 }
 
