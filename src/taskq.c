@@ -35,8 +35,8 @@
  *	the tables:
  *	catalog.c		their OIDs, and how single rows are read
  *	target.c		how rows are written
- *	store_open.c, store_find.c, store_scan.c, store_closed.c,
- *	store_heartbeat.c, store_row.c
+ *	store_open.c, store_find.c, store_ready.c, store_lane.c, store_scan.c,
+ *	store_closed.c, store_heartbeat.c, store_row.c
  *	instance.c		key and tokens; sha256.c
  *
  *	what others hear, and shared memory:
@@ -44,6 +44,8 @@
  *	ledger.c		what it has done to limits and counters of queues
  *	limits.c		rates, max_started; limiter.c is one rate limiter
  *	fairness.c		which fairness key comes next
+ *	cursors.c		where live work begins in each lane; lane_cursor.c in one;
+ *					cursor_notes.c what a transaction has to say about it
  *	counts.c		how many attempts run
  *	queue_state.c	shared memory: queues, lanes, pollers
  *	stat_file.c		statistics across a clean restart
@@ -55,9 +57,11 @@
  *	timers.c		chore: timeouts
  *	listen.c		chore: coalesced NOTIFY
  *	retention.c		chore: rotation and expiry of closed activities
+ *	cursor_check.c	chore: do polls pass over a task?
  *	lifecycle.c		DROP DATABASE and its kin while a worker is connected
  *	extension.c		is taskq installed in this database, and who owns it
  *
+ *	forget.c		for tests: losing what shared memory knows
  *	guc.c			the settings
  *	clock.c			the one clock
  *	compat.h		differences between versions of PostgreSQL
