@@ -68,6 +68,7 @@ extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
 extern void row_open_lane(TupleTableSlot *slot, Lane *lane);
 extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,
 							  text **fairness_key);
+extern bool row_open_waits(TupleTableSlot *slot);
 extern bool row_open_in_progress(TupleTableSlot *slot);
 extern void row_open_count(TupleTableSlot *slot, OpenCount *row);
 extern bool row_open_timer(TupleTableSlot *slot, TimerHint *hint);

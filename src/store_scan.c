@@ -47,20 +47,27 @@ struct ReadyScan
 	TupleTableSlot *slot;		/* for discovery */
 };
 
+/* with a registered snapshot, which ready_end() unregisters */
+static ReadyScan *
+begin_with(const text *task_queue, Snapshot snapshot)
+{
+	ReadyScan  *ready = palloc(sizeof(ReadyScan));
+
+	ready->table = table_open(catalog()->open, AccessShareLock);
+	ready->index = index_open(catalog()->open_ready, AccessShareLock);
+	ready->snapshot = snapshot;
+	ready->task_queue = task_queue;
+	ready->slot = table_slot_create(ready->table, NULL);
+	return ready;
+}
+
 /*
  * ready_begin: start to look for tasks of a queue, with a snapshot taken now.
  */
 ReadyScan *
 ready_begin(const text *task_queue)
 {
-	ReadyScan  *ready = palloc(sizeof(ReadyScan));
-
-	ready->table = table_open(catalog()->open, AccessShareLock);
-	ready->index = index_open(catalog()->open_ready, AccessShareLock);
-	ready->snapshot = fresh_snapshot();
-	ready->task_queue = task_queue;
-	ready->slot = table_slot_create(ready->table, NULL);
-	return ready;
+	return begin_with(task_queue, fresh_snapshot());
 }
 
 /* ready_end: all lanes have to be ended before. */
@@ -225,6 +232,95 @@ store_count_due(const text *task_queue, TimestampTz now, int limit)
 	}
 	ready_end(ready);
 	return n;
+}
+
+/*
+ * What is committed now, under any isolation level; with "committed", nothing
+ * that the own transaction has done.
+ */
+static Snapshot
+latest_snapshot(bool committed)
+{
+	Snapshot	snapshot;
+
+	PushCopiedSnapshot(GetLatestSnapshot());
+	if (committed)
+		GetActiveSnapshot()->curcid = FirstCommandId;
+	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
+	return snapshot;
+}
+
+/* how many of the lane's tasks are due in that time, both ends excluded */
+static int64
+count_lane_between(ReadyScan *ready, const Lane *lane, TimestampTz after,
+				   TimestampTz before)
+{
+	ScanKeyData keys[5];
+	IndexScanDesc scan;
+	int64		n = 0;
+
+	lane_keys(ready, lane, keys);
+	ScanKeyInit(&keys[3], READY_DISPATCH_TIME, BTGreaterStrategyNumber,
+				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
+	ScanKeyInit(&keys[4], READY_DISPATCH_TIME, BTLessStrategyNumber,
+				F_TIMESTAMPTZ_LT, TimestampTzGetDatum(before));
+	scan = compat_index_beginscan(ready->table, ready->index,
+								  ready->snapshot, 5);
+	index_rescan(scan, keys, 5, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, ready->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (row_open_waits(ready->slot))
+			n++;
+	}
+	index_endscan(scan);
+	ExecClearTuple(ready->slot);
+	return n;
+}
+
+/*
+ * store_count_between: how many tasks of a level wait that are due in that
+ * time, both ends excluded.  With "committed", without what the own
+ * transaction has done.
+ */
+int64
+store_count_between(const text *task_queue, int level, TimestampTz after,
+					TimestampTz before, bool committed)
+{
+	ReadyScan  *ready = begin_with(task_queue, latest_snapshot(committed));
+	Lane	   *lane = NULL;
+	int64		n = 0;
+
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+		if (lane->level == level)
+			n += count_lane_between(ready, lane, after, before);
+	ready_end(ready);
+	return n;
+}
+
+/*
+ * store_oldest_due: when the oldest task that could be started at "now" was
+ * due, for each level; DT_NOEND = there is none.  Without what the own
+ * transaction has done.
+ */
+void
+store_oldest_due(const text *task_queue, TimestampTz now, TimestampTz *oldest)
+{
+	ReadyScan  *ready = begin_with(task_queue, latest_snapshot(true));
+	Lane	   *lane = NULL;
+
+	for (int i = 0; i < LEVELS; i++)
+		oldest[i] = DT_NOEND;
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		TimestampTz *least = &oldest[valid_level(lane->level) - 1];
+
+		if (lane_next(lane, now))
+			*least = Min(*least, lane->dispatch_time);
+		lane_end(lane);
+	}
+	ready_end(ready);
 }
 
 /*
@@ -418,37 +514,5 @@ store_scan_open(Snapshot snapshot,
 	MemoryContextDelete(row_context);
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	table_close(table, NoLock);
-}
-
-/*
- * store_scan_attempts: call back for each attempt in progress, as of the active
- * snapshot, with the queue that it was taken from.
- */
-void
-store_scan_attempts(void (*callback) (const text *task_queue, void *arg),
-					void *arg)
-{
-	Relation	table = table_open(catalog()->open, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
-
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		HeapTuple	tuple;
-		Activity	activity;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!row_open_in_progress(slot))
-			continue;
-		tuple = ExecCopySlotHeapTuple(slot);
-		row_open_activity(tuple, slot->tts_tupleDescriptor, &activity);
-		callback(activity_taken_from(&activity), arg);
-		heap_freetuple(tuple);
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
 	table_close(table, NoLock);
 }
