@@ -863,7 +863,7 @@ CREATE FUNCTION taskq.queue_counts(
 ) RETURNS SETOF record
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_counts';
 COMMENT ON FUNCTION taskq.queue_counts()
-  IS 'internal: open activities by queue and level, as committed; read taskq.task_queues';
+  IS 'internal: open activities by queue and level (NULL = on any), as committed; read taskq.task_queues';
 
 CREATE FUNCTION taskq.poller_states(
   OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
@@ -1013,9 +1013,9 @@ SELECT 'oldest_backlog',
   CASE WHEN b.age IS NULL THEN 'no task is waiting' ELSE 'a task of queue "' || b.task_queue || '" has waited for ' || b.age END,
   CASE WHEN b.age > interval '1h' THEN 'Are there enough workers, and is the queue neither paused nor limited?' END
 FROM (SELECT 1) one LEFT JOIN (
-  SELECT o.task_queue, taskq.clock() - o.dispatch_time AS age
-  FROM taskq.open o WHERE o.state = 1 AND o.dispatch_time <= taskq.clock()
-  ORDER BY o.dispatch_time LIMIT 1) b ON true
+  SELECT o.task_queue, taskq.clock() - o.oldest AS age
+  FROM taskq.queue_counts() o WHERE o.oldest IS NOT NULL
+  ORDER BY o.oldest LIMIT 1) b ON true
 UNION ALL
 SELECT 'notify_queue',
   CASE WHEN u.usage > 0.75 THEN 'critical' WHEN u.usage > 0.25 THEN 'warning' ELSE 'ok' END,

@@ -100,6 +100,16 @@ activity_next_deadline(const Activity *activity, TimestampTz last_heartbeat)
 	return best;
 }
 
+/*
+ * activity_waits_since: from when on a scheduled activity waits for a worker or
+ * for its delay to end, as far as its row tells: not before that.
+ */
+TimestampTz
+activity_waits_since(const Activity *activity)
+{
+	return Max(activity->schedule_time, activity->last_complete_time);
+}
+
 /* ------------------------------------------------------------------------
  * Control data
  * ------------------------------------------------------------------------

@@ -153,6 +153,7 @@ typedef struct Deadline
 extern Deadline activity_next_deadline(const Activity *activity,
 									   TimestampTz last_heartbeat);
 extern TimestampTz activity_first_dispatch(const Activity *activity);
+extern TimestampTz activity_waits_since(const Activity *activity);
 extern TimestampTz activity_expiration(const Activity *activity);
 extern const text *activity_taken_from(Activity *activity);
 extern Controls *activity_controls(Activity *activity);

@@ -1,103 +1,70 @@
 /*
  * counts.c
- *		Finding out how many attempts of each queue run.
+ *		How many open activities of each queue there are: keeping the numbers
+ *		in shared memory right.
  *
- * The number is kept in shared memory: commits move it (ledger.c), and only
- * queues with max_started need it.  It is unknown after a start of the server,
- * for a queue that shared memory has not seen before, and after transactions
- * were prepared; then the worker counts the table once.
+ * For each queue shared memory has the number of tasks that wait, per level
+ * (and which of them are due later: delays.c), of attempts in progress and of
+ * paused activities.  Commits move them (ledger.c); views, max_backlog and
+ * max_started read them.  Unless a queue's numbers are known, views and
+ * max_backlog read the table instead, and max_started hands out nothing.
  *
- * To count exactly while others commit, the worker needs a snapshot such that
- * each transaction is either visible in it, or moves the number later, and
- * never both or neither.  So a transaction that will move numbers announces
- * itself before it commits (counts_enter_commit) and signs off after it has
- * moved them.  The worker keeps new ones from entering, waits until none is
- * in between, takes its snapshot and sets the numbers to zero, and lets them
- * go on: what they move from then on is not in the snapshot.  What it counts
- * in the snapshot is added at the end.
+ * They are unknown after a start of the server, after transactions were
+ * prepared, when rows were changed by others than taskq's calls, and when there
+ * was no room for all queues.  Then the worker counts the table once, as soon
+ * as somebody has missed them.  A database is complete when each queue that
+ * has no entry in shared memory has no open activity either: a queue that is
+ * new then is known from the start.
  *
- * While transactions that wrote to taskq.open are prepared nobody knows what
- * they will move, so the worker waits for their end: queues with max_started
- * whose number is not known hand out nothing until then, that is, they fail
- * closed.  PREPARE announces itself as a commit does, and makes unknown what it
- * moves; so none slips in between the look at prepared transactions and the
- * snapshot.
+ * A transaction that will move numbers announces itself before it commits
+ * (counts_enter_commit) and signs off after it has moved them, so that the
+ * worker can take a snapshot between commits; see recount.c.
  *
- * Queues whose number is known keep it: only the others are counted.
- *
- * Locks: slot->mutex covers "committing", "counting" and "count_wanted".
+ * Locks: slot->mutex covers the slot's fields about counts.  That a commit is
+ * under way is said in a place of its own per backend, which nobody locks:
+ * whoever enters writes there and then looks at slot->counting, the worker
+ * sets that and then looks at all places.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "catalog.h"
-#include "clock.h"
 #include "compat.h"
-#include "effects.h"
-#include "limits.h"
+#include "counts.h"
+#include "delays.h"
 #include "shmem.h"
-#include "worker.h"
 
 #define POLL_US			1000	/* us between two looks at others */
 #define AWAIT_US		(2 * 1000 * 1000)	/* us a poll waits for the count */
-#define RETRY_US		(100 * INT64CONST(1000))
-#define QUIET_US		(500 * 1000)	/* us that commits are kept waiting at most */
-#define QUIET_RETRY_US	(500 * INT64CONST(1000))
 
-/* Count of one queue, in the worker. */
-typedef struct Count
-{
-	QueueKey	key;
-	int64		started;
-} Count;
+/* this backend has announced a commit */
+static bool entered = false;
 
-/* the slot where this backend has announced a commit */
-static DatabaseSlot *entered = NULL;
+/* ------------------------------------------------------------------------
+ * Who wants numbers
+ * ------------------------------------------------------------------------
+ */
 
-/* the worker is at it */
-static bool at_work = false;
-
-/* counts_wanted: have the worker count. */
+/*
+ * counts_missed: somebody has read the table since the numbers were not known:
+ * count when it is convenient.
+ */
 void
-counts_wanted(void)
+counts_missed(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
+	bool		wake;
 
 	if (slot == NULL)
 		return;
 	SpinLockAcquire(&slot->mutex);
-	slot->count_wanted = true;
+	wake = !slot->count_missed;
+	slot->count_missed = true;
 	SpinLockRelease(&slot->mutex);
-	shmem_wake_worker(slot);
-}
-
-/*
- * counts_forget: rows have changed, and nobody knows which.  For commit
- * callbacks.
- */
-void
-counts_forget(void)
-{
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
-
-	queue_state_lock(LW_EXCLUSIVE);
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->key.database == MyDatabaseId)
-		{
-			state->started_known = false;
-			state->being_counted = false;
-		}
-	queue_state_unlock();
-	counts_wanted();
+	if (wake)
+		shmem_wake_worker(slot);
 }
 
 static bool
@@ -106,24 +73,29 @@ is_known(const QueueKey *key)
 	QueueState *state;
 	bool		known;
 
-	queue_state_lock(LW_SHARED);
+	queue_state_lock(key, LW_SHARED);
 	state = queue_state_find(key);
-	known = state != NULL && state->started_known;
+	known = state != NULL && state->known;
 	queue_state_unlock();
 	return known;
 }
 
 /*
- * counts_await: have the worker count, and wait for it a moment; false when
- * the number is still not known then.
+ * counts_await: have the worker count now, and wait for it a moment; false
+ * when the queue's numbers are still not known then.
  */
 bool
 counts_await(const QueueKey *key)
 {
 	DatabaseSlot *slot = shmem_my_slot();
 
-	counts_wanted();
-	for (int i = 0; slot != NULL && i < AWAIT_US / POLL_US; i++)
+	if (slot == NULL)
+		return false;
+	SpinLockAcquire(&slot->mutex);
+	slot->count_wanted = true;
+	SpinLockRelease(&slot->mutex);
+	shmem_wake_worker(slot);
+	for (int i = 0; i < AWAIT_US / POLL_US; i++)
 	{
 		if (is_known(key))
 			return true;
@@ -135,6 +107,164 @@ counts_await(const QueueKey *key)
 	return false;
 }
 
+/* ------------------------------------------------------------------------
+ * Known and unknown
+ * ------------------------------------------------------------------------
+ */
+
+/* the slot of a database, without making one; for use under other locks */
+static DatabaseSlot *
+slot_of(Oid database)
+{
+	if (control == NULL || !OidIsValid(database))
+		return NULL;
+	for (int i = 0; i < control->databases; i++)
+		if (control->slots[i].database == database)
+			return &control->slots[i];
+	return NULL;
+}
+
+/* numbers of the database went missing: they have to be counted, not kept */
+static void
+lose(Oid database, bool complete)
+{
+	DatabaseSlot *slot = slot_of(database);
+
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->counts_lost = true;
+	slot->counts_complete &= complete;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_lost: there is no entry for what the transaction has moved. */
+void
+counts_lost(void)
+{
+	lose(MyDatabaseId, false);
+}
+
+/* counts_are_zero: as far as is known the queue has no open activity. */
+bool
+counts_are_zero(const QueueState *state)
+{
+	if (state->started != 0 || state->reserved != 0 || state->paused != 0)
+		return false;
+	for (int i = 0; i < LEVELS; i++)
+		if (state->waiting[i] != 0)
+			return false;
+	return true;
+}
+
+/*
+ * counts_complete: does a queue of this database that has no entry have no open
+ * activity?
+ */
+bool
+counts_complete(void)
+{
+	DatabaseSlot *slot = slot_of(MyDatabaseId);
+	bool		complete;
+
+	if (slot == NULL)
+		return false;
+	SpinLockAcquire(&slot->mutex);
+	complete = slot->counts_complete;
+	SpinLockRelease(&slot->mutex);
+	return complete;
+}
+
+/* counts_begin: the entry is new, its numbers are zero. */
+void
+counts_begin(QueueState *state)
+{
+	DatabaseSlot *slot = slot_of(state->key.database);
+
+	state->latest_due = state->delays_from = DT_NOBEGIN;
+	state->delays_known = true;
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	state->known = slot->counts_complete;
+	state->being_counted = !state->known && slot->count_running &&
+		!slot->counts_lost;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_evicted: the entry goes. */
+void
+counts_evicted(const QueueState *state)
+{
+	lose(state->key.database, state->known && counts_are_zero(state));
+}
+
+/*
+ * counts_forget: rows have changed, and nobody knows which.  For commit
+ * callbacks.
+ */
+void
+counts_forget(void)
+{
+	QueueState *state = NULL;
+
+	if (control == NULL)
+		return;
+	counts_lost();
+	queue_state_lock_all(LW_EXCLUSIVE);
+	while ((state = queue_state_next(state)) != NULL)
+		if (state->key.database == MyDatabaseId)
+			state->known = state->being_counted = false;
+	queue_state_unlock();
+}
+
+/*
+ * counts_forget_all: for tests: put nonsense in the place of the numbers of
+ * this database, and let it be known that they are not known.
+ */
+void
+counts_forget_all(void)
+{
+	QueueState *state = NULL;
+
+	counts_forget();
+	if (control == NULL)
+		return;
+	queue_state_lock_all(LW_EXCLUSIVE);
+	while ((state = queue_state_next(state)) != NULL)
+		if (state->key.database == MyDatabaseId && !state->known &&
+			!state->being_counted)
+		{
+			state->started = 12345;
+			state->paused = -6789;
+			for (int i = 0; i < LEVELS; i++)
+				state->waiting[i] = 1000 * i - 2000;
+			delays_forget(state);
+		}
+	queue_state_unlock();
+}
+
+PG_FUNCTION_INFO_V1(taskq_counts_forget_all);
+
+/* for tests, which declare it themselves: counts_forget_all() */
+Datum
+taskq_counts_forget_all(PG_FUNCTION_ARGS)
+{
+	counts_forget_all();
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * Transactions that move numbers
+ * ------------------------------------------------------------------------
+ */
+
+static volatile Oid *
+my_place(void)
+{
+	return &control->committing[compat_my_proc_number()].database;
+}
+
 /*
  * counts_enter_commit: this transaction is about to commit, or to be prepared,
  * and will move numbers.  Waits while the worker takes its snapshot.
@@ -144,21 +274,16 @@ counts_enter_commit(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
 
-	entered = NULL;
-	while (slot != NULL && entered == NULL)
+	for (;;)
 	{
-		SpinLockAcquire(&slot->mutex);
-		if (!slot->counting)
-		{
-			slot->committing++;
-			entered = slot;
-		}
-		SpinLockRelease(&slot->mutex);
-		if (entered == NULL)
-		{
-			CHECK_FOR_INTERRUPTS();
-			pg_usleep(POLL_US);
-		}
+		*my_place() = MyDatabaseId;
+		entered = true;
+		pg_memory_barrier();
+		if (slot == NULL || !*(volatile bool *) &slot->counting)
+			return;
+		counts_leave_commit();
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(POLL_US);
 	}
 }
 
@@ -166,237 +291,23 @@ counts_enter_commit(void)
 void
 counts_leave_commit(void)
 {
-	DatabaseSlot *slot = entered;
-
-	if (slot == NULL)
+	if (!entered)
 		return;
-	SpinLockAcquire(&slot->mutex);
-	if (slot->committing > 0)
-		slot->committing--;
-	SpinLockRelease(&slot->mutex);
-	entered = NULL;
+	pg_write_barrier();
+	*my_place() = InvalidOid;
+	entered = false;
 }
 
-/* is a transaction prepared that wrote to taskq.open? */
-static bool
-prepared_writers_exist(void)
+/* counts_others_commit: is anybody else between entering and leaving? */
+bool
+counts_others_commit(void)
 {
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(catalog()->open)};
-	bool		exist;
+	int			me = compat_my_proc_number();
 
-	SPI_connect();
-	if (SPI_execute_with_args("SELECT 1 FROM pg_catalog.pg_locks"
-							  " WHERE relation OPERATOR(pg_catalog.=) $1"
-							  " AND mode OPERATOR(pg_catalog.<>) 'AccessShareLock'"
-							  " AND pid IS NULL",
-							  1, types, values, NULL, true,
-							  1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read pg_locks");
-	exist = SPI_processed > 0;
-	SPI_finish();
-	return exist;
-}
-
-static void
-set_counting(DatabaseSlot *slot, bool counting)
-{
-	SpinLockAcquire(&slot->mutex);
-	slot->counting = counting;
-	SpinLockRelease(&slot->mutex);
-}
-
-static void
-set_blocked(DatabaseSlot *slot, bool blocked)
-{
-	SpinLockAcquire(&slot->mutex);
-	slot->count_blocked = blocked;
-	SpinLockRelease(&slot->mutex);
-}
-
-/* nobody is between announcement and sign-off; false when it takes too long */
-static bool
-wait_until_quiet(DatabaseSlot *slot)
-{
-	for (int i = 0; i < QUIET_US / POLL_US; i++)
-	{
-		uint32		committing;
-
-		SpinLockAcquire(&slot->mutex);
-		committing = slot->committing;
-		SpinLockRelease(&slot->mutex);
-		if (committing == 0)
+	pg_memory_barrier();
+	for (int i = 0; i < MaxBackends; i++)
+		if (i != me &&
+			*(volatile Oid *) &control->committing[i].database == MyDatabaseId)
 			return true;
-		pg_usleep(POLL_US);
-	}
 	return false;
-}
-
-/* from now on the numbers of these queues are what comes after the snapshot */
-static void
-set_to_zero(void)
-{
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
-
-	queue_state_lock(LW_EXCLUSIVE);
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->key.database == MyDatabaseId && !state->started_known)
-		{
-			state->started = 0;
-			state->being_counted = true;
-		}
-	queue_state_unlock();
-}
-
-static void
-count_attempt(const text *task_queue, void *arg)
-{
-	HTAB	   *counts = arg;
-	QueueKey	key = queue_key(task_queue);
-	bool		found;
-	Count	   *count = hash_search(counts, &key, HASH_ENTER, &found);
-
-	if (!found)
-		count->started = 0;
-	count->started++;
-}
-
-/* add what was counted to what has moved since */
-static void
-publish(HTAB *counts)
-{
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
-
-	queue_state_lock(LW_EXCLUSIVE);
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
-		if (state->key.database == MyDatabaseId && state->being_counted)
-		{
-			Count	   *count = hash_search(counts, &state->key, HASH_FIND, NULL);
-
-			if (count != NULL)
-				state->started += count->started;
-			state->being_counted = false;
-			state->started_known = true;
-		}
-	queue_state_unlock();
-}
-
-static void
-count_all(void)
-{
-	HASHCTL		info = {0};
-	HTAB	   *counts;
-
-	info.keysize = sizeof(QueueKey);
-	info.entrysize = sizeof(Count);
-	info.hcxt = CurrentMemoryContext;
-	counts = hash_create("taskq counts", 64, &info,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	store_scan_attempts(count_attempt, counts);
-	publish(counts);
-	effects_all_queues();
-}
-
-static void
-set_wanted(DatabaseSlot *slot)
-{
-	SpinLockAcquire(&slot->mutex);
-	slot->count_wanted = true;
-	SpinLockRelease(&slot->mutex);
-}
-
-/* counts_stop: the worker ends; nobody may wait for it. */
-void
-counts_stop(void)
-{
-	DatabaseSlot *slot = shmem_my_slot();
-
-	if (slot == NULL)
-		return;
-	set_counting(slot, false);
-	if (at_work)
-		set_wanted(slot);
-}
-
-/*
- * Open a transaction whose active snapshot no commit straddles, with the
- * numbers set to zero as of it.  False, without a transaction, when that
- * cannot be now.
- */
-static bool
-begin_count(DatabaseSlot *slot)
-{
-	bool		blocked;
-
-	set_counting(slot, true);
-	if (!wait_until_quiet(slot))
-	{
-		set_counting(slot, false);
-		return false;
-	}
-	worker_begin("counts");
-	blocked = prepared_writers_exist();
-	if (!blocked)
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		set_to_zero();
-	}
-	set_counting(slot, false);
-	set_blocked(slot, blocked);
-	if (blocked)
-		worker_commit();
-	return !blocked;
-}
-
-/* take the request for a count; those that come later want another one */
-static bool
-take_request(DatabaseSlot *slot)
-{
-	bool		wanted;
-
-	SpinLockAcquire(&slot->mutex);
-	wanted = slot->count_wanted;
-	slot->count_wanted = false;
-	SpinLockRelease(&slot->mutex);
-	return wanted;
-}
-
-/*
- * counts_run: count when somebody wants it.  Returns when to try again.
- */
-TimestampTz
-counts_run(void)
-{
-	DatabaseSlot *slot = shmem_my_slot();
-	volatile bool counted = false;
-
-	if (!take_request(slot))
-		return DT_NOEND;
-	at_work = true;
-	PG_TRY();
-	{
-		if (begin_count(slot))
-		{
-			count_all();
-			PopActiveSnapshot();
-			worker_commit();
-			counted = true;
-		}
-	}
-	PG_FINALLY();
-	{
-		set_counting(slot, false);
-		if (!counted)
-			set_wanted(slot);
-		at_work = false;
-	}
-	PG_END_TRY();
-	if (counted)
-		return DT_NOEND;
-	return instant_add(clock_now(),
-					   slot->count_blocked ? RETRY_US : QUIET_RETRY_US);
 }

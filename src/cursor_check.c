@@ -62,7 +62,7 @@ name_of(const QueueKey *key)
 	int			length = -1;
 	QueueState *state;
 
-	queue_state_lock(LW_SHARED);
+	queue_state_lock(key, LW_SHARED);
 	state = queue_state_find(key);
 	if (state != NULL)
 	{

@@ -137,6 +137,16 @@ cursor_notes_announce(const QueueKey *queue)
 			announce(&notes[i], notes[i].comes.place);
 }
 
+/* cursor_notes_any: has the transaction done anything to lanes of the queue? */
+bool
+cursor_notes_any(const QueueKey *queue)
+{
+	for (int i = 0; i < nnotes; i++)
+		if (notes[i].lane.key.queue_hash == queue->hash)
+			return true;
+	return too_many;
+}
+
 /* cursor_notes_forget: a transaction begins, or is prepared. */
 void
 cursor_notes_forget(void)

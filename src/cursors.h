@@ -70,6 +70,7 @@ extern void cursor_notes_comes(const Activity *activity,
 extern void cursor_notes_goes(const text *task_queue, int level,
 							  const text *fairness_key, ReadyKey place);
 extern void cursor_notes_announce(const QueueKey *queue);
+extern bool cursor_notes_any(const QueueKey *queue);
 extern void cursor_notes_commit(void);
 extern void cursor_notes_abort(void);
 extern void cursor_notes_abort_sub(void);

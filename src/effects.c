@@ -23,10 +23,10 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "counts.h"
 #include "cursors.h"
 #include "effects.h"
 #include "ledger.h"
-#include "limits.h"
 #include "listen.h"
 #include "shmem.h"
 #include "store.h"
@@ -396,7 +396,7 @@ at_transaction_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (ledger_moves_started())
+			if (ledger_moves_numbers())
 			{
 				counts_enter_commit();
 				pending.committing = true;
@@ -416,7 +416,7 @@ at_transaction_end(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			write_alarms();
-			if (ledger_moves_started())
+			if (ledger_moves_numbers())
 			{
 				counts_enter_commit();
 				pending.committing = true;
@@ -425,8 +425,7 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			if (pending.slot != NULL)
 				timers_release(pending.slot, pending.reserved);
-			if (ledger_prepare())
-				counts_wanted();
+			ledger_prepare();
 			sign_off();
 			forget();
 			break;

@@ -112,6 +112,8 @@ keep_books(const Activity *activity, const Activity *before,
 	const text *task_queue = activity->options.task_queue;
 	TimestampTz ended;
 
+	ledger_open(before, before->state, -1);
+	ledger_open(activity, activity->state, 1);
 	if (state_is_closed(activity->state))
 		ledger_count(task_queue, counter_of_close(activity), 1);
 	else if (activity->state == STATE_SCHEDULED)

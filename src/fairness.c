@@ -51,7 +51,7 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 
 	if (n < 2 || n > taskq_max_lanes)
 		return;
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	queue = queue_state_find(&admission->key);
 	now = queue ? queue->level_time[level] : 0;
 	round = queue ? ++queue->level_round[level] : 0;
@@ -133,7 +133,7 @@ fairness_admit(const Admission *admission, Lane *lane)
 		return true;
 	key = lane_key(admission, lane, 0);
 	ledger_make_room(1);
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	if (rate > 0 && (state = lane_state_get(&key)) != NULL)
 		admitted = limiter_take(&state->limiter, rate, false, clock_now(), 1) == 1;
 	if (!admitted)
@@ -155,7 +155,7 @@ fairness_refund(const Admission *admission, Lane *lane)
 	if (rate <= 0)
 		return;
 	key = lane_key(admission, lane, 0);
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
 		limiter_give_back(&state->limiter, limiter_part(limiter_spacing(rate)));
@@ -178,7 +178,7 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 	stride = fairness_stride(admission, lane);
 	lane->pass += stride;
 	key = lane_key(admission, lane, lane->level);
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
 		state->time += stride;
@@ -213,7 +213,7 @@ fairness_would_admit(const Admission *admission, const Lane *lane,
 	if (rate < 0)
 		return false;
 	key = lane_key(admission, lane, 0);
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
 		next = limiter_next(&state->limiter, rate, false, now);

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "counts.h"
 #include "cursors.h"
 #include "limits.h"
 #include "listen.h"

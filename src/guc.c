@@ -44,6 +44,7 @@
 #define DEFAULT_QUEUES			1024
 #define DEFAULT_LANES			8192
 #define DEFAULT_POLLERS			1024
+#define DEFAULT_DELAYS			8192
 #define MAX_TABLE				1000000
 #define DEFAULT_LISTENED		256
 #define MAX_LISTENED			65536
@@ -131,6 +132,13 @@ int			taskq_max_lanes = DEFAULT_LANES;
 int			taskq_max_pollers = DEFAULT_POLLERS;
 
 /*
+ * taskq.max_delays: spans of time, of all queues together, for which delayed
+ * tasks are counted.  Where they are not enough the views count delayed tasks
+ * in the table.
+ */
+int			taskq_max_delays = DEFAULT_DELAYS;
+
+/*
  * taskq.queue_rate_limit: tasks per second that any one queue hands out at
  * most, whatever its configuration or its workers say.  0 = no such limit.
  */
@@ -207,6 +215,13 @@ define_sizes(void)
 							NULL,
 							&taskq_max_pollers,
 							DEFAULT_POLLERS, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_delays",
+							"Sets the number of time spans for which delayed tasks are counted.",
+							NULL,
+							&taskq_max_delays,
+							DEFAULT_DELAYS, 16, MAX_TABLE,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 

@@ -18,6 +18,7 @@ extern int	taskq_max_listened_queues;
 extern int	taskq_max_queues;
 extern int	taskq_max_lanes;
 extern int	taskq_max_pollers;
+extern int	taskq_max_delays;
 extern double taskq_system_rate_limit;	/* tasks per second; 0 = none */
 
 /* retry policy of a call that leaves a field open */

@@ -57,6 +57,7 @@
 
 #include "channel.h"
 #include "compat.h"
+#include "counts.h"
 #include "effects.h"
 #include "lifecycle.h"
 #include "queue_state.h"
@@ -103,7 +104,10 @@ tell_launcher(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			if (extension_changed)
+			{
 				shmem_extension_changed();
+				counts_forget();
+			}
 			if (database_made)
 				shmem_wake_launcher();
 			/* FALLTHROUGH */

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "counts.h"
 #include "guc.h"
 #include "ledger.h"
 #include "limiter.h"
@@ -83,7 +84,7 @@ room_of(const QueueState *state, const QueueConfig *config, int wanted)
 
 	if (config == NULL || config->max_started == 0)
 		return wanted;
-	if (!state->started_known)
+	if (!state->known)
 		return 0;
 	room = config->max_started - state->started - state->reserved;
 	return (int) Max(Min(room, wanted), 0);
@@ -126,7 +127,7 @@ try_to_admit(Admission *admission, const char *identity, int wanted,
 	PollerState *poller;
 	bool		count = false;
 
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = queue_state_get(&admission->key, VARDATA_ANY(task_queue),
 							VARSIZE_ANY_EXHDR(task_queue));
 	poller = poller_state_get(&admission->key, identity);
@@ -139,7 +140,7 @@ try_to_admit(Admission *admission, const char *identity, int wanted,
 		if (!paused)
 			admit_locked(admission, state, wanted);
 		count = !paused && config != NULL && config->max_started > 0 &&
-			!state->started_known;
+			!state->known;
 	}
 	else if (!limited && !paused)
 		admission->granted = wanted;
@@ -155,7 +156,7 @@ note_held_back(const Admission *admission)
 
 	if (store_count_due(admission->task_queue, clock_now(), 1) == 0)
 		return;
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = queue_state_find(&admission->key);
 	if (state != NULL)
 		state->limited_at = GetCurrentTimestamp();
@@ -205,7 +206,7 @@ give_back(const Admission *admission, int unused)
 	QueueState *state;
 	bool		refused = false;
 
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = queue_state_find(&admission->key);
 	if (state != NULL)
 	{
@@ -263,14 +264,14 @@ limits_would_admit(text *task_queue, TimestampTz *when)
 	*when = DT_NOEND;
 	if (config != NULL && config->paused)
 		return false;
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&key, LW_EXCLUSIVE);
 	state = queue_state_get(&key, VARDATA_ANY(task_queue),
 							VARSIZE_ANY_EXHDR(task_queue));
 	if (state != NULL)
 	{
 		state->limited = is_limited(config, state->worker_rate);
 		would = room_of(state, config, 1) > 0;
-		count = !would && !state->started_known;
+		count = !would && !state->known;
 		source = limits_effective_rate(config, state->worker_rate, &rate);
 		if (would && source != RATE_NONE)
 		{

@@ -38,13 +38,4 @@ extern void limits_admit(Admission *admission, text *task_queue,
 extern void limits_settle(Admission *admission, int claimed);
 extern bool limits_would_admit(text *task_queue, TimestampTz *when);
 
-/* counts.c: how many attempts of each queue run */
-extern TimestampTz counts_run(void);
-extern void counts_stop(void);
-extern void counts_wanted(void);
-extern void counts_forget(void);
-extern bool counts_await(const QueueKey *key);
-extern void counts_enter_commit(void);
-extern void counts_leave_commit(void);
-
 #endif							/* TASKQ_LIMITS_H */

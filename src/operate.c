@@ -261,6 +261,7 @@ delete_open(int64 run_id)
 	} while (store_delete(&activity, true) != STORE_OK);
 	heartbeat_take(run_id, &heartbeat);
 	ledger_count(activity.options.task_queue, COUNT_TERMINATED, 1);
+	ledger_open(&activity, activity.state, -1);
 	effects_closed(run_id);
 	if (activity.state == STATE_SCHEDULED)
 		effects_polled(activity.options.task_queue, 1);

@@ -7,10 +7,11 @@
 #define TASKQ_QUEUE_STATE_H
 
 #include "datatype/timestamp.h"
+#include "lib/ilist.h"
 #include "storage/lwlock.h"
-#include "utils/hsearch.h"
 
 #include "limiter.h"
+#include "shared_table.h"
 #include "taskq.h"
 
 /* Counters of taskq.stat_task_queues, in the order of its columns. */
@@ -64,11 +65,17 @@ typedef struct QueueState
 	TimestampTz limited_at;		/* a task was held back then */
 	bool		refused;		/* somebody was, since tokens or room came back */
 
-	/* attempts running, for max_started */
-	bool		started_known;
+	/* open activities, as committed; see counts.c */
+	bool		known;			/* the numbers are right */
 	bool		being_counted;
-	int64		started;		/* committed */
-	int64		reserved;		/* by polls in progress */
+	bool		delays_known;	/* so is "delays"; see delays.c */
+	int64		started;		/* attempts in progress, taken from here */
+	int64		reserved;		/* attempts, by polls in progress */
+	int64		paused;
+	int64		waiting[LEVELS];	/* scheduled, due or not */
+	TimestampTz latest_due;		/* of those that were never delayed */
+	TimestampTz delays_from;	/* those due before are not in "delays" */
+	dlist_head	delays;
 
 	/* fairness */
 	double		level_time[LEVELS]; /* virtual time of the last dispatch */
@@ -122,7 +129,14 @@ typedef struct PollerState
 extern Size queue_state_shmem_size(void);
 extern void queue_state_shmem_init(void);
 
-extern void queue_state_lock(LWLockMode mode);
+/* locks: a queue, its lanes and its pollers share one */
+extern int	queue_state_part(const QueueKey *key);
+extern int	lane_state_part(const LaneKey *key);
+extern void queue_state_lock(const QueueKey *key, LWLockMode mode);
+extern void queue_state_lock_parts(uint32 parts, LWLockMode mode);
+extern void queue_state_lock_all(LWLockMode mode);
+extern bool queue_state_lock_more(int part, bool *taken);
+extern void queue_state_unlock_part(int part);
 extern void queue_state_unlock(void);
 
 /* caller holds the lock, exclusively where something is created */
@@ -130,16 +144,22 @@ extern QueueKey queue_key(const text *task_queue);
 extern QueueState *queue_state_find(const QueueKey *key);
 extern QueueState *queue_state_get(const QueueKey *key, const char *name,
 								   int length);
+extern QueueState *queue_state_make(const QueueKey *key, const char *name,
+									int length, bool evict);
+extern QueueState *queue_state_next(const QueueState *previous);
 extern LaneState *lane_state_find(const LaneKey *key);
 extern LaneState *lane_state_get(const LaneKey *key);
 extern PollerState *poller_state_get(const QueueKey *key,
 									 const char *identity);
 extern PollerState *poller_state_find(const QueueKey *key,
 									  const char *identity);
-extern void queue_state_count(QueueState *state, int counter, int64 n);
+extern PollerState *poller_state_next(const PollerState *previous);
+extern void queue_state_count(QueueState *state, int counter, int64 n,
+							  TimestampTz now);
 extern void queue_state_forget_database(Oid database);
 
-extern HTAB *queue_states;
-extern HTAB *poller_states;
+/* without a lock: the postmaster, when everybody else has gone */
+extern int	queue_states_used(void);
+extern const QueueState *queue_state_at(int i);
 
 #endif							/* TASKQ_QUEUE_STATE_H */

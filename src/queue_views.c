@@ -1,23 +1,19 @@
 /*
  * queue_views.c
- *		What the views of queues show: counts, rates and limits, pollers,
- *		statistics.
+ *		What the views of queues show of shared memory: rates and limits,
+ *		pollers, statistics.
  *
- * Counts come from the table, through a snapshot to which everything that the
- * own transaction has done is invisible.  The rest comes from shared memory:
- * each function copies what it needs under the lock and builds its rows after
+ * Each function copies what it needs under the lock and builds its rows after
  * it.  On a standby shared memory knows nothing, and when taskq is not
- * preloaded there is none: the views then show what the tables hold.
+ * preloaded there is none: the views then show what the tables hold.  Counts
+ * are in queue_counts.c.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "args.h"
@@ -64,7 +60,7 @@ copy_state(const text *task_queue, QueueState *copy)
 	QueueKey	key = queue_key(task_queue);
 	QueueState *state;
 
-	queue_state_lock(LW_SHARED);
+	queue_state_lock(&key, LW_SHARED);
 	state = queue_state_find(&key);
 	if (state != NULL)
 		*copy = *state;
@@ -118,121 +114,6 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 }
 
 /* ------------------------------------------------------------------------
- * Counts
- * ------------------------------------------------------------------------
- */
-
-/* Open activities of a level of a queue. */
-typedef struct LevelCount
-{
-	LaneKey		key;			/* queue and level */
-	text	   *task_queue;
-	int64		backlog;
-	int64		delayed;
-	int64		started;
-	int64		paused;
-	TimestampTz oldest;			/* dispatch time in the backlog */
-} LevelCount;
-
-typedef struct Counting
-{
-	HTAB	   *levels;
-	TimestampTz now;
-} Counting;
-
-static LevelCount *
-level_count(HTAB *levels, const OpenCount *row)
-{
-	LaneKey		key = {0};
-	LevelCount *count;
-	bool		found;
-
-	key.queue_hash = queue_key(row->task_queue).hash;
-	key.level = row->level;
-	count = hash_search(levels, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		memset((char *) count + sizeof(LaneKey), 0,
-			   sizeof(LevelCount) - sizeof(LaneKey));
-		count->oldest = DT_NOEND;
-		count->task_queue = (text *)
-			DatumGetPointer(datumCopy(PointerGetDatum(row->task_queue),
-									  false, -1));
-	}
-	return count;
-}
-
-static void
-count_open(const OpenCount *row, void *arg)
-{
-	Counting   *counting = arg;
-	LevelCount *count = level_count(counting->levels, row);
-
-	if (row->state == STATE_PAUSED)
-		count->paused++;
-	else if (row->state != STATE_SCHEDULED)
-		count->started++;
-	else if (row->dispatch_time > counting->now)
-		count->delayed++;
-	else
-	{
-		count->backlog++;
-		count->oldest = Min(count->oldest, row->dispatch_time);
-	}
-}
-
-/* as of the caller's snapshot, but without what its transaction has done */
-static void
-count_committed(Counting *counting)
-{
-	PushCopiedSnapshot(GetActiveSnapshot());
-	GetActiveSnapshot()->curcid = FirstCommandId;
-	store_scan_open(GetActiveSnapshot(), count_open, counting);
-	PopActiveSnapshot();
-}
-
-PG_FUNCTION_INFO_V1(taskq_queue_counts);
-
-/*
- * taskq.queue_counts() returns setof (task_queue, priority, backlog_count,
- *	 oldest, delayed_count, started_count, paused_count)
- */
-Datum
-taskq_queue_counts(PG_FUNCTION_ARGS)
-{
-	HASHCTL		info = {0};
-	Counting	counting;
-	HASH_SEQ_STATUS scan;
-	LevelCount *count;
-
-	InitMaterializedSRF(fcinfo, 0);
-	info.keysize = sizeof(LaneKey);
-	info.entrysize = sizeof(LevelCount);
-	info.hcxt = CurrentMemoryContext;
-	counting.levels = hash_create("taskq queue counts", 64, &info,
-								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	counting.now = clock_now();
-	count_committed(&counting);
-	hash_seq_init(&scan, counting.levels);
-	while ((count = hash_seq_search(&scan)) != NULL)
-	{
-		Datum		values[7];
-		bool		nulls[7] = {false};
-
-		values[0] = PointerGetDatum(count->task_queue);
-		values[1] = Int32GetDatum(count->key.level);
-		values[2] = Int64GetDatum(count->backlog);
-		values[3] = TimestampTzGetDatum(count->oldest);
-		nulls[3] = count->oldest == DT_NOEND;
-		values[4] = Int64GetDatum(count->delayed);
-		values[5] = Int64GetDatum(count->started);
-		values[6] = Int64GetDatum(count->paused);
-		put_row(fcinfo, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-/* ------------------------------------------------------------------------
  * Pollers
  * ------------------------------------------------------------------------
  */
@@ -250,8 +131,7 @@ static List *
 copy_pollers(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	HASH_SEQ_STATUS scan;
-	PollerState *poller;
+	PollerState *poller = NULL;
 	PollerCopy *copies;
 	List	   *list = NIL;
 	TimestampTz now = GetCurrentTimestamp();
@@ -259,9 +139,8 @@ copy_pollers(void)
 
 	copies = MemoryContextAllocHuge(context,
 									taskq_max_pollers * sizeof(PollerCopy));
-	queue_state_lock(LW_SHARED);
-	hash_seq_init(&scan, poller_states);
-	while ((poller = hash_seq_search(&scan)) != NULL)
+	queue_state_lock_all(LW_SHARED);
+	while ((poller = poller_state_next(poller)) != NULL)
 	{
 		QueueKey	key = {0};
 		QueueState *queue;
@@ -363,8 +242,7 @@ Datum
 taskq_queue_statistics(PG_FUNCTION_ARGS)
 {
 	QueueState *copies;
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
+	QueueState *state = NULL;
 	int			n = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -372,9 +250,8 @@ taskq_queue_statistics(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	copies = MemoryContextAllocHuge(CurrentMemoryContext,
 									taskq_max_queues * sizeof(QueueState));
-	queue_state_lock(LW_SHARED);
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
+	queue_state_lock_all(LW_SHARED);
+	while ((state = queue_state_next(state)) != NULL)
 		if (state->key.database == MyDatabaseId && n < taskq_max_queues)
 			copies[n++] = *state;
 	queue_state_unlock();
@@ -391,17 +268,15 @@ Datum
 taskq_stat_reset(PG_FUNCTION_ARGS)
 {
 	text	   *task_queue = arg_text(fcinfo, 0);
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
+	QueueState *state = NULL;
 	TimestampTz now = GetCurrentTimestamp();
 	QueueKey	key = {0};
 
 	begin_writing("taskq.stat_reset()");
 	if (task_queue != NULL)
 		key = queue_key(check_queue_name(task_queue));
-	queue_state_lock(LW_EXCLUSIVE);
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
+	queue_state_lock_all(LW_EXCLUSIVE);
+	while ((state = queue_state_next(state)) != NULL)
 		if (state->key.database == MyDatabaseId &&
 			(task_queue == NULL || state->key.hash == key.hash))
 		{

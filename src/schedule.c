@@ -24,6 +24,7 @@
 #include "ledger.h"
 #include "options.h"
 #include "queue_config.h"
+#include "queue_counts.h"
 #include "schedule.h"
 #include "schedule_args.h"
 #include "store.h"
@@ -164,7 +165,7 @@ check_backlog(const Activity *activity)
 		activity->options.start_delay > 0)
 		return;
 	limit = config->max_backlog;
-	if (store_count_due(task_queue, clock_now(), limit + 1) > limit)
+	if (queue_backlog_exceeds(task_queue, limit))
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_RESOURCE_EXHAUSTED),
 				 errmsg("backlog limit of task queue \"%s\" reached",
@@ -177,6 +178,7 @@ check_backlog(const Activity *activity)
 static void
 tell_scheduled(const Activity *activity, int n)
 {
+	ledger_open(activity, activity->state, n);
 	check_backlog(activity);
 	ledger_count(activity->options.task_queue, COUNT_SCHEDULED, n);
 	ledger_count(activity->options.task_queue, COUNT_ADDED, n);

@@ -3,8 +3,8 @@
  *		taskq's shared memory: the directory of databases, and room for hints.
  *
  * One block, laid out once at server start: Control, then the slots of the
- * databases, their rings of timer hints, the listened channels and a dense
- * array of the channels' hashes.  Nothing in it is ever the truth.  After a
+ * databases, their rings of timer hints, the listened channels, a dense array
+ * of the channels' hashes, and a place per backend for commits.  Nothing in it is ever the truth.  After a
  * crash the postmaster makes it anew and the launcher, which it starts again,
  * finds everything out from the catalogs.
  *
@@ -16,17 +16,19 @@
  *	It is held for memory work only: no catalog access, no allocation, nothing
  *	that can fail, and no other lock of taskq's under it but a slot's mutex.
  *
- *	control->queue_lock, an LWLock, covers the tables of queue_state.c, and
- *	control->waiter_lock the lists of wait.c, and control->cursor_lock those of
- *	cursors.c; held alone, for memory work.
+ *	control->queue_locks, LWLocks, cover the parts of the tables of
+ *	queue_state.c and delays.c, control->waiter_lock the lists of wait.c, and
+ *	control->cursor_lock those of cursors.c; for memory work, with no other lock
+ *	under them but a spinlock: a slot's, or a lane's.
  *
  *	slot->mutex, a spinlock, covers the timer hints, current_leaf and what
- *	counts.c needs.  It is held for a few instructions, and alone.
+ *	counts.c needs.  It is held for a few instructions.
  *
- * Three things are read without a lock, since being wrong is harmless there:
+ * Some things are read without a lock, since being wrong is harmless there:
  * database and state in shmem_my_slot() (a hint may go astray), worker_proc
  * and launcher_proc when a latch is set (PGPROCs are never freed: at worst a
- * stranger wakes up), and control->listened.
+ * stranger wakes up), and control->listened.  control->committing and
+ * slot->counting have a protocol of their own; see counts.c.
  *
  * A slot is made when a database is found or makes itself known, and freed
  * when the database is gone or turns out to be without the extension, so
@@ -53,7 +55,7 @@
 #include "wait.h"
 
 #define TRANCHE_NAME	"taskq"
-#define LOCKS			4
+#define LOCKS			(3 + TABLE_PARTS)
 
 Control    *control = NULL;
 
@@ -101,6 +103,12 @@ hashes_size(void)
 }
 
 static Size
+places_size(void)
+{
+	return mul_size(MaxBackends, sizeof(CommitPlace));
+}
+
+static Size
 block_size(void)
 {
 	Size		size = MAXALIGN(sizeof(Control));
@@ -108,7 +116,8 @@ block_size(void)
 	size = add_size(size, slots_size());
 	size = add_size(size, mul_size(taskq_max_databases, ring_size()));
 	size = add_size(size, channels_size());
-	return add_size(size, hashes_size());
+	size = add_size(size, hashes_size());
+	return add_size(size, places_size());
 }
 
 /*
@@ -136,9 +145,9 @@ lay_out(void)
 	char	   *next = (char *) control + MAXALIGN(sizeof(Control));
 
 	control->lock = &GetNamedLWLockTranche(TRANCHE_NAME)[0].lock;
-	control->queue_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock;
-	control->waiter_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[2].lock;
-	control->cursor_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[3].lock;
+	control->waiter_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock;
+	control->cursor_lock = &GetNamedLWLockTranche(TRANCHE_NAME)[2].lock;
+	control->queue_locks = &GetNamedLWLockTranche(TRANCHE_NAME)[3];
 	control->databases = taskq_max_databases;
 	control->channels = taskq_max_listened_queues;
 
@@ -154,6 +163,8 @@ lay_out(void)
 	control->channel = (ListenedChannel *) next;
 	next += channels_size();
 	control->channel_hash = (uint64 *) next;
+	next += hashes_size();
+	control->committing = (CommitPlace *) next;
 }
 
 /*
@@ -222,9 +233,12 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->rescan = true;
 	slot->instance_wanted = false;
 	slot->count_wanted = false;
+	slot->count_missed = false;
 	slot->count_blocked = false;
 	slot->counting = false;
-	slot->committing = 0;
+	slot->count_running = false;
+	slot->counts_lost = false;
+	slot->counts_complete = false;
 	slot->current_leaf = -1;
 	slot->ring_first = 0;
 	slot->ring_used = 0;

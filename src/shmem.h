@@ -56,10 +56,14 @@ typedef struct DatabaseSlot
 	TimestampTz alarm_from;		/* least alarm announced since it last looked */
 	bool		rescan;			/* read the whole open table again */
 	bool		instance_wanted;	/* see instance.c */
-	bool		count_wanted;	/* see counts.c */
+	bool		count_wanted;	/* see counts.c: somebody waits for it */
+	bool		count_missed;	/* nobody does, but could use it */
 	bool		count_blocked;	/* by prepared transactions */
-	bool		counting;		/* commits that move numbers have to wait */
-	uint32		committing;		/* such commits in progress */
+	bool		counting;		/* commits that move numbers have to wait; read
+								 * without lock */
+	bool		count_running;	/* between the snapshot and the numbers */
+	bool		counts_lost;	/* meanwhile numbers went missing */
+	bool		counts_complete;	/* queues without an entry are empty */
 	int			current_leaf;	/* closed leaf being filled, -1 = unknown */
 	uint32		ring_first;		/* oldest hint */
 	uint32		ring_used;
@@ -100,13 +104,20 @@ typedef struct ListenedChannel
 	PendingEvent events[MAX_PENDING_EVENTS];
 } ListenedChannel;
 
+/* One per backend: it commits, and will move numbers of its database. */
+typedef union CommitPlace
+{
+	Oid			database;		/* InvalidOid = it does not */
+	char		padding[PG_CACHE_LINE_SIZE];
+} CommitPlace;
+
 typedef struct Control
 {
 	LWLock	   *lock;
-	LWLock	   *queue_lock;		/* covers queue_state.c's tables */
 	LWLock	   *waiter_lock;	/* covers wait.c's lists */
 	LWLock	   *cursor_lock;	/* covers cursors.c's tables */
 	uint64		cursor_generation;	/* last one given */
+	LWLockPadded *queue_locks;	/* TABLE_PARTS, cover queue_state.c's tables */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
 	int			databases;		/* taskq_max_databases as of startup */
@@ -115,6 +126,7 @@ typedef struct Control
 	DatabaseSlot *slots;
 	ListenedChannel *channel;
 	uint64	   *channel_hash;	/* copy of channel[].hash, 0 = free */
+	CommitPlace *committing;	/* MaxBackends; no lock, see counts.c */
 } Control;
 
 extern Control *control;		/* NULL: not preloaded */

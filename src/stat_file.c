@@ -20,6 +20,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "guc.h"
 #include "queue_state.h"
 #include "stat_file.h"
 
@@ -118,24 +119,23 @@ write_record(FILE *file, const QueueState *state)
 void
 stat_file_write(int code, Datum arg)
 {
-	HASH_SEQ_STATUS scan;
-	QueueState *state;
+	const QueueState *state;
 	FILE	   *file;
 	uint32		magic = STAT_MAGIC;
 	int32		count;
 	bool		ok;
 
-	if (code != 0 || queue_states == NULL)
+	if (code != 0)
 		return;					/* not a clean shutdown */
 	file = AllocateFile(STAT_FILE ".tmp", PG_BINARY_W);
 	if (file == NULL)
 		return;
-	count = (int32) hash_get_num_entries(queue_states);
+	count = (int32) queue_states_used();
 	ok = fwrite(&magic, sizeof(magic), 1, file) == 1 &&
 		fwrite(&count, sizeof(count), 1, file) == 1;
-	hash_seq_init(&scan, queue_states);
-	while ((state = hash_seq_search(&scan)) != NULL)
-		ok = ok && write_record(file, state);
+	for (int i = 0; ok && i < taskq_max_queues; i++)
+		if ((state = queue_state_at(i)) != NULL)
+			ok = write_record(file, state);
 	if (FreeFile(file) != 0)
 		ok = false;
 	if (!ok || rename(STAT_FILE ".tmp", STAT_FILE) != 0)

@@ -100,17 +100,20 @@ typedef struct OpenCount
 	int			level;
 	State		state;
 	TimestampTz dispatch_time;	/* DT_NOEND = none */
+	TimestampTz since;			/* activity_waits_since() */
 } OpenCount;
 
 extern void store_scan_open(Snapshot snapshot,
 							void (*callback) (const OpenCount *row, void *arg),
 							void *arg);
+extern int64 store_count_between(const text *task_queue, int level,
+								 TimestampTz after, TimestampTz before,
+								 bool committed);
+extern void store_oldest_due(const text *task_queue, TimestampTz now,
+							 TimestampTz *oldest);
 extern int	store_alarms(TimestampTz after, int64 after_run_id,
 						 TimestampTz until, TimerHint *hints, int limit,
 						 TimestampTz *next);
-extern void store_scan_attempts(void (*callback) (const text *task_queue,
-													  void *arg),
-								void *arg);
 extern bool store_scan_in_progress(uint32 *block, TimerHint *hints,
 								   int *n, int limit);
 

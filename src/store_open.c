@@ -282,6 +282,14 @@ row_open_lane_key(TupleTableSlot *slot, int16 *level, text **fairness_key)
 }
 
 bool
+row_open_waits(TupleTableSlot *slot)
+{
+	bool		null;
+
+	return (State) DatumGetInt16(slot_getattr(slot, COL_STATE + 1, &null)) == STATE_SCHEDULED;
+}
+
+bool
 row_open_in_progress(TupleTableSlot *slot)
 {
 	bool		null;
@@ -295,9 +303,11 @@ row_open_count(TupleTableSlot *slot, OpenCount *row)
 {
 	slot_getsomeattrs(slot, COL_STATE + 1);
 	row->task_queue = DatumGetTextPP(slot->tts_values[COL_TASK_QUEUE]);
-	row->level = DatumGetInt16(slot->tts_values[COL_LEVEL]);
+	row->level = valid_level(DatumGetInt16(slot->tts_values[COL_LEVEL]));
 	row->state = (State) DatumGetInt16(slot->tts_values[COL_STATE]);
 	row->dispatch_time = row_get_int64(slot->tts_values[COL_DISPATCH_TIME], slot->tts_isnull[COL_DISPATCH_TIME], DT_NOEND);
+	row->since = Max(DatumGetTimestampTz(slot->tts_values[COL_SCHEDULE_TIME]),
+					 row_get_int64(slot->tts_values[COL_LAST_COMPLETE_TIME], slot->tts_isnull[COL_LAST_COMPLETE_TIME], DT_NOBEGIN));
 	if (state_in_progress(row->state) && !slot->tts_isnull[COL_CONTROL])
 	{
 		HeapTuple	tuple = ExecCopySlotHeapTuple(slot);

@@ -124,12 +124,19 @@ discover_all(ReadyScan *ready)
 	cursors_learn(&ready->look, ready->lanes, ready->nlanes);
 }
 
+/* with a registered snapshot, which ready_end() unregisters */
 static void
-open_relations(ReadyScan *ready)
+open_with(ReadyScan *ready, Snapshot snapshot)
 {
 	ready->table = table_open(catalog()->open, AccessShareLock);
 	ready->index = index_open(catalog()->open_ready, AccessShareLock);
-	ready->snapshot = fresh_snapshot();
+	ready->snapshot = snapshot;
+}
+
+static void
+open_relations(ReadyScan *ready)
+{
+	open_with(ready, fresh_snapshot());
 }
 
 /* look at the cursors of lanes that may have a task before "until" */
@@ -407,6 +414,116 @@ store_next_due(const text *task_queue, TimestampTz now)
 	}
 	ready_end(ready);
 	return next;
+}
+
+/* ------------------------------------------------------------------------
+ * Counting
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * What is committed now, under any isolation level; with "committed", nothing
+ * that the own transaction has done.
+ */
+static Snapshot
+latest_snapshot(bool committed)
+{
+	Snapshot	snapshot;
+
+	PushCopiedSnapshot(GetLatestSnapshot());
+	if (committed)
+		GetActiveSnapshot()->curcid = FirstCommandId;
+	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
+	return snapshot;
+}
+
+/*
+ * All lanes, to be looked at with a snapshot that may not be that of a poll:
+ * cursors learn nothing from it.
+ */
+static ReadyScan *
+begin_to_count(const text *task_queue, TimestampTz now, bool committed)
+{
+	ReadyScan  *ready = look(task_queue, now, DT_NOEND);
+
+	ready->look.may_tell = false;
+	open_with(ready, latest_snapshot(committed));
+	ready->slot = table_slot_create(ready->table, NULL);
+	find_lanes(ready);
+	return ready;
+}
+
+/* how many of the lane's tasks are due in that time, both ends excluded */
+static int64
+count_lane_between(ReadyScan *ready, const KnownLane *lane, TimestampTz after,
+				   TimestampTz before)
+{
+	ReadyKey	from = {instant_add(after, 1), PG_INT64_MIN};
+	LaneKeys	keys;
+	Lane		row;
+	IndexScanDesc scan = ready_walk(ready, lane, from, &keys, false);
+	int64		n = 0;
+
+	while (index_getnext_slot(scan, ForwardScanDirection, ready->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_open_lane(ready->slot, &row);
+		if (row.dispatch_time >= before)
+			break;
+		if (row_open_waits(ready->slot))
+			n++;
+	}
+	index_endscan(scan);
+	ExecClearTuple(ready->slot);
+	return n;
+}
+
+/*
+ * store_count_between: how many tasks of a level wait that are due in that
+ * time, both ends excluded.  With "committed", without what the own
+ * transaction has done.
+ */
+int64
+store_count_between(const text *task_queue, int level, TimestampTz after,
+					TimestampTz before, bool committed)
+{
+	ReadyScan  *ready = begin_to_count(task_queue, after, committed);
+	Lane	   *lane = NULL;
+	int64		n = 0;
+
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+		if (lane->level == level)
+			n += count_lane_between(ready, lane->known, after, before);
+	ready_end(ready);
+	return n;
+}
+
+/*
+ * store_oldest_due: when the oldest task that could be started at "now" was
+ * due, for each level; DT_NOEND = there is none.  Without what the own
+ * transaction has done.
+ */
+void
+store_oldest_due(const text *task_queue, TimestampTz now, TimestampTz *oldest)
+{
+	ReadyScan  *ready = begin_to_count(task_queue, now, true);
+	bool		took = cursor_notes_any(&ready->look.queue);
+	Lane	   *lane = NULL;
+
+	for (int i = 0; i < LEVELS; i++)
+		oldest[i] = DT_NOEND;
+	while ((lane = ready_next_lane(ready, lane)) != NULL)
+	{
+		TimestampTz *least = &oldest[valid_level(lane->level) - 1];
+
+		if (took)
+			lane->known->from = READY_KEY_FIRST;	/* it is there for others */
+		if (lane_next(lane))
+			*least = Min(*least, lane->dispatch_time);
+		lane_end(lane);
+	}
+	ready_end(ready);
 }
 
 /* ------------------------------------------------------------------------

@@ -83,6 +83,7 @@ extern bool row_open_in_lane(TupleTableSlot *slot, const text *task_queue,
 							 int16 level, const text *fairness_key);
 extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,
 							  text **fairness_key);
+extern bool row_open_waits(TupleTableSlot *slot);
 extern bool row_open_in_progress(TupleTableSlot *slot);
 extern void row_open_count(TupleTableSlot *slot, OpenCount *row);
 extern bool row_open_timer(TupleTableSlot *slot, TimerHint *hint);

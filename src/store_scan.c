@@ -178,35 +178,3 @@ store_scan_open(Snapshot snapshot,
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(table, NoLock);
 }
-
-/*
- * store_scan_attempts: call back for each attempt in progress, as of the active
- * snapshot, with the queue that it was taken from.
- */
-void
-store_scan_attempts(void (*callback) (const text *task_queue, void *arg),
-					void *arg)
-{
-	Relation	table = table_open(catalog()->open, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
-
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		HeapTuple	tuple;
-		Activity	activity;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!row_open_in_progress(slot))
-			continue;
-		tuple = ExecCopySlotHeapTuple(slot);
-		row_open_activity(tuple, slot->tts_tupleDescriptor, &activity);
-		callback(activity_taken_from(&activity), arg);
-		heap_freetuple(tuple);
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	table_close(table, NoLock);
-}

@@ -20,7 +20,8 @@
  *	channel.c		channel, worker_channel
  *	queue_config.c	configure_queue, and the backend's copy of the settings
  *	read.c			describe, outcome
- *	queue_views.c	what the views of queues show of shared memory
+ *	queue_counts.c	how many activities are open: reading the numbers
+ *	queue_views.c	what else the views of queues show of shared memory
  *	args.c			arguments, results and errors of all of them
  *
  *	what an activity is:
@@ -46,8 +47,10 @@
  *	fairness.c		which fairness key comes next
  *	cursors.c		where live work begins in each lane; lane_cursor.c in one;
  *					cursor_notes.c what a transaction has to say about it
- *	counts.c		how many attempts run
+ *	counts.c		how many activities are open: keeping the numbers
+ *	delays.c		of tasks that wait, those that are due later
  *	queue_state.c	shared memory: queues, lanes, pollers
+ *	shared_table.c	tables in shared memory that are locked in parts
  *	stat_file.c		statistics across a clean restart
  *	shmem.c			shared memory: databases, their workers, hints
  *
@@ -55,6 +58,7 @@
  *	launcher.c		finds databases, starts their workers, starts them again
  *	worker.c		the worker of one database: a loop over chores
  *	timers.c		chore: timeouts
+ *	recount.c		chore: counting open activities whose number is not known
  *	listen.c		chore: coalesced NOTIFY
  *	retention.c		chore: rotation and expiry of closed activities
  *	cursor_check.c	chore: do polls pass over a task?

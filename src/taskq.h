@@ -27,6 +27,13 @@
 #define LEVELS					5
 #define DEFAULT_LEVEL			3
 
+/* a row that was changed by hand may hold any number */
+static inline int
+valid_level(int level)
+{
+	return Max(1, Min(level, LEVELS));
+}
+
 /* A failure kept between attempts is at most this large, in bytes. */
 #define MAX_RETRIED_FAILURE		4096
 

@@ -360,7 +360,7 @@ list_waiting(const QueueKey *key)
 	const char *identity = poll_last_identity();
 	PollerState *poller;
 
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(key, LW_EXCLUSIVE);
 	poller = poller_state_get(key, identity);
 	if (poller != NULL)
 	{
@@ -379,7 +379,7 @@ unlist_waiting(void)
 	if (!is_listed)
 		return;
 	is_listed = false;
-	queue_state_lock(LW_EXCLUSIVE);
+	queue_state_lock(&listed_queue, LW_EXCLUSIVE);
 	poller = poller_state_find(&listed_queue, poll_last_identity());
 	if (poller != NULL)
 		poller->waiting = Max(poller->waiting - 1, 0);

@@ -46,12 +46,13 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "counts.h"
 #include "cursors.h"
 #include "extension.h"
 #include "launcher.h"
 #include "instance.h"
-#include "limits.h"
 #include "listen.h"
+#include "recount.h"
 #include "retention.h"
 #include "shmem.h"
 #include "taskq.h"
@@ -72,7 +73,7 @@
 static const Chore chores[] = {
 	{"timers", timers_run, true},
 	{"instance", instance_run, false},
-	{"counts", counts_run, false},
+	{"counts", recount_run, false},
 	{"notify", listen_run, false},
 	{"retention", retention_run, false},
 	{"cursors", cursor_check_run, false},
@@ -123,7 +124,7 @@ add_context(void *arg)
 static void
 give_back(int code, Datum arg)
 {
-	counts_stop();
+	recount_stop();
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	if (my_slot->worker_pid == MyProcPid)
 	{
@@ -222,6 +223,7 @@ worker_begin(const char *chore)
 	{
 		CommitTransactionCommand();
 		extension_gone = !OidIsValid(extension);
+		counts_forget();
 		proc_exit(0);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
