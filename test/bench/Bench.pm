@@ -91,6 +91,19 @@ my %CONTESTANT = (
 		wait => 'taskq worker',
 		open => 'SELECT count(*) FROM taskq.open',
 		vacuum => 'taskq.open'
+	},
+	pgq => {
+		name => 'PgQ',
+		database => 'pgq',
+		extension => 'pgq',
+		files => ['pgq/setup.sql'],
+		vacuum => 'pgq.event_template'
+	},
+	floor => {
+		name => 'floor',
+		database => 'floor',
+		files => ['floor/setup.sql'],
+		vacuum => 'floor'
 	});
 
 # ---- small things --------------------------------------------------------
@@ -443,6 +456,17 @@ sub contestant
 	my ($name) = @_;
 
 	return $CONTESTANT{$name} // croak "no contestant $name";
+}
+
+# Is what a contestant takes installed?
+sub has_contestant
+{
+	my ($self, $name) = @_;
+	my $extension = contestant($name)->{extension} // return 1;
+
+	return $self->{extensions}{$extension} //= $self->sql(
+		"SELECT count(*) FROM pg_available_extensions WHERE name = '$extension'",
+		'postgres');
 }
 
 # Set a contestant up anew: empty tables, nothing dirty in the buffers.
