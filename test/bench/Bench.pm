@@ -97,6 +97,10 @@ my %CONTESTANT = (
 		database => 'pgq',
 		extension => 'pgq',
 		files => ['pgq/setup.sql'],
+		daemon => 'pgqd',
+		open => q(SELECT count(*) FROM pgq.event_1 WHERE NOT txid_visible_in_snapshot(ev_txid,
+			(SELECT tick_snapshot FROM pgq.subscription
+			  JOIN pgq.tick ON (tick_queue, tick_id) = (sub_queue, sub_last_tick)))),
 		vacuum => 'pgq.event_template'
 	},
 	floor => {
@@ -476,6 +480,7 @@ sub reset
 	my $contestant = contestant($name);
 	my $session = $self->session($contestant->{database});
 
+	$self->kill_client(delete $self->{daemon}) if $self->{daemon};
 	$session->query(read_file("$DIR/$_")) for @{ $contestant->{files} };
 	if ($contestant->{wait})
 	{
@@ -494,7 +499,27 @@ sub reset
 	$session->query("VACUUM $contestant->{vacuum}");
 	$session->query('CHECKPOINT');
 	$session->quit;
+	$self->{daemon} = $self->start_pgqd($contestant->{database})
+	  if ($contestant->{daemon} // '') eq 'pgqd';
 	return;
+}
+
+# PgQ's ticker, with its settings as packaged, if it is installed.
+sub start_pgqd
+{
+	my ($self, $database) = @_;
+	my $ini = "$self->{dir}/pgqd.ini";
+	my ($pgqd) = grep { -x } map { "$_/pgqd" } File::Spec->path;
+
+	return undef if !$pgqd;
+	open my $file, '>', $ini or croak "$ini: $!";
+	print $file "[pgqd]\nsyslog = 0\nlogfile = $self->{dir}/pgqd.log\n"
+	  . "pidfile = $self->{dir}/pgqd.pid\nbase_connstr = host=$self->{dir}\n"
+	  . "initial_database = postgres\ndatabase_list = $database\n";
+	close $file;
+	my $daemon =
+	  { pid => $self->spawn("$self->{dir}/pgqd.out", {}, $pgqd, $ini) };
+	return $self->{clients}{ $daemon->{pid} } = $daemon;
 }
 
 # How many tasks of a contestant are open.

@@ -13,11 +13,10 @@ package Bench::Race;
 use strict;
 use warnings;
 
-use Bench qw(median say_now);
+use Bench 'median';
 use Exporter 'import';
-use Time::HiRes 'time';
 
-our @EXPORT_OK = qw(race ratios middle turn_seconds);
+our @EXPORT_OK = qw(in_rounds middle ratios turn turn_seconds);
 
 # How long a turn takes beside its own seconds: setting up, starting, looking.
 use constant SETUP_SECONDS => 1.5;
@@ -68,13 +67,13 @@ sub turn
 	};
 }
 
-# Race the entries of a workload.  The callback gets the rounds so far after
-# each turn, and the number of turns that are left.
-sub race
+# Give each entry of a workload its turn in each round.  "turn" is called with
+# the entry and returns a hash; "after_turn" gets the rounds so far and the
+# entry, "after_round" the rounds so far.
+sub in_rounds
 {
-	my ($bench, $workload, $rounds, $callback) = @_;
+	my ($workload, $rounds, $turn, $after_turn, $after_round) = @_;
 	my @entries = @{ $workload->{entries} };
-	my $left = $rounds * @entries;
 	my @rounds;
 
 	for my $round (1 .. $rounds)
@@ -84,9 +83,10 @@ sub race
 		{
 			my $entry = $entries[ ($i + $round - 1) % @entries ];
 
-			$rounds[-1]{ $entry->{key} } = turn($bench, $workload, $entry);
-			$callback->(\@rounds, $entry, --$left);
+			$rounds[-1]{ $entry->{key} } = $turn->($entry);
+			$after_turn->(\@rounds, $entry);
 		}
+		$after_round->(\@rounds);
 	}
 	return \@rounds;
 }

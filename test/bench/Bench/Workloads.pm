@@ -6,7 +6,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(@RACES races);
+our @EXPORT_OK = ('races');
 
 # Entries of a race: key, name, contestant, and the script if it is another one
 # than the workload's.
@@ -40,7 +40,7 @@ my %ENTRY = (
 	});
 
 # Targets are the least ratio to R2, by the measure named.
-our @RACES = (
+my @RACES = (
 	{
 		name => 'floor',
 		title => 'What a statement costs at least',
@@ -134,24 +134,14 @@ our @RACES = (
 		targets => { taskq => 1.1, taskq_0 => 1.4 }
 	});
 
-# The races with these names, or all, with whole entries, of which only those
-# asked for if any are.  Seconds override those of the workloads.
+# All races with whole entries.  Seconds override those of the workloads.
 sub races
 {
-	my ($names, $keys, $seconds) = @_;
-	my %wanted = map { $_ => 1 } @{ $names // [] };
-	my %entry = map { $_ => 1 } @{ $keys // [] };
-	my @races;
+	my ($seconds) = @_;
 
-	for my $race (@RACES)
-	{
-		next if %wanted && !$wanted{ $race->{name} };
-		my @keys =
-		  grep { !%entry || $entry{$_} || $_ eq $race->{entries}[0] }
-		  @{ $race->{entries} };
-
-		push @races,
-		  {
+	return map {
+		my $race = $_;
+		{
 			warmup => 0,
 			closes => 0,
 			%$race,
@@ -161,11 +151,11 @@ sub races
 				warmup => $race->{warmup} ? 1 + int($seconds / 10) : 0)
 			: (),
 			entries => [
-				map { { key => $_, contestant => $_, %{ $ENTRY{$_} } } } @keys
+				map { { key => $_, contestant => $_, %{ $ENTRY{$_} } } }
+				  @{ $race->{entries} }
 			]
-		  };
-	}
-	return @races;
+		}
+	} @RACES;
 }
 
 1;
