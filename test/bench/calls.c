@@ -12,7 +12,8 @@
  *	--report=N			print what the first connection's process has in memory
  *						after N loops, and after each further N
  *	--probe=SQL			part of that report: a number
- *	--counter=SQL		a number that grows; asked for before and after
+ *	--finish=SQL		at the end, not measured: $1 is an array of all that the
+ *						last statement of the loops has returned
  *
  * Prints, for each statement, how long it took the client (us), and for a loop
  * what processor time the backends needed (us): that of the backends only.
@@ -38,14 +39,16 @@ typedef struct Connection
 	PGconn	   *conn;
 	long		loops;
 	usec		cpu;
-	char		value[128];		/* $1; empty = none */
+	char	   *value;			/* $1; NULL = none */
+	char	  **collected;		/* for --finish */
+	long		ncollected;
 	Histogram	histograms[MAX_STATEMENTS];
 } Connection;
 
 static const char *sql = "SELECT 1";
 static const char *setup = NULL;
 static const char *probe = NULL;
-static const char *counter = NULL;
+static const char *finish = NULL;
 static long nconnections = 1;
 static long loops = 0;
 static long seconds = 0;
@@ -82,22 +85,38 @@ split_statements(void)
 static void
 keep_value(Connection *me, const PGresult *result)
 {
-	me->value[0] = '\0';
-	if (PQntuples(result) > 0 && PQnfields(result) > 0)
-		snprintf(me->value, sizeof(me->value), "%s", PQgetvalue(result, 0, 0));
+	free(me->value);
+	me->value = NULL;
+	if (PQntuples(result) > 0 && PQnfields(result) > 0 &&
+		!PQgetisnull(result, 0, 0))
+		me->value = strdup(PQgetvalue(result, 0, 0));
+}
+
+/* remember it for --finish */
+static void
+collect(Connection *me)
+{
+	if (finish == NULL || me->value == NULL)
+		return;
+	if (me->ncollected % 1024 == 0)
+		me->collected = realloc(me->collected,
+								(size_t) (me->ncollected + 1024) * sizeof(char *));
+	me->collected[me->ncollected++] = me->value;
+	me->value = NULL;
 }
 
 static void
 one_loop(Connection *me)
 {
-	me->value[0] = '\0';
+	free(me->value);
+	me->value = NULL;
 	for (int i = 0; i < nstatements; i++)
 	{
 		const char *values[1] = {me->value};
 		PGresult   *result;
 		usec		start;
 
-		if (statements[i].takes_value && me->value[0] == '\0')
+		if (statements[i].takes_value && me->value == NULL)
 			continue;
 		start = clock_us();
 		result = run(me->conn, statements[i].name,
@@ -106,7 +125,30 @@ one_loop(Connection *me)
 		keep_value(me, result);
 		PQclear(result);
 	}
+	collect(me);
 	me->loops++;
+}
+
+/* have --finish take what was collected */
+static void
+finish_collected(Connection *me)
+{
+	size_t		size = 3;
+	char	   *array;
+	char	   *end;
+	const char *values[1];
+
+	for (long i = 0; i < me->ncollected; i++)
+		size += strlen(me->collected[i]) + 1;
+	array = end = malloc(size);
+	*end++ = '{';
+	for (long i = 0; i < me->ncollected; i++)
+		end += sprintf(end, i == 0 ? "%s" : ",%s", me->collected[i]);
+	strcpy(end, "}");
+	values[0] = array;
+	prepare(me->conn, "finish", finish);
+	PQclear(run(me->conn, "finish", 1, values));
+	free(array);
 }
 
 static void
@@ -153,18 +195,8 @@ open_connection(Connection *me)
 		prepare(me->conn, statements[i].name, statements[i].sql);
 }
 
-static double
-read_counter(PGconn *conn)
-{
-	char	   *text = counter ? query_text(conn, counter) : NULL;
-	double		value = text ? atof(text) : 0;
-
-	free(text);
-	return value;
-}
-
 static void
-print_result(Connection *all, usec elapsed, double counted)
+print_result(const Connection *all, usec elapsed)
 {
 	Connection *sum = calloc(1, sizeof(Connection));
 
@@ -178,8 +210,6 @@ print_result(Connection *all, usec elapsed, double counted)
 	printf("result loops=%ld per_second=%.1f cpu_us=%.2f", sum->loops,
 		   (double) sum->loops * USEC_PER_SECOND / (double) elapsed,
 		   (double) sum->cpu / (double) sum->loops);
-	if (counter != NULL)
-		printf(" counter=%.2f", counted / (double) sum->loops);
 	for (int j = 0; j < nstatements; j++)
 		histogram_print(statements[j].name, &sum->histograms[j]);
 	printf("\n");
@@ -193,7 +223,7 @@ main(int argc, char **argv)
 		{"sql", &sql, NULL},
 		{"setup", &setup, NULL},
 		{"probe", &probe, NULL},
-		{"counter", &counter, NULL},
+		{"finish", &finish, NULL},
 		{"connections", NULL, &nconnections},
 		{"loops", NULL, &loops},
 		{"seconds", NULL, &seconds},
@@ -201,14 +231,11 @@ main(int argc, char **argv)
 		{NULL, NULL, NULL}
 	};
 	Connection *all;
-	PGconn	   *monitor;
-	double		counted;
 	usec		start;
 
 	options_parse(argc, argv, options);
 	split_statements();
 	all = calloc((size_t) nconnections, sizeof(Connection));
-	monitor = connect_as("bench monitor");
 	pthread_barrier_init(&everybody_ready, NULL, (unsigned) nconnections + 1);
 	for (int i = 0; i < nconnections; i++)
 	{
@@ -216,15 +243,17 @@ main(int argc, char **argv)
 		if (pthread_create(&all[i].thread, NULL, work, &all[i]) != 0)
 			die("could not create a thread");
 	}
-	counted = read_counter(monitor);
 	start = clock_us();
 	deadline = start + seconds * USEC_PER_SECOND;
 	pthread_barrier_wait(&everybody_ready);
 	for (int i = 0; i < nconnections; i++)
 		pthread_join(all[i].thread, NULL);
-	print_result(all, clock_us() - start, read_counter(monitor) - counted);
+	print_result(all, clock_us() - start);
 	for (int i = 0; i < nconnections; i++)
+	{
+		if (all[i].ncollected > 0)
+			finish_collected(&all[i]);
 		PQfinish(all[i].conn);
-	PQfinish(monitor);
+	}
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "client.h"
 
@@ -408,6 +409,18 @@ look_for_locks(void *argument)
 	return NULL;
 }
 
+/* each connection is a file */
+static void
+allow_many_files(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		die("setrlimit: %s", strerror(errno));
+}
+
 static Kind
 parse_kind(void)
 {
@@ -443,6 +456,7 @@ main(int argc, char **argv)
 
 	options_parse(argc, argv, options);
 	kind = parse_kind();
+	allow_many_files();
 	come_back = tasks == 0;
 	conn = connect_as("bench monitor");
 	sampler = connect_as("bench sampler");
