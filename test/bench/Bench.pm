@@ -247,7 +247,7 @@ sub new
 	}, $class;
 
 	$self->{version} = _output("$self->{bin}/postgres", '--version');
-	$self->{version} =~ s/^postgres //;
+	$self->{version} =~ s/^postgres \(PostgreSQL\) //;
 	$self->_choose_user;
 	$self->{dir} =
 	  tempdir('taskq-bench.XXXXXX', DIR => $ENV{BENCH_TMP} // '/tmp');

@@ -29,13 +29,29 @@ our %PEERS = (
 	clients => 4,
 	target => 1.5,
 	entries => [
-		{ key => 'graphile', name => 'graphile-worker' },
-		{ key => 'taskq', name => 'taskq, batches of 50' },
-		{ key => 'taskq_0', name => 'taskq, retention 0, batches of 50' },
-		{ key => 'taskq_node', name => 'taskq, batches of 50, Node.js client' },
-		{ key => 'r2', name => 'R2, batches of 50' },
-		{ key => 'pgq', name => 'PgQ, one consumer' },
-		{ key => 'pgboss', name => 'pg-boss, batches of 1,000' }
+		{
+			key => 'graphile',
+			name => 'graphile-worker',
+			short => "graphile-\nworker"
+		},
+		{ key => 'taskq', name => 'taskq, batches of 50', short => 'taskq' },
+		{
+			key => 'taskq_0',
+			name => 'taskq, retention 0, batches of 50',
+			short => "taskq,\nretention 0"
+		},
+		{
+			key => 'taskq_node',
+			name => 'taskq, batches of 50, Node.js client',
+			short => "taskq,\nNode.js"
+		},
+		{ key => 'r2', name => 'R2, batches of 50', short => 'R2' },
+		{ key => 'pgq', name => 'PgQ, one consumer', short => 'PgQ' },
+		{
+			key => 'pgboss',
+			name => 'pg-boss, batches of 1,000',
+			short => 'pg-boss'
+		}
 	]);
 
 # Those that a program plays: where, and how what is open is counted.
