@@ -17,6 +17,9 @@
  *	--sample=N			all the while, look every N ms whether a producer waits
  *						for a lock
  *
+ * The waiters' own commits are not flushed, so that the producers' latency is not
+ * that of the waiters' work.
+ *
  * Prints one line per part.  Times are us; the processor time is that of the
  * waiters' backends, and "ran" says how many of them were given a processor.
  */
@@ -194,6 +197,7 @@ start_waiters(void)
 	for (int i = 0; i < nwaiters; i++)
 	{
 		waiters[i].conn = connect_as("bench waiter");
+		command(waiters[i].conn, "SET synchronous_commit = off");
 		if (kind == KIND_LISTEN)
 			listen_to_queue(waiters[i].conn);
 		else

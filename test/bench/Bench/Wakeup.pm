@@ -70,7 +70,7 @@ sub crowd
 sub producers
 {
 	my ($bench, $short, $waiters) = @_;
-	my ($rounds, $commits) = $short ? (1, 200) : (3, 1500);
+	my ($rounds, $commits) = $short ? (1, 100) : (2, 300);
 	my @rounds;
 
 	for my $round (1 .. $rounds)
@@ -86,7 +86,7 @@ sub producers
 				queue => 'crowd',
 				into => $crowd->{into} // 'crowd',
 				commits => $commits,
-				gap => $crowd->{kind} eq 'listen' && !$crowd->{into} ? 50 : 5);
+				gap => 50);
 			my $commit = $part{commit};
 
 			# nobody takes what was not for the crowd
@@ -123,6 +123,28 @@ sub locks
 	return { map { $_ => $part{commit}{$_} + 0 } qw(sampled blocked commits) };
 }
 
+# What waiters cost while nothing happens, and how many of them a task wakes; also
+# when the queue has a task that becomes due much later.
+sub woken
+{
+	my ($bench, $session, $result, $short, $waiters) = @_;
+	my %common = (kind => 'wait', waiters => $waiters, tasks => 100, gap => 20);
+	my %part =
+	  crowd($bench, %common, queue => 'crowd', idle => $short ? 5 : 40);
+
+	$result->{idle} = $part{idle};
+	$result->{woken} = $part{wake};
+	$session->query(
+		"SELECT run_id FROM taskq.schedule('delayed', 't', '{}',
+			start_to_close_timeout => '1 min', start_delay => '1 hour')");
+	%part = crowd($bench, %common, queue => 'delayed');
+	$result->{woken_delayed} = $part{wake};
+	say_now(sprintf '  %d idle waiters: %.2f %% of a core; %d tasks woke %d of them, %d with a delayed task in the queue',
+		$waiters, idle_percent($result), @{ $result->{woken} }{qw(tasks heard)},
+		$part{wake}{heard});
+	return;
+}
+
 sub run
 {
 	my ($bench, $short) = @_;
@@ -134,7 +156,6 @@ sub run
 	$session->query('CREATE TABLE notify_control (id bigserial PRIMARY KEY)');
 	$result{interval} =
 	  $session->query("SELECT extract(epoch FROM current_setting('taskq.notify_interval')::interval) * 1000");
-	$session->quit;
 	$result{wait} = wake($bench, mode => 'wait', tasks => $tasks);
 	say_now(sprintf '  wait_for_task: p50 %.3f ms, p99 %.3f ms after the commit',
 		@{ $result{wait} }{qw(committed_p50 committed_p99)});
@@ -144,18 +165,8 @@ sub run
 	  wake($bench, mode => 'listen', tasks => $tasks / 2, gap => 3);
 	say_now(sprintf '  LISTEN: p50 %.3f ms, p99 %.3f ms after the commit; in a burst %.3f ms, %.3f ms',
 		map { @{ $result{$_} }{qw(committed_p50 committed_p99)} } qw(listen burst));
-	my %part = crowd(
-		$bench,
-		kind => 'wait',
-		waiters => $waiters,
-		queue => 'crowd',
-		idle => $short ? 5 : 60,
-		tasks => 100,
-		gap => 20);
-	$result{idle} = $part{idle};
-	$result{woken} = $part{wake};
-	say_now(sprintf '  %d idle waiters: %.2f %% of a core; %d tasks woke %d of them',
-		$waiters, idle_percent(\%result), @{ $part{wake} }{qw(tasks heard)});
+	woken($bench, $session, \%result, $short, $waiters);
+	$session->quit;
 	$result{producers} = producers($bench, $short, $waiters);
 	$result{locks} = locks($bench, $short);
 	$result{control} = locks($bench, $short, $NOTIFY);
@@ -218,12 +229,13 @@ sub report
 		wake_row('LISTEN, now and then', $result->{listen}),
 		wake_row('LISTEN, more often than notify_interval', $result->{burst}))
 	  . "\n"
-	  . sprintf("%s idle waiters use %.2f %% of one core. %s tasks, one by one, woke %s waiters, of which %s ran without having been told of a task.\n\n",
+	  . sprintf("%s idle waiters use %.2f %% of one core. %s tasks, one by one, woke %s waiters, and %s when the queue has a task that is delayed.\n\n",
 		number($result->{waiters}), idle_percent($result),
-		map { number($_) } @{ $result->{woken} }{qw(tasks heard ran_in_vain)})
+		map { number($_) } @{ $result->{woken} }{qw(tasks heard)},
+		$result->{woken_delayed}{heard})
 	  . 'One producer commits now and then beside '
 	  . number($result->{waiters})
-	  . " others; synchronous_commit is on.\n\n"
+	  . " others; its synchronous_commit is on.\n\n"
 	  . table(
 		[
 			'beside', 'schedule, p50, ms', 'p99, ms', 'backend CPU, us',
@@ -242,8 +254,14 @@ sub report
 			$result->{burst}{committed_p99}, 'most', $result->{interval} + 5),
 		verdict('idle waiters, per cent of a core',
 			idle_percent($result), 'most', 2),
-		verdict('waiters woken per task',
-			$result->{woken}{heard} / $result->{woken}{tasks}, 'most', 1.1),
+		(
+			map {
+				verdict("waiters woken per task$_->[1]",
+					$result->{ $_->[0] }{heard} / $result->{ $_->[0] }{tasks},
+					'most', 1.1)
+			} [ woken => '' ],
+			[ woken_delayed => ', with a delayed one in the queue' ]
+		),
 		(
 			map {
 				verdict("producer beside $_->[1], p50, of beside nobody",
