@@ -236,7 +236,7 @@ sub wal
 sub new
 {
 	my ($class, %option) = @_;
-	my $pg_config = $option{pg_config} // $ENV{PG_CONFIG} // 'pg_config';
+	my $pg_config = $option{pg_config} // ($ENV{PG_CONFIG} || 'pg_config');
 	my $self = bless {
 		owner => $$,
 		keep => $option{keep} // $ENV{BENCH_KEEP},

@@ -24,11 +24,11 @@ our %DRAIN = (
 	entries => [
 		{ key => 'taskq', name => 'taskq' },
 		{ key => 'taskq_0', name => 'taskq, retention 0' },
-		{ key => 'r2', name => 'R2', seconds => 60 },
+		{ key => 'r2', name => 'R2', seconds => 30 },
 		{
 			key => 'r2_no_vacuum',
 			name => 'R2, vacuum does not come',
-			seconds => 60
+			seconds => 30
 		}
 	]);
 
@@ -37,7 +37,7 @@ sub drain_seconds
 {
 	my ($entry) = @_;
 
-	return ($entry->{seconds} // $DRAIN{backlog} / 15_000) +
+	return ($entry->{seconds} // $DRAIN{backlog} / 20_000) +
 	  $DRAIN{backlog} / 80_000 + 5;
 }
 

@@ -36,16 +36,10 @@ our %PEERS = (
 		},
 		{ key => 'taskq', name => 'taskq, batches of 50', short => 'taskq' },
 		{
-			key => 'taskq_0',
-			name => 'taskq, retention 0, batches of 50',
-			short => "taskq,\nretention 0"
-		},
-		{
 			key => 'taskq_node',
 			name => 'taskq, batches of 50, Node.js client',
 			short => "taskq,\nNode.js"
 		},
-		{ key => 'r2', name => 'R2, batches of 50', short => 'R2' },
 		{ key => 'pgq', name => 'PgQ, one consumer', short => 'PgQ' },
 		{
 			key => 'pgboss',
@@ -92,7 +86,7 @@ sub peer_seconds
 	my ($entry) = @_;
 	my $per_second = $entry->{key} eq 'pgboss' ? 10_000 : 20_000;
 
-	return 5 + $PEERS{tasks} / $per_second;
+	return 4 + $PEERS{tasks} / $per_second;
 }
 
 # What can't be raced is left out, with the reason.

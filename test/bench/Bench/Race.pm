@@ -19,7 +19,7 @@ use Exporter 'import';
 our @EXPORT_OK = qw(in_rounds middle ratios turn turn_seconds);
 
 # How long a turn takes beside its own seconds: setting up, starting, looking.
-use constant SETUP_SECONDS => 1.5;
+use constant SETUP_SECONDS => 1;
 use constant TAIL_SECONDS => 1;
 
 sub turn_seconds

@@ -24,33 +24,48 @@ our @EXPORT_OK = qw(table verdict verdicts number mb relation_sizes
 use constant PAYLOAD =>
   '{"kind": "email.send", "user_id": 48213, "to": "someone@example.com", "template": "welcome-v2", "body": "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolor"}';
 
+# How many characters a text in UTF-8 has.
+sub characters
+{
+	my ($text) = @_;
+
+	utf8::decode($text);
+	return length $text;
+}
+
 # A Markdown table: the head, then rows.  Columns but the first are flush right.
 sub table
 {
-	my ($head, @rows) = @_;
-	my @width = map { length } @$head;
-	my @lines;
+	my @rows = map {
+		[ map { $_ // '' } @$_ ]
+	} @_;
+	my @width;
 
 	for my $row (@rows)
 	{
-		for my $i (0 .. $#$head)
+		for my $i (0 .. $#{ $rows[0] })
 		{
-			my $length = length($row->[$i] // '');
+			my $width = characters($row->[$i] // '');
 
-			$width[$i] = $length if $length > $width[$i];
+			$width[$i] = $width if $width > ($width[$i] // 0);
 		}
 	}
-	my $format = join ' | ',
-	  map { $_ == 0 ? "%-$width[0]s" : "%$width[$_]s" } 0 .. $#width;
-	push @lines, sprintf "| $format |", @$head;
-	push @lines, '|'
-	  . join('|',
-		map { '-' x ($width[$_] + 1) . ($_ == 0 ? '-' : ':') } 0 .. $#width)
-	  . '|';
-	push @lines,
-	  sprintf "| $format |", map { $_ // '' } @$_[ 0 .. $#$head ]
-	  for @rows;
-	return join("\n", @lines) . "\n";
+	my @lines = map {
+		my $row = $_;
+		join(
+			' | ',
+			map {
+				my $cell = $row->[$_] // '';
+				my $space = ' ' x ($width[$_] - characters($cell));
+
+				$_ == 0 ? $cell . $space : $space . $cell;
+			} 0 .. $#width)
+	} @rows;
+	my $rule = join '|',
+	  map { '-' x ($width[$_] + 1) . ($_ == 0 ? '-' : ':') } 0 .. $#width;
+
+	return join '', "| $lines[0] |\n", "|$rule|\n",
+	  map { "| $_ |\n" } @lines[ 1 .. $#lines ];
 }
 
 # What a target says of a value: "least" or "most" is the limit.

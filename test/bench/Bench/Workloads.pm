@@ -48,7 +48,7 @@ my @RACES = (
 		sync => 'off',
 		tasks => 1,
 		entries => [qw(round_trip write)],
-		seconds => 4
+		seconds => 3
 	},
 	{
 		name => 'schedule',
@@ -58,7 +58,7 @@ my @RACES = (
 		sync => 'off',
 		tasks => 1,
 		entries => [qw(r2 r2_tuned taskq taskq_0 pgq)],
-		seconds => 6,
+		seconds => 4,
 		measure => 'cpu_us',
 		targets => { taskq => 0.9, taskq_0 => 0.9 }
 	},
@@ -70,7 +70,7 @@ my @RACES = (
 		sync => 'on',
 		tasks => 1,
 		entries => [qw(r2 taskq taskq_0 pgq)],
-		seconds => 6,
+		seconds => 4,
 		measure => 'cpu_us',
 		targets => { taskq => 0.9, taskq_0 => 0.9 }
 	},
@@ -81,8 +81,8 @@ my @RACES = (
 		clients => 4,
 		sync => 'off',
 		tasks => 100,
-		entries => [qw(r2 r2_tuned taskq taskq_0 pgq)],
-		seconds => 5,
+		entries => [qw(r2 taskq taskq_0 pgq)],
+		seconds => 4,
 		measure => 'cpu_us',
 		targets => { taskq => 0.85, taskq_0 => 0.85 }
 	},
@@ -95,7 +95,7 @@ my @RACES = (
 		tasks => 1,
 		closes => 1,
 		entries => [qw(r2 r2_tuned taskq taskq_0 taskq_busy taskq_0_busy)],
-		seconds => 40,
+		seconds => 36,
 		warmup => 4,
 		measure => 'per_second',
 		targets => {
@@ -114,7 +114,7 @@ my @RACES = (
 		tasks => 1,
 		closes => 1,
 		entries => [qw(r2 taskq taskq_0)],
-		seconds => 40,
+		seconds => 36,
 		warmup => 4,
 		measure => 'per_second',
 		targets => { taskq => 1.15, taskq_0 => 1.3 }
@@ -128,7 +128,7 @@ my @RACES = (
 		tasks => 50,
 		closes => 1,
 		entries => [qw(r2 r2_tuned taskq taskq_0)],
-		seconds => 10,
+		seconds => 8,
 		warmup => 2,
 		measure => 'per_second',
 		targets => { taskq => 1.1, taskq_0 => 1.4 }
