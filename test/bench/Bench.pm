@@ -707,12 +707,13 @@ sub load_result
 }
 
 # Keep the result of a workload or scenario, in place of an earlier one.  The
-# time and the machine's facts are added.
+# time, the machine's facts and the command ($BENCH_COMMAND) are added.
 sub save_result
 {
 	my ($self, $name, $result) = @_;
 	my $path = results_dir() . "/$name.json";
 	my %kept = (
+		command => $ENV{BENCH_COMMAND},
 		%$result,
 		time => POSIX::strftime('%Y-%m-%d %H:%M UTC', gmtime),
 		machine => facts(),

@@ -95,7 +95,7 @@ sub machine
 		  map { "`$_ = $result->{settings}{$_}`" }
 		  grep { $_ !~ /^(listen|log)/ } sort keys %{ $result->{settings} };
 
-		$seen{'command'}{"`$result->{command}`"} = 1;
+		$seen{'command'}{"`$result->{command}`"} = 1 if $result->{command};
 		$seen{'processor'}{"$machine->{cores} × $machine->{cpu}"} = 1;
 		$seen{'memory'}{"$machine->{memory_gb} GB"} = 1;
 		$seen{'system'}{"$machine->{system}, Linux $machine->{kernel}"} = 1;
