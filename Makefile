@@ -3,6 +3,7 @@
 #   make && make install         build against the PostgreSQL of pg_config, install
 #   make installcheck            regress, isolation and TAP tests against a running server
 #   make installcheck-pgtap      pgTAP tests against a running server
+#   make bench, bench-steady     benchmarks, on a server of their own: docs/benchmarks.md
 #
 # The server needs shared_preload_libraries = 'taskq'. `bash test/run` does
 # all of this with a server of its own.
@@ -56,3 +57,9 @@ ifneq ($(PGTAP_TESTS),)
 		-c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION taskq'
 	PATH="$(bindir):$$PATH" $(PG_PROVE) --dbname $(PGTAP_DB) $(PROVE_FLAGS) $(PGTAP_TESTS)
 endif
+
+.PHONY: bench bench-steady
+bench:
+	bash test/bench/run races
+bench-steady:
+	bash test/bench/run steady

@@ -198,7 +198,7 @@ copy_tree()
 	as_user mkdir tree
 	tar -C "$TOP" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' \
 		--exclude='*.so' --exclude=./results --exclude=./tmp_check \
-		--exclude=./output_iso . |
+		--exclude=./output_iso --exclude=node_modules . |
 		as_user tar -C tree -xf - --no-same-owner
 }
 

@@ -1,0 +1,1 @@
+SELECT count(pgq.insert_event('q', 'email.send', p)) FROM unnest(array_fill('{"kind": "email.send", "user_id": 48213, "to": "someone@example.com", "template": "welcome-v2", "body": "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolor"}'::text, ARRAY[50])) p;

@@ -1,0 +1,321 @@
+/*
+ * soak.c
+ *		A load of everything: retries, failures, timeouts, heartbeats, delays,
+ *		ids, priorities, fairness keys.
+ *
+ *	--queue=NAME
+ *	--rate=N				tasks per second
+ *	--producers=N --consumers=N		connections of either kind
+ *	--seconds=N
+ *	--interval=N			seconds between two lines
+ *
+ * The activity type says what becomes of a task: "plain" is completed; "flaky"
+ * fails twice before; "failing" fails for good; "beating" heartbeats for a
+ * while and is completed; "lost" is never heard of again, so that its attempts
+ * run into their timeout.  Consumers wait with taskq.wait_for_task when there
+ * is nothing to do.  Each line tells what was done since the line before.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+
+#define PAYLOAD		"{\"kind\": \"email.send\", \"user_id\": 48213, \"to\": \"someone@example.com\", \"template\": \"welcome-v2\", \"body\": \"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolor\"}"
+#define NOT_FOUND	"TQ001"
+
+#define BATCH		"10"
+#define MAX_HELD	4096
+#define BEATS		5
+#define BEAT_EVERY	(USEC_PER_SECOND / 5)
+
+/* What a producer schedules, and how often of a hundred times. */
+typedef struct Sort
+{
+	const char *name;
+	const char *type;
+	const char *options;		/* $1 is a number that does not come again */
+	int			share;
+} Sort;
+
+static const Sort sorts[] = {
+	{"plain", "plain", "start_to_close_timeout => '30 s'", 50},
+	{"id", "plain", "start_to_close_timeout => '30 s', activity_id => 'order-' || $1", 10},
+	{"fair", "plain", "start_to_close_timeout => '30 s', fairness_key => 'tenant-' || $1::bigint % 10", 10},
+	{"urgent", "plain", "start_to_close_timeout => '30 s', priority => 1 + ($1::bigint % 5)::int", 5},
+	{"delayed", "plain", "start_to_close_timeout => '30 s', schedule_to_close_timeout => '10 min', start_delay => '700 ms'", 8},
+	{"flaky", "flaky", "start_to_close_timeout => '30 s', retry_policy => taskq.retry_policy(initial_interval => '300 ms', maximum_attempts => 5)", 8},
+	{"failing", "failing", "start_to_close_timeout => '30 s'", 3},
+	{"beating", "beating", "start_to_close_timeout => '60 s', heartbeat_timeout => '10 s'", 3},
+	{"lost", "lost", "start_to_close_timeout => '500 ms', retry_policy => taskq.retry_policy(initial_interval => '200 ms', maximum_attempts => 2)", 3},
+};
+
+#define NSORTS		((int) (sizeof(sorts) / sizeof(sorts[0])))
+
+typedef enum Count
+{
+	SCHEDULED,
+	POLLED,
+	COMPLETED,
+	FAILED,
+	HEARTBEATS,
+	LOST,
+	REFUSED,
+	COUNTS
+} Count;
+
+static const char *const count_names[COUNTS] = {
+	"scheduled", "polled", "completed", "failed", "heartbeats", "lost", "refused"
+};
+
+/* An attempt that goes on for a while. */
+typedef struct Held
+{
+	char		token[40];
+	usec		due;
+	int			beats;
+} Held;
+
+typedef struct Worker
+{
+	pthread_t	thread;
+	PGconn	   *conn;
+	int			number;
+	long		counts[COUNTS];
+	long		reported[COUNTS];
+	Held		held[MAX_HELD]; /* a ring, in the order of "due" */
+	int			first_held;
+	int			nheld;
+} Worker;
+
+static const char *queue = "soak";
+static long rate = 1000;
+static long producers = 2;
+static long consumers = 4;
+static long seconds = 60;
+static long interval = 30;
+
+static volatile bool stopping = false;
+static usec started_at;
+
+static const Sort *
+sort_of(long n)
+{
+	int			at = (int) (n % 100);
+	int			i = 0;
+
+	while (at >= sorts[i].share)
+		at -= sorts[i++].share;
+	return &sorts[i];
+}
+
+static void *
+produce(void *argument)
+{
+	Worker	   *me = argument;
+
+	for (long n = me->number; !stopping; n += producers)
+	{
+		/* a different sort each time, also for two producers */
+		const Sort *sort = sort_of(n * 37 + n / 100);
+		char		number[32];
+		const char *values[1] = {number};
+		bool		takes_number = strstr(sort->options, "$1") != NULL;
+
+		sleep_until(started_at + n * USEC_PER_SECOND / rate);
+		snprintf(number, sizeof(number), "%ld", n);
+		PQclear(run(me->conn, sort->name, takes_number ? 1 : 0, values));
+		me->counts[SCHEDULED]++;
+	}
+	return NULL;
+}
+
+/* a report on an attempt, which may have run into a timeout */
+static void
+report(Worker *me, const char *statement, const char *token, Count count)
+{
+	const char *values[1] = {token};
+	PGresult   *result = try_to_run(me->conn, statement, 1, values);
+	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	if (PQresultStatus(result) == PGRES_TUPLES_OK)
+		me->counts[count]++;
+	else if (code != NULL && strcmp(code, NOT_FOUND) == 0)
+		me->counts[REFUSED]++;
+	else
+		die("%s: %s", statement, PQerrorMessage(me->conn));
+	PQclear(result);
+}
+
+static void
+hold(Worker *me, const char *token, int beats)
+{
+	Held	   *held;
+
+	if (me->nheld == MAX_HELD)
+		die("too many attempts at once");
+	held = &me->held[(me->first_held + me->nheld++) % MAX_HELD];
+	snprintf(held->token, sizeof(held->token), "%s", token);
+	held->due = clock_us() + BEAT_EVERY;
+	held->beats = beats;
+}
+
+static void
+start(Worker *me, const char *token, const char *type, int attempt)
+{
+	me->counts[POLLED]++;
+	if (strcmp(type, "lost") == 0)
+		me->counts[LOST]++;
+	else if (strcmp(type, "failing") == 0)
+		report(me, "give up", token, FAILED);
+	else if (strcmp(type, "flaky") == 0 && attempt < 3)
+		report(me, "fail", token, FAILED);
+	else if (strcmp(type, "beating") == 0)
+		hold(me, token, BEATS);
+	else
+		report(me, "complete", token, COMPLETED);
+}
+
+/* heartbeat and complete what is due */
+static void
+go_on(Worker *me)
+{
+	while (me->nheld > 0 && me->held[me->first_held].due <= clock_us())
+	{
+		Held		held = me->held[me->first_held];
+
+		me->first_held = (me->first_held + 1) % MAX_HELD;
+		me->nheld--;
+		if (held.beats == 0)
+		{
+			report(me, "complete", held.token, COMPLETED);
+			continue;
+		}
+		report(me, "heartbeat", held.token, HEARTBEATS);
+		hold(me, held.token, held.beats - 1);
+	}
+}
+
+static void *
+consume(void *argument)
+{
+	Worker	   *me = argument;
+
+	while (!stopping)
+	{
+		PGresult   *result;
+		int			got;
+
+		go_on(me);
+		result = run(me->conn, "poll", 0, NULL);
+		got = PQntuples(result);
+		for (int i = 0; i < got; i++)
+			start(me, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1),
+				  atoi(PQgetvalue(result, i, 2)));
+		PQclear(result);
+		if (got == 0)
+			PQclear(run(me->conn, "wait", 0, NULL));
+	}
+	return NULL;
+}
+
+static void
+prepare_producer(Worker *me)
+{
+	me->conn = connect_as("bench producer");
+	for (int i = 0; i < NSORTS; i++)
+	{
+		char		sql[1024];
+
+		snprintf(sql, sizeof(sql),
+				 "SELECT run_id FROM taskq.schedule('%s', '%s', '%s', %s)",
+				 queue, sorts[i].type, PAYLOAD, sorts[i].options);
+		prepare(me->conn, sorts[i].name, sql);
+	}
+}
+
+static void
+prepare_consumer(Worker *me)
+{
+	char		sql[256];
+
+	me->conn = connect_as("bench consumer");
+	snprintf(sql, sizeof(sql),
+			 "SELECT task_token, activity_type, attempt FROM taskq.poll('%s', 'w', max_tasks => " BATCH ")",
+			 queue);
+	prepare(me->conn, "poll", sql);
+	snprintf(sql, sizeof(sql), "CALL taskq.wait_for_task('%s', '100 ms')", queue);
+	prepare(me->conn, "wait", sql);
+	prepare(me->conn, "complete", "SELECT taskq.complete($1, '{\"sent\": true}')");
+	prepare(me->conn, "fail", "SELECT taskq.fail($1, 'no connection')");
+	prepare(me->conn, "give up",
+			"SELECT taskq.fail($1, 'no such address', non_retryable => true)");
+	prepare(me->conn, "heartbeat",
+			"SELECT FROM taskq.heartbeat($1, '{\"progress\": 1}')");
+}
+
+static void
+print_counts(Worker *workers, long second)
+{
+	printf("second=%ld", second);
+	for (int count = 0; count < COUNTS; count++)
+	{
+		long		sum = 0;
+
+		for (int i = 0; i < producers + consumers; i++)
+		{
+			long		now = workers[i].counts[count];
+
+			sum += now - workers[i].reported[count];
+			workers[i].reported[count] = now;
+		}
+		printf(" %s=%ld", count_names[count], sum);
+	}
+	printf("\n");
+	fflush(stdout);
+}
+
+int
+main(int argc, char **argv)
+{
+	const Option options[] = {
+		{"queue", &queue, NULL},
+		{"rate", NULL, &rate},
+		{"producers", NULL, &producers},
+		{"consumers", NULL, &consumers},
+		{"seconds", NULL, &seconds},
+		{"interval", NULL, &interval},
+		{NULL, NULL, NULL}
+	};
+	Worker	   *workers;
+	long		n;
+
+	options_parse(argc, argv, options);
+	n = producers + consumers;
+	workers = calloc((size_t) n, sizeof(Worker));
+	for (int i = 0; i < n; i++)
+	{
+		workers[i].number = i;
+		if (i < producers)
+			prepare_producer(&workers[i]);
+		else
+			prepare_consumer(&workers[i]);
+	}
+	started_at = clock_us();
+	for (int i = 0; i < n; i++)
+		if (pthread_create(&workers[i].thread, NULL,
+						   i < producers ? produce : consume, &workers[i]) != 0)
+			die("could not create a thread");
+	for (long second = interval; second <= seconds; second += interval)
+	{
+		sleep_until(started_at + second * USEC_PER_SECOND);
+		print_counts(workers, second);
+	}
+	stopping = true;
+	for (int i = 0; i < n; i++)
+	{
+		pthread_join(workers[i].thread, NULL);
+		PQfinish(workers[i].conn);
+	}
+	return 0;
+}

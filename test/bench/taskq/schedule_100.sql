@@ -1,0 +1,1 @@
+SELECT count(*) FROM taskq.schedule_many('q', 'email.send', array_fill('{"kind": "email.send", "user_id": 48213, "to": "someone@example.com", "template": "welcome-v2", "body": "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolor"}'::jsonb, ARRAY[100]), start_to_close_timeout => '30 s');

@@ -1,0 +1,3 @@
+-- taskq with its defaults.
+DROP EXTENSION IF EXISTS taskq CASCADE;
+CREATE EXTENSION taskq;
