@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "args.h"
 #include "catalog.h"
@@ -103,21 +104,33 @@ arg_identity(FunctionCallInfo fcinfo, int n)
 	return identity ? text_to_cstring(identity) : NULL;
 }
 
+/* address of the client, which stays the same for the session */
+static const char *
+client_host(void)
+{
+	static const char *host = NULL;
+	LOCAL_FCINFO(call, 0);
+	Datum		address;
+
+	if (host != NULL)
+		return host;
+	InitFunctionCallInfoData(*call, NULL, 0, InvalidOid, NULL, NULL);
+	address = inet_client_addr(call);
+	if (call->isnull)
+		host = "local";
+	else
+		host = MemoryContextStrdup(TopMemoryContext,
+								   DatumGetCString(DirectFunctionCall1(inet_out, address)));
+	return host;
+}
+
 /*
  * default_identity: pid@client address/application_name of this session.
  */
 char *
 default_identity(void)
 {
-	const char *host = "local";
-	LOCAL_FCINFO(call, 0);
-	Datum		address;
-
-	InitFunctionCallInfoData(*call, NULL, 0, InvalidOid, NULL, NULL);
-	address = inet_client_addr(call);
-	if (!call->isnull)
-		host = DatumGetCString(DirectFunctionCall1(inet_out, address));
-	return psprintf("%d@%s/%s", MyProcPid, host,
+	return psprintf("%d@%s/%s", MyProcPid, client_host(),
 					application_name ? application_name : "");
 }
 
