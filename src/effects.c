@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "effects.h"
+#include "heartbeat.h"
 #include "ledger.h"
 #include "limits.h"
 #include "listen.h"
@@ -373,6 +374,7 @@ at_transaction_end(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
 		wait_leave(true);
+	heartbeat_transaction(event);
 	if (!pending.any && !ledger_any())
 		return;
 	switch (event)
@@ -422,6 +424,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
 	ledger_subtransaction(event, mine, parent);
+	heartbeat_subtransaction(event, mine, parent);
 	if (event == SUBXACT_EVENT_ABORT_SUB && pending.any)
 		tell_given_back();
 }

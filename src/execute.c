@@ -8,8 +8,8 @@
  * not locked first: it is written over the version that was read, and when
  * somebody else was faster all of it is done again with the newer version.
  *
- * A close deletes the open row first.  From then on nobody else can write the
- * heartbeat of that run, so that what is taken from there is final.
+ * A close deletes the open row first.  From then on nobody else can heartbeat
+ * that run, so that what is taken from there is final.
  */
 #include "postgres.h"
 
@@ -21,6 +21,7 @@
 #include "effects.h"
 #include "execute.h"
 #include "failure.h"
+#include "heartbeat.h"
 #include "json.h"
 #include "ledger.h"
 #include "queue_config.h"
@@ -104,6 +105,13 @@ keep_origin(Activity *activity, const Activity *before)
 		activity_controls(activity)->taken_from = NULL;
 }
 
+static bool
+ends_attempt(const Activity *before, const Activity *activity)
+{
+	return state_in_progress(before->state) &&
+		!state_in_progress(activity->state);
+}
+
 /* what has happened, for limits and statistics */
 static void
 keep_books(const Activity *activity, const Activity *before,
@@ -118,8 +126,7 @@ keep_books(const Activity *activity, const Activity *before,
 		ledger_count(task_queue, COUNT_ADDED, 1);
 	if (before->state == STATE_SCHEDULED)
 		effects_polled(before->options.task_queue, 1);	/* back at an abort */
-	if (!state_in_progress(before->state) ||
-		state_in_progress(activity->state))
+	if (!ends_attempt(before, activity))
 		return;
 	if (!state_is_closed(activity->state))
 		ledger_count(task_queue, COUNT_RETRIED, 1);
@@ -145,11 +152,11 @@ execute_attempt_ended(const text *taken_from)
 }
 
 static void
-close_row(Activity *activity)
+close_row(Activity *activity, const Activity *before)
 {
 	int64		retention;
 
-	heartbeat_take(activity->run_id, &activity->heartbeat);
+	heartbeat_take(before, &activity->heartbeat);
 	if (activity->failure_wants_heartbeat &&
 		activity->heartbeat.details != NULL)
 		activity->failure =
@@ -181,7 +188,7 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 		result = store_delete(activity, wait);
 		if (result != STORE_OK)
 			return result;
-		close_row(activity);
+		close_row(activity, before);
 		keep_books(activity, before, taken_from);
 		return result;
 	}
@@ -189,8 +196,10 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	if (result != STORE_OK)
 		return result;
 	keep_books(activity, before, taken_from);
-	if (activity->clear_heartbeat)
-		heartbeat_clear(activity->run_id);
+	if (ends_attempt(before, activity))
+		heartbeat_hand_over(activity);
+	else if (activity->clear_heartbeat)
+		heartbeat_clear(activity);
 	if (activity->alarm != DT_NOEND && activity->alarm != before->alarm)
 		effects_alarm(activity->alarm);
 	if (activity->state == STATE_SCHEDULED)
@@ -203,7 +212,8 @@ execute_store(Activity *activity, const Activity *before, bool wait)
  * One try; false when somebody else was faster, or held the row: who waited
  * must not date what happens before what he waited for.  Then the row is
  * locked, if it is still the same, and the next try, with a newer clock, may
- * wait: for nobody but, it may seem, our own savepoints.
+ * wait: for nobody but, it may seem, our own savepoints.  Others' heartbeats
+ * are waited for while the row is not locked.
  */
 static bool
 try(const Address *address, Event event, EventData *data,
@@ -226,11 +236,13 @@ try(const Address *address, Event event, EventData *data,
 		state_in_progress(activity->state))
 	{
 		/* with the row locked, nobody can be faster from here on */
+		if (!*locked)
+			(void) heartbeat_await(activity);
 		*locked = store_lock(activity, true) == STORE_OK;
 		if (!*locked)
 			return false;
 		data->now = clock_now();
-		heartbeat_record(activity->run_id, data->now, checkpoint->details);
+		heartbeat_record(activity, data->now, checkpoint->details);
 		ledger_count(activity->options.task_queue, COUNT_HEARTBEATS, 1);
 	}
 	else
@@ -239,6 +251,9 @@ try(const Address *address, Event event, EventData *data,
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
+	if (!*locked && ends_attempt(&before, activity) &&
+		heartbeat_await(&before))
+		return false;
 	result = execute_store(activity, &before, *locked);
 	if (result == STORE_BUSY)
 		*locked = store_lock(&before, true) == STORE_OK;

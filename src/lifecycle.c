@@ -58,6 +58,7 @@
 #include "channel.h"
 #include "compat.h"
 #include "effects.h"
+#include "heartbeat_slots.h"
 #include "lifecycle.h"
 #include "queue_state.h"
 #include "shmem.h"
@@ -103,7 +104,10 @@ tell_launcher(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			if (extension_changed)
+			{
 				shmem_extension_changed();
+				heartbeat_slots_drop(MyDatabaseId);
+			}
 			if (database_made)
 				shmem_wake_launcher();
 			/* FALLTHROUGH */
@@ -297,6 +301,7 @@ forget_database(Oid database)
 	channel_forget_database(database);
 	LWLockRelease(control->lock);
 	queue_state_forget_database(database);
+	heartbeat_slots_drop(database);
 }
 
 /*

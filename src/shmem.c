@@ -18,9 +18,10 @@
  *
  *	control->queue_lock, an LWLock, covers the tables of queue_state.c, and
  *	control->waiter_lock the lists of wait.c; held alone, for memory work.
+ *	heartbeat_slots.c has locks of its own, held likewise.
  *
  *	slot->mutex, a spinlock, covers the timer hints, current_leaf and what
- *	counts.c needs.  It is held for a few instructions, and alone.
+ *	counts.c and heartbeats need.  It is held for a few instructions, and alone.
  *
  * Three things are read without a lock, since being wrong is harmless there:
  * database and state in shmem_my_slot() (a hint may go astray), worker_proc
@@ -45,6 +46,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "heartbeat_slots.h"
 #include "queue_state.h"
 #include "shmem.h"
 #include "stat_file.h"
@@ -121,6 +123,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(block_size());
 	RequestAddinShmemSpace(queue_state_shmem_size());
 	RequestAddinShmemSpace(wait_shmem_size());
+	heartbeat_slots_shmem_request();
 	RequestNamedLWLockTranche(TRANCHE_NAME, LOCKS);
 }
 
@@ -173,6 +176,7 @@ start_shmem(void)
 		lay_out();
 	}
 	queue_state_shmem_init();
+	heartbeat_slots_shmem_init();
 	wait_shmem_init();
 	fresh = !found;
 	LWLockRelease(AddinShmemInitLock);
@@ -215,6 +219,9 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->wake_at = DT_NOBEGIN;
 	slot->alarm_from = DT_NOEND;
 	slot->rescan = true;
+	slot->flush_wanted = false;
+	slot->heartbeats_lost_at = DT_NOBEGIN;
+	slot->heartbeats_lost_run = 0;
 	slot->instance_wanted = false;
 	slot->count_wanted = false;
 	slot->count_blocked = false;

@@ -11,11 +11,14 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "commands/sequence.h"
 #include "funcapi.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -324,6 +327,20 @@ store_next_run_id(void)
 	return nextval_internal(catalog()->run_id_seq, false);
 }
 
+/* store_last_run_id: no run_id given so far is greater. */
+int64
+store_last_run_id(void)
+{
+	LOCAL_FCINFO(call, 1);
+	Datum		last;
+
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(catalog()->run_id_seq);
+	call->args[0].isnull = false;
+	last = pg_sequence_last_value(call);
+	return call->isnull ? 0 : DatumGetInt64(last);
+}
+
 /*
  * store_insert: add an activity.  False when its activity_id belongs to
  * another open one; an uncommitted rival is waited for.
@@ -412,6 +429,55 @@ bool
 store_find(int64 run_id, Activity *activity)
 {
 	return find_run(run_id, true, activity);
+}
+
+/* does another transaction lock the row, or write it? */
+static bool
+is_locked(TupleTableSlot *slot)
+{
+	HeapTupleHeader tuple = ExecFetchSlotHeapTuple(slot, false, NULL)->t_data;
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
+
+	if (tuple->t_infomask & HEAP_XMAX_INVALID)
+		return false;
+	return tuple->t_infomask & HEAP_XMAX_IS_MULTI ||
+		(!TransactionIdIsCurrentTransactionId(xmax) &&
+		 TransactionIdIsInProgress(xmax));
+}
+
+/*
+ * store_glance: what a heartbeat has to know of the open activity of that
+ * run_id; false when there is none.
+ */
+bool
+store_glance(int64 run_id, OpenGlance *glance)
+{
+	Relation	table = table_open(catalog()->open, AccessShareLock);
+	Relation	index = index_open(catalog()->open_pkey, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	Snapshot	snapshot = fresh_snapshot();
+	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, 1);
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+	{
+		slot_getsomeattrs(slot, COL_STATE + 1);
+		glance->state = (State) DatumGetInt16(slot->tts_values[COL_STATE]);
+		glance->nonce = DatumGetInt64(slot->tts_values[COL_NONCE]);
+		glance->task_queue = DatumGetTextPCopy(slot->tts_values[COL_TASK_QUEUE]);
+		glance->locked = is_locked(slot);
+	}
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(table, NoLock);
+	return found;
 }
 
 /* store_find_by_activity_id: likewise, the open activity of that id. */
