@@ -490,6 +490,19 @@ heartbeat_last_time(const Activity *activity)
 	return Max(heartbeat.last_time, known_from);
 }
 
+PG_FUNCTION_INFO_V1(taskq_forget_heartbeats);
+
+/*
+ * For tests, which declare it themselves: lose all heartbeats in memory.
+ */
+Datum
+taskq_forget_heartbeats(PG_FUNCTION_ARGS)
+{
+	shmem_require();
+	heartbeat_slots_forget(MyDatabaseId);
+	PG_RETURN_VOID();
+}
+
 /* ------------------------------------------------------------------------
  * To the row.  The caller has locked or written the activity's row, so that
  * nobody but the worker's flush changes the heartbeat's.

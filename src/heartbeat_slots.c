@@ -20,8 +20,9 @@
  *
  * Slots are divided into partitions by nonce, which is random.  A partition's
  * lock covers its slots, its buckets and its free list; it is held for memory
- * work only, also in commit callbacks, and alone.  "used" is read without it
- * by heartbeat_slot_over(), see there.
+ * work only, also in commit callbacks, and alone.  Where "used" or "found" are
+ * read without it, who is missed can only have come at the same time; see
+ * heartbeat_slot_over() for when that matters.
  *
  * All of it may vanish (crash, heartbeat_slots_forget()).  Lost are then
  * details and counts since the last flush; and since times of heartbeats are
@@ -77,7 +78,8 @@ typedef struct Partition
 	int32		oldest;			/* of the free list */
 	int32		newest;
 	uint32		used;			/* slots that are not on it */
-	char		padding[PG_CACHE_LINE_SIZE - 3 * sizeof(int32)];
+	uint32		found;			/* slots that are in buckets */
+	char		padding[PG_CACHE_LINE_SIZE - 4 * sizeof(int32)];
 } Partition;
 
 /* Set in every process; the contents are in shared memory. */
@@ -247,6 +249,7 @@ lose(int32 i)
 	*link = slots[i].next;
 	slots[i].found = false;
 	slots[i].generation++;
+	partition_of_slot(i)->found--;
 }
 
 /* a slot for an attempt that has none, NONE when all are in use */
@@ -273,6 +276,7 @@ make(Partition *partition, int64 run_id, int64 nonce)
 	slot->beat.count = 0;
 	slot->next = *bucket;
 	*bucket = i;
+	partition->found++;
 	return i;
 }
 
@@ -518,6 +522,8 @@ heartbeat_slot_read(int64 run_id, int64 nonce, Beat *beat)
 	if (partitions == NULL)
 		return false;
 	partition = partition_of(nonce);
+	if (partition->found == 0)	/* unlocked: in time for what has committed */
+		return false;
 	lock(partition, LW_SHARED);
 	i = find(run_id, nonce);
 	valid = i != NONE && slots[i].valid;
