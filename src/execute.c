@@ -26,6 +26,9 @@
 #include "ledger.h"
 #include "queue_config.h"
 
+/* how often a call waits for heartbeats of others before it goes on */
+#define MAX_AWAITED		3
+
 /* what a worker hears when its attempt is touched by somebody else */
 static void
 tell_worker(const Activity *before, const Activity *after, Event event)
@@ -208,6 +211,20 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	return result;
 }
 
+/* What tries know of earlier ones. */
+typedef struct Progress
+{
+	bool		locked;			/* we hold the row */
+	int			awaited;		/* times that a heartbeat was waited for */
+} Progress;
+
+/* others' heartbeats keep nobody for ever, and not one who holds the row */
+static bool
+may_await(Progress *progress)
+{
+	return !progress->locked && progress->awaited++ < MAX_AWAITED;
+}
+
 /*
  * One try; false when somebody else was faster, or held the row: who waited
  * must not date what happens before what he waited for.  Then the row is
@@ -218,7 +235,7 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 static bool
 try(const Address *address, Event event, EventData *data,
 	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict,
-	bool *locked)
+	Progress *progress)
 {
 	Activity	before;
 	StoreResult result;
@@ -236,10 +253,10 @@ try(const Address *address, Event event, EventData *data,
 		state_in_progress(activity->state))
 	{
 		/* with the row locked, nobody can be faster from here on */
-		if (!*locked)
+		if (may_await(progress))
 			(void) heartbeat_await(activity);
-		*locked = store_lock(activity, true) == STORE_OK;
-		if (!*locked)
+		progress->locked = store_lock(activity, true) == STORE_OK;
+		if (!progress->locked)
 			return false;
 		data->now = clock_now();
 		heartbeat_record(activity, data->now, checkpoint->details);
@@ -251,12 +268,12 @@ try(const Address *address, Event event, EventData *data,
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
-	if (!*locked && ends_attempt(&before, activity) &&
+	if (ends_attempt(&before, activity) && may_await(progress) &&
 		heartbeat_await(&before))
 		return false;
-	result = execute_store(activity, &before, *locked);
+	result = execute_store(activity, &before, progress->locked);
 	if (result == STORE_BUSY)
-		*locked = store_lock(&before, true) == STORE_OK;
+		progress->locked = store_lock(&before, true) == STORE_OK;
 	if (result != STORE_OK)
 		return false;
 	tell_worker(&before, activity, event);
@@ -276,12 +293,12 @@ execute(const Address *address, Event event, EventData *data,
 		const Checkpoint *checkpoint, Activity *activity)
 {
 	Verdict		verdict;
-	bool		locked = false;
+	Progress	progress = {0};
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 	} while (!try(address, event, data, checkpoint, activity, &verdict,
-				  &locked));
+				  &progress));
 	return verdict;
 }

@@ -22,16 +22,16 @@
  * - A heartbeat first takes hold of the slot, waiting for another holder, and
  *	 reads the activity's row after that.  If somebody is writing the row it
  *	 lets go and queues for the lock of the row; else the hold is firm.
- * - A call that ends an attempt waits for a firm holder before it writes the
- *	 row (heartbeat_await), and not after: the holder may want the row next.
- *	 A heartbeat that gets in between the two comes too late: when its
- *	 transaction commits, the slot is void, or will be.
+ * - A call that ends an attempt, or writes a heartbeat to the row, waits for a
+ *	 firm holder before it locks the activity's row (heartbeat_await), since the
+ *	 holder may want that next, and again after it (settle), for who got in
+ *	 between; then nobody gets a firm hold any more.
  * - The worker locks the row, looks for any holder, and tries again later if
  *	 there is one.
  *
  * What a transaction has done is in a log, in order; each entry knows its
- * subtransaction, and holds a slot.  Entries of one attempt are chained, the
- * newest first, from "chains".
+ * subtransaction.  Entries of one attempt are chained, the newest first, from
+ * "chains".
  */
 #include "postgres.h"
 
@@ -53,7 +53,7 @@
 typedef struct LogEntry
 {
 	SubTransactionId subid;
-	SlotRef		ref;			/* held, or -1 */
+	SlotRef		ref;			/* held; -1 = none, or it is written */
 	int			older;			/* in the chain, index + 1; 0 = none */
 	bool		written;		/* to the row, whose count is beat.count now */
 	int64		beats;			/* if not written: how many, 0 = only held */
@@ -68,6 +68,10 @@ typedef struct Ended
 	int64		run_id;
 	int64		nonce;
 } Ended;
+
+/* how long to wait for who has not seen the row yet */
+#define SETTLE_LOOKS	1000
+#define SETTLE_US		50L
 
 #define CHAINS			256
 #define FIRST_ENTRIES	8
@@ -200,22 +204,6 @@ forget(void)
  */
 
 /*
- * Try to hold the slot of an attempt for this entry; false when another
- * transaction holds it.  The entry has no slot when there is no room.
- */
-static bool
-try_hold(LogEntry *entry, VirtualTransactionId *holder)
-{
-	bool		ask_row = false;
-
-	if (heartbeat_slot_hold(entry->beat.run_id, entry->beat.nonce, &entry->ref,
-							&ask_row, holder) == HOLD_TAKEN)
-		return false;
-	entry->base = ask_row ? -1 : 0;
-	return true;
-}
-
-/*
  * An entry of the current subtransaction for one more heartbeat, that holds
  * the slot if there is room; waits for another holder.
  */
@@ -224,16 +212,19 @@ hold(int64 run_id, int64 nonce)
 {
 	LogEntry   *entry = newest_entry(run_id, nonce);
 	VirtualTransactionId holder;
+	bool		ask_row = false;
 
 	if (entry != NULL && !entry->written &&
 		entry->subid == GetCurrentSubTransactionId())
 		return entry;
 	entry = add_entry(run_id, nonce);
-	while (!try_hold(entry, &holder))
+	while (heartbeat_slot_hold(run_id, nonce, &entry->ref, &ask_row,
+							   &holder) == HOLD_TAKEN)
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) VirtualXactLock(holder, true);
 	}
+	entry->base = ask_row ? -1 : 0;
 	return entry;
 }
 
@@ -245,29 +236,50 @@ heartbeat_is_held(const Activity *activity)
 {
 	VirtualTransactionId holder;
 
-	return heartbeat_slot_taken(activity->run_id, activity->nonce, false,
-								&holder);
+	return heartbeat_slot_held(activity->run_id, activity->nonce,
+							   &holder) != HOLD_NONE;
 }
 
 /*
- * heartbeat_await: wait until no other transaction holds the attempt in
- * progress; true when there was one, and the row may have changed meanwhile.
- * For those who do not hold the row.
+ * heartbeat_await: wait for the transaction that holds the attempt in
+ * progress; false when there is none.  The row may have changed then.  For
+ * those who do not hold the row.
  */
 bool
 heartbeat_await(const Activity *activity)
 {
 	VirtualTransactionId holder;
-	bool		waited = false;
 
-	while (heartbeat_slot_taken(activity->run_id, activity->nonce, true,
-								&holder))
+	if (heartbeat_slot_held(activity->run_id, activity->nonce,
+							&holder) != HOLD_FIRM)
+		return false;
+	(void) VirtualXactLock(holder, true);
+	return true;
+}
+
+/*
+ * Wait for those who got hold of the attempt before its row was written.  Who
+ * has not seen the row yet is about to; if that takes long, because he has to
+ * wait for us, say, his heartbeat comes too late.
+ */
+static void
+settle(const Activity *activity)
+{
+	VirtualTransactionId holder;
+	int			patience = SETTLE_LOOKS;
+	Hold		hold;
+
+	while ((hold = heartbeat_slot_held(activity->run_id, activity->nonce,
+									   &holder)) != HOLD_NONE)
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) VirtualXactLock(holder, true);
-		waited = true;
+		if (hold == HOLD_FIRM)
+			(void) VirtualXactLock(holder, true);
+		else if (patience-- > 0)
+			pg_usleep(SETTLE_US);
+		else
+			break;
 	}
-	return waited;
 }
 
 /* ------------------------------------------------------------------------
@@ -519,8 +531,9 @@ heartbeat_record(const Activity *activity, TimestampTz when,
 {
 	LogEntry   *entry;
 	Heartbeat	heartbeat;
-	VirtualTransactionId holder;
 
+	settle(activity);
+	heartbeat_slot_ask_row(activity->run_id, activity->nonce);
 	do
 	{
 		heartbeat_read(activity, &heartbeat);
@@ -532,8 +545,6 @@ heartbeat_record(const Activity *activity, TimestampTz when,
 	entry = add_entry(activity->run_id, activity->nonce);
 	entry->written = true;
 	entry->beat.count = heartbeat.count;
-	if (try_hold(entry, &holder) && entry->ref.slot >= 0)
-		(void) heartbeat_slot_confirm(entry->ref);
 }
 
 /* the row gets what it does not have; the attempt has this nonce */
@@ -565,6 +576,7 @@ save(const Activity *activity, bool clear)
 void
 heartbeat_hand_over(const Activity *activity)
 {
+	settle(activity);
 	(void) save(activity, activity->clear_heartbeat);
 	note_ended(activity);
 }
@@ -596,6 +608,8 @@ heartbeat_clear(const Activity *activity)
 void
 heartbeat_take(const Activity *activity, Heartbeat *heartbeat)
 {
+	if (state_in_progress(activity->state))
+		settle(activity);
 	do
 	{
 		heartbeat_read(activity, heartbeat);
@@ -620,7 +634,8 @@ publish(void)
 		LogEntry   *entry = &entries[i];
 
 		if (entry->written)
-			heartbeat_slot_written(entry->ref, entry->beat.count);
+			heartbeat_slot_written(entry->beat.run_id, entry->beat.nonce,
+								   entry->beat.count);
 		else if (entry->beats == 0)
 			heartbeat_slot_release(entry->ref);
 		else
@@ -668,6 +683,7 @@ write_all(void)
 		if (newest_entry(run_id, nonce)->written ||
 			!lock_attempt(run_id, nonce, &activity))
 			continue;
+		heartbeat_slot_ask_row(run_id, nonce);
 		count = save(&activity, false);
 		entry = add_entry(run_id, nonce);
 		entry->written = true;
@@ -676,10 +692,10 @@ write_all(void)
 }
 
 static void
-release_all(void (*release) (SlotRef ref))
+release_all(void)
 {
 	for (int i = 0; i < nentries; i++)
-		release(entries[i].ref);
+		heartbeat_slot_release(entries[i].ref);
 	forget();
 }
 
@@ -699,13 +715,11 @@ heartbeat_transaction(XactEvent event)
 			forget();
 			break;
 		case XACT_EVENT_ABORT:
-			release_all(heartbeat_slot_release);
+		case XACT_EVENT_PREPARE:
+			release_all();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			write_all();
-			break;
-		case XACT_EVENT_PREPARE:
-			release_all(heartbeat_slot_prepared);
 			break;
 		default:
 			break;

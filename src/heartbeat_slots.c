@@ -347,29 +347,26 @@ heartbeat_slot_hold(int64 run_id, int64 nonce, SlotRef *ref, bool *ask_row,
 }
 
 /*
- * heartbeat_slot_taken: does another transaction hold the attempt's slot, if
- * asked for, firmly?
+ * heartbeat_slot_held: how another transaction holds the attempt's slot.
  */
-bool
-heartbeat_slot_taken(int64 run_id, int64 nonce, bool firmly,
-					 VirtualTransactionId *holder)
+Hold
+heartbeat_slot_held(int64 run_id, int64 nonce, VirtualTransactionId *holder)
 {
 	Partition  *partition = partition_of(nonce);
-	bool		taken = false;
+	Hold		hold = HOLD_NONE;
 	int32		i;
 
 	if (partition->used == 0)	/* unlocked, see heartbeat_slot_over() */
-		return false;
+		return HOLD_NONE;
 	lock(partition, LW_SHARED);
 	i = find(run_id, nonce);
-	if (i != NONE && slots[i].holds > 0 && !is_mine(&slots[i]) &&
-		(slots[i].firm || !firmly))
+	if (i != NONE && slots[i].holds > 0 && !is_mine(&slots[i]))
 	{
 		*holder = slots[i].holder;
-		taken = true;
+		hold = slots[i].firm ? HOLD_FIRM : HOLD_LOOSE;
 	}
 	unlock(partition);
-	return taken;
+	return hold;
 }
 
 /* the slot that we hold, its partition locked; NULL if it was forgotten */
@@ -445,34 +442,42 @@ heartbeat_slot_beat(SlotRef ref, int64 beats, int64 base, const Beat *beat)
 }
 
 /*
- * heartbeat_slot_written: the transaction has committed a heartbeat to the
- * row, which now has this count; release the slot.  Cannot fail.
+ * heartbeat_slot_ask_row: a heartbeat is written to the row, which will have a
+ * greater count when that is committed.
  */
 void
-heartbeat_slot_written(SlotRef ref, int64 count)
+heartbeat_slot_ask_row(int64 run_id, int64 nonce)
 {
-	Slot	   *slot = held_slot(ref);
+	Partition  *partition = partition_of(nonce);
+	int32		i;
 
-	if (slot == NULL)
-		return;
-	slot->beat.count = Max(slot->beat.count, count);
-	slot->valid = slot->unsaved = slot->ask_row = false;
-	release(ref);
+	lock(partition, LW_EXCLUSIVE);
+	i = find(run_id, nonce);
+	if (i != NONE)
+		slots[i].ask_row = true;
+	unlock(partition);
 }
 
 /*
- * heartbeat_slot_prepared: the transaction has written a heartbeat to the row
- * and is prepared; release the slot.  Cannot fail.
+ * heartbeat_slot_written: a transaction has committed a heartbeat to the row,
+ * which now has this count.  Unless somebody has heartbeated since, asking the
+ * row, that is newer than what the slot has.  Cannot fail.
  */
 void
-heartbeat_slot_prepared(SlotRef ref)
+heartbeat_slot_written(int64 run_id, int64 nonce, int64 count)
 {
-	Slot	   *slot = held_slot(ref);
+	Partition  *partition = partition_of(nonce);
+	int32		i;
 
-	if (slot == NULL)
-		return;
-	slot->ask_row = true;
-	release(ref);
+	lock(partition, LW_EXCLUSIVE);
+	i = find(run_id, nonce);
+	if (i != NONE && slots[i].beat.count <= count)
+	{
+		slots[i].beat.count = count;
+		slots[i].valid = slots[i].unsaved = slots[i].ask_row = false;
+		free_if_idle(partition, i);
+	}
+	unlock(partition);
 }
 
 /*

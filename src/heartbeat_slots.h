@@ -36,6 +36,14 @@ typedef enum HoldResult
 	HOLD_FULL					/* no room for one more slot */
 } HoldResult;
 
+/* How another transaction holds a slot. */
+typedef enum Hold
+{
+	HOLD_NONE,
+	HOLD_LOOSE,					/* it has not seen the attempt's row yet */
+	HOLD_FIRM
+} Hold;
+
 extern void heartbeat_slots_shmem_request(void);
 extern void heartbeat_slots_shmem_init(void);
 
@@ -43,14 +51,14 @@ extern void heartbeat_slots_shmem_init(void);
 extern HoldResult heartbeat_slot_hold(int64 run_id, int64 nonce, SlotRef *ref,
 									  bool *ask_row,
 									  VirtualTransactionId *holder);
-extern bool heartbeat_slot_taken(int64 run_id, int64 nonce, bool firmly,
-								 VirtualTransactionId *holder);
+extern Hold heartbeat_slot_held(int64 run_id, int64 nonce,
+								VirtualTransactionId *holder);
 extern bool heartbeat_slot_confirm(SlotRef ref);
 extern void heartbeat_slot_release(SlotRef ref);
 extern void heartbeat_slot_beat(SlotRef ref, int64 beats, int64 base,
 								const Beat *beat);
-extern void heartbeat_slot_written(SlotRef ref, int64 count);
-extern void heartbeat_slot_prepared(SlotRef ref);
+extern void heartbeat_slot_ask_row(int64 run_id, int64 nonce);
+extern void heartbeat_slot_written(int64 run_id, int64 nonce, int64 count);
 extern void heartbeat_slot_over(int64 run_id, int64 nonce);
 extern bool heartbeat_slot_read(int64 run_id, int64 nonce, Beat *beat);
 extern struct varlena *heartbeat_slot_details(const Beat *beat);

@@ -253,14 +253,15 @@ delete_open(int64 run_id)
 {
 	Activity	activity;
 	Heartbeat	heartbeat;
+	bool		awaited = false;
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!store_find(run_id, &activity))
 			return false;
-		if (state_in_progress(activity.state))
-			(void) heartbeat_await(&activity);
+		if (!awaited && state_in_progress(activity.state))
+			awaited = heartbeat_await(&activity);
 	} while (store_delete(&activity, true) != STORE_OK);
 	heartbeat_take(&activity, &heartbeat);
 	ledger_count(activity.options.task_queue, COUNT_TERMINATED, 1);

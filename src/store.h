@@ -28,7 +28,7 @@ typedef struct OpenGlance
 	State		state;
 	int64		nonce;
 	text	   *task_queue;		/* copied */
-	bool		locked;			/* somebody else locks or writes the row */
+	bool		locked;			/* somebody else locks, writes, has written it */
 } OpenGlance;
 
 /* store_open.c: open activities */

@@ -431,18 +431,24 @@ store_find(int64 run_id, Activity *activity)
 	return find_run(run_id, true, activity);
 }
 
-/* does another transaction lock the row, or write it? */
+/*
+ * Does another transaction lock the row or write it, or has it done so since
+ * our snapshot was taken?
+ */
 static bool
 is_locked(TupleTableSlot *slot)
 {
 	HeapTupleHeader tuple = ExecFetchSlotHeapTuple(slot, false, NULL)->t_data;
 	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
 
-	if (tuple->t_infomask & HEAP_XMAX_INVALID)
+	if (tuple->t_infomask & HEAP_XMAX_INVALID ||
+		TransactionIdIsCurrentTransactionId(xmax))
 		return false;
-	return tuple->t_infomask & HEAP_XMAX_IS_MULTI ||
-		(!TransactionIdIsCurrentTransactionId(xmax) &&
-		 TransactionIdIsInProgress(xmax));
+	if (tuple->t_infomask & HEAP_XMAX_IS_MULTI ||
+		TransactionIdIsInProgress(xmax))
+		return true;
+	return !HEAP_XMAX_IS_LOCKED_ONLY(tuple->t_infomask) &&
+		TransactionIdDidCommit(xmax);
 }
 
 /*
