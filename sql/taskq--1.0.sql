@@ -574,6 +574,13 @@ CREATE FUNCTION taskq.clock() RETURNS timestamptz
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_clock';
 COMMENT ON FUNCTION taskq.clock() IS 'internal: the instant that taskq takes for now';
 
+CREATE FUNCTION taskq.newest_heartbeat(
+  run_id bigint, nonce bigint, last_time timestamptz, count bigint, details jsonb
+) RETURNS taskq.heartbeat_state
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_newest_heartbeat';
+COMMENT ON FUNCTION taskq.newest_heartbeat(bigint, bigint, timestamptz, bigint, jsonb)
+  IS 'internal: the last heartbeat of an attempt, given what is stored of it; read taskq.activities';
+
 CREATE VIEW taskq.activities AS
 SELECT
   o.run_id,
@@ -596,9 +603,9 @@ SELECT
   NULL::jsonb AS failure,
   NULL::taskq.retry_state AS retry_state,
   o.last_failure,
-  h.details AS heartbeat_details,
-  h.last_time AS last_heartbeat_time,
-  coalesce(h.count, 0) AS total_heartbeat_count,
+  (o.beat).details AS heartbeat_details,
+  (o.beat).last_time AS last_heartbeat_time,
+  coalesce((o.beat).count, 0) AS total_heartbeat_count,
   nullif(o.worker, '') AS last_worker_identity,
   o.schedule_time,
   o.schedule_time + coalesce(o.start_delay, 0) * interval '1 microsecond' AS execution_time,
@@ -628,7 +635,12 @@ SELECT
   o.summary,
   o.search_attributes,
   o.transitions AS state_transition_count
-FROM taskq.open o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
+FROM (
+  SELECT o.*,
+    -- only an attempt in progress can have one that is not stored yet
+    CASE WHEN o.state IN (2, 3, 4, 5) THEN taskq.newest_heartbeat(o.run_id, o.nonce, h.last_time, h.count, h.details) ELSE h END AS beat
+  FROM taskq.open o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
+) o
 UNION ALL
 SELECT
   c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
@@ -1067,7 +1079,7 @@ CREATE FUNCTION taskq.access_objects(access text, OUT routines name[], OUT views
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
-  reading_routines CONSTANT name[] := ARRAY['clock', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
+  reading_routines CONSTANT name[] := ARRAY['clock', 'newest_heartbeat', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
     'describe', 'outcome', 'wait_for_close', 'node_of'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];

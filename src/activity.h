@@ -76,9 +76,9 @@ typedef struct Controls
 typedef struct Heartbeat
 {
 	TimestampTz last_time;		/* DT_NOBEGIN = none, or cleared by a reset */
-	int64		count;			/* 0 = there is no row */
+	int64		count;			/* 0 = none */
 	struct varlena *details;
-	ItemPointerData tid;
+	ItemPointerData tid;		/* of the row's version read, if it is valid */
 } Heartbeat;
 
 /* Where the version read waits for a poll. */

@@ -26,6 +26,7 @@
 #include "counts.h"
 #include "cursors.h"
 #include "effects.h"
+#include "heartbeat.h"
 #include "ledger.h"
 #include "listen.h"
 #include "shmem.h"
@@ -391,6 +392,7 @@ at_transaction_end(XactEvent event, void *arg)
 	tell_cursors(event);
 	if (event == XACT_EVENT_ABORT)
 		wait_leave(true);
+	heartbeat_transaction(event);
 	if (!pending.any && !ledger_any())
 		return;
 	switch (event)
@@ -441,6 +443,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		cursor_notes_abort_sub();
 	ledger_subtransaction(event, mine, parent);
+	heartbeat_subtransaction(event, mine, parent);
 	if (event == SUBXACT_EVENT_ABORT_SUB && pending.any)
 		tell_given_back();
 }

@@ -8,8 +8,8 @@
  * not locked first: it is written over the version that was read, and when
  * somebody else was faster all of it is done again with the newer version.
  *
- * A close deletes the open row first.  From then on nobody else can write the
- * heartbeat of that run, so that what is taken from there is final.
+ * A close deletes the open row first.  From then on nobody else can heartbeat
+ * that run, so that what is taken from there is final.
  */
 #include "postgres.h"
 
@@ -21,9 +21,13 @@
 #include "effects.h"
 #include "execute.h"
 #include "failure.h"
+#include "heartbeat.h"
 #include "json.h"
 #include "ledger.h"
 #include "queue_config.h"
+
+/* how often a call waits for heartbeats of others before it goes on */
+#define MAX_AWAITED		3
 
 /* what a worker hears when its attempt is touched by somebody else */
 static void
@@ -104,6 +108,13 @@ keep_origin(Activity *activity, const Activity *before)
 		activity_controls(activity)->taken_from = NULL;
 }
 
+static bool
+ends_attempt(const Activity *before, const Activity *activity)
+{
+	return state_in_progress(before->state) &&
+		!state_in_progress(activity->state);
+}
+
 /* what has happened, for limits and statistics */
 static void
 keep_books(const Activity *activity, const Activity *before,
@@ -120,8 +131,7 @@ keep_books(const Activity *activity, const Activity *before,
 		ledger_count(task_queue, COUNT_ADDED, 1);
 	if (before->state == STATE_SCHEDULED)
 		effects_polled(before->options.task_queue, 1);	/* back at an abort */
-	if (!state_in_progress(before->state) ||
-		state_in_progress(activity->state))
+	if (!ends_attempt(before, activity))
 		return;
 	if (!state_is_closed(activity->state))
 		ledger_count(task_queue, COUNT_RETRIED, 1);
@@ -147,11 +157,11 @@ execute_attempt_ended(const text *taken_from)
 }
 
 static void
-close_row(Activity *activity)
+close_row(Activity *activity, const Activity *before)
 {
 	int64		retention;
 
-	heartbeat_take(activity->run_id, &activity->heartbeat);
+	heartbeat_take(before, &activity->heartbeat);
 	if (activity->failure_wants_heartbeat &&
 		activity->heartbeat.details != NULL)
 		activity->failure =
@@ -183,7 +193,7 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 		result = store_delete(activity, wait);
 		if (result != STORE_OK)
 			return result;
-		close_row(activity);
+		close_row(activity, before);
 		keep_books(activity, before, taken_from);
 		return result;
 	}
@@ -191,8 +201,10 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	if (result != STORE_OK)
 		return result;
 	keep_books(activity, before, taken_from);
-	if (activity->clear_heartbeat)
-		heartbeat_clear(activity->run_id);
+	if (ends_attempt(before, activity))
+		heartbeat_hand_over(activity);
+	else if (activity->clear_heartbeat)
+		heartbeat_clear(activity);
 	if (activity->alarm != DT_NOEND && activity->alarm != before->alarm)
 		effects_alarm(activity->alarm);
 	if (activity->state == STATE_SCHEDULED)
@@ -201,16 +213,31 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	return result;
 }
 
+/* What tries know of earlier ones. */
+typedef struct Progress
+{
+	bool		locked;			/* we hold the row */
+	int			awaited;		/* times that a heartbeat was waited for */
+} Progress;
+
+/* others' heartbeats keep nobody for ever, and not one who holds the row */
+static bool
+may_await(Progress *progress)
+{
+	return !progress->locked && progress->awaited++ < MAX_AWAITED;
+}
+
 /*
  * One try; false when somebody else was faster, or held the row: who waited
  * must not date what happens before what he waited for.  Then the row is
  * locked, if it is still the same, and the next try, with a newer clock, may
- * wait: for nobody but, it may seem, our own savepoints.
+ * wait: for nobody but, it may seem, our own savepoints.  Others' heartbeats
+ * are waited for while the row is not locked.
  */
 static bool
 try(const Address *address, Event event, EventData *data,
 	const Checkpoint *checkpoint, Activity *activity, Verdict *verdict,
-	bool *locked)
+	Progress *progress)
 {
 	Activity	before;
 	StoreResult result;
@@ -228,11 +255,13 @@ try(const Address *address, Event event, EventData *data,
 		state_in_progress(activity->state))
 	{
 		/* with the row locked, nobody can be faster from here on */
-		*locked = store_lock(activity, true) == STORE_OK;
-		if (!*locked)
+		if (may_await(progress))
+			(void) heartbeat_await(activity);
+		progress->locked = store_lock(activity, true) == STORE_OK;
+		if (!progress->locked)
 			return false;
 		data->now = clock_now();
-		heartbeat_record(activity->run_id, data->now, checkpoint->details);
+		heartbeat_record(activity, data->now, checkpoint->details);
 		ledger_count(activity->options.task_queue, COUNT_HEARTBEATS, 1);
 	}
 	else
@@ -242,9 +271,12 @@ try(const Address *address, Event event, EventData *data,
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
-	result = execute_store(activity, &before, *locked);
+	if (ends_attempt(&before, activity) && may_await(progress) &&
+		heartbeat_await(&before))
+		return false;
+	result = execute_store(activity, &before, progress->locked);
 	if (result == STORE_BUSY)
-		*locked = store_lock(&before, true) == STORE_OK;
+		progress->locked = store_lock(&before, true) == STORE_OK;
 	if (result != STORE_OK)
 		return false;
 	tell_worker(&before, activity, event);
@@ -264,12 +296,12 @@ execute(const Address *address, Event event, EventData *data,
 		const Checkpoint *checkpoint, Activity *activity)
 {
 	Verdict		verdict;
-	bool		locked = false;
+	Progress	progress = {0};
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 	} while (!try(address, event, data, checkpoint, activity, &verdict,
-				  &locked));
+				  &progress));
 	return verdict;
 }

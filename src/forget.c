@@ -17,6 +17,7 @@
 
 #include "counts.h"
 #include "cursors.h"
+#include "heartbeat_slots.h"
 #include "limits.h"
 #include "listen.h"
 #include "shmem.h"
@@ -33,7 +34,8 @@ taskq_forget_hints(PG_FUNCTION_ARGS)
 	shmem_require();
 	cursors_forget_database(MyDatabaseId);
 	queue_state_forget_database(MyDatabaseId);
-	counts_forget();
+	counts_forget_all();
+	heartbeat_slots_forget(MyDatabaseId);
 	if (slot != NULL)
 		timers_forget(slot);
 	listen_all_queues();

@@ -33,6 +33,10 @@
 #define MAX_CHECK_S				DAY_SECONDS
 #define MAX_ARM_AFTER_MS		(60 * 60 * 1000)
 
+#define DEFAULT_FLUSH_MS		10000
+#define MIN_FLUSH_MS			100
+#define MAX_FLUSH_MS			(60 * 60 * 1000)
+
 #define DEFAULT_NAPTIME			60
 #define MAX_NAPTIME				3600
 
@@ -47,6 +51,7 @@
 #define DEFAULT_DELAYS			8192
 #define MAX_TABLE				1000000
 #define DEFAULT_LISTENED		256
+#define DEFAULT_HEARTBEAT_SLOTS	16384
 #define MAX_LISTENED			65536
 
 /*
@@ -139,6 +144,20 @@ int			taskq_max_pollers = DEFAULT_POLLERS;
 int			taskq_max_delays = DEFAULT_DELAYS;
 
 /*
+ * taskq.heartbeat_slots: running attempts, of all databases together, whose
+ * heartbeats can wait in shared memory to be written with many others.  When
+ * all slots are in use, heartbeats are written to the table at once; with 0
+ * always.
+ */
+int			taskq_heartbeat_slots = DEFAULT_HEARTBEAT_SLOTS;
+
+/*
+ * taskq.heartbeat_flush: how often heartbeats are written from shared memory
+ * to the table, hence of how long a crash may lose them.
+ */
+int			taskq_heartbeat_flush = DEFAULT_FLUSH_MS;
+
+/*
  * taskq.queue_rate_limit: tasks per second that any one queue hands out at
  * most, whatever its configuration or its workers say.  0 = no such limit.
  */
@@ -223,6 +242,13 @@ define_sizes(void)
 							&taskq_max_delays,
 							DEFAULT_DELAYS, 16, MAX_TABLE,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.heartbeat_slots",
+							"Sets the number of running attempts whose heartbeats can wait in shared memory.",
+							"0 has every heartbeat written at once.",
+							&taskq_heartbeat_slots,
+							DEFAULT_HEARTBEAT_SLOTS, 0, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
 /*
@@ -251,6 +277,13 @@ define_operation(void)
 							&taskq_cursor_check_interval,
 							DEFAULT_CHECK_S, 1, MAX_CHECK_S,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.heartbeat_flush",
+							"Sets the time between two writes of the heartbeats in shared memory.",
+							"A crash of the server loses heartbeats of at most this time.",
+							&taskq_heartbeat_flush,
+							DEFAULT_FLUSH_MS, MIN_FLUSH_MS, MAX_FLUSH_MS,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("taskq.launcher_naptime",
 							"Sets the time between two looks for new databases.",

@@ -19,6 +19,8 @@ extern int	taskq_max_queues;
 extern int	taskq_max_lanes;
 extern int	taskq_max_pollers;
 extern int	taskq_max_delays;
+extern int	taskq_heartbeat_slots;
+extern int	taskq_heartbeat_flush;	/* ms */
 extern double taskq_system_rate_limit;	/* tasks per second; 0 = none */
 
 /* retry policy of a call that leaves a field open */

@@ -52,8 +52,10 @@
 #include "utils/timestamp.h"
 
 #include "channel.h"
+#include "clock.h"
 #include "compat.h"
 #include "guc.h"
+#include "heartbeat_slots.h"
 #include "launcher.h"
 #include "queue_state.h"
 #include "shmem.h"
@@ -238,7 +240,10 @@ check_slots(const List *databases, Oid *without, bool *held)
 	}
 	LWLockRelease(control->lock);
 	for (int i = 0; i < ngone; i++)
+	{
 		queue_state_forget_database(gone[i]);
+		heartbeat_slots_drop(gone[i]);
+	}
 	pfree(gone);
 	return n;
 }
@@ -472,6 +477,8 @@ sign_on(void)
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	control->launcher_pid = MyProcPid;
 	control->launcher_proc = MyProc;
+	if (control->recovered_at == 0)
+		control->recovered_at = clock_now();
 	LWLockRelease(control->lock);
 
 	launcher_context = AllocSetContextCreate(TopMemoryContext,

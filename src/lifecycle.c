@@ -59,6 +59,7 @@
 #include "compat.h"
 #include "counts.h"
 #include "effects.h"
+#include "heartbeat_slots.h"
 #include "lifecycle.h"
 #include "queue_state.h"
 #include "shmem.h"
@@ -107,6 +108,7 @@ tell_launcher(XactEvent event, void *arg)
 			{
 				shmem_extension_changed();
 				counts_forget();
+				heartbeat_slots_drop(MyDatabaseId);
 			}
 			if (database_made)
 				shmem_wake_launcher();
@@ -301,6 +303,7 @@ forget_database(Oid database)
 	channel_forget_database(database);
 	LWLockRelease(control->lock);
 	queue_state_forget_database(database);
+	heartbeat_slots_drop(database);
 }
 
 /*

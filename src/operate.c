@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "effects.h"
 #include "guc.h"
+#include "heartbeat.h"
 #include "json.h"
 #include "ledger.h"
 #include "options.h"
@@ -252,14 +253,17 @@ delete_open(int64 run_id)
 {
 	Activity	activity;
 	Heartbeat	heartbeat;
+	bool		awaited = false;
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!store_find(run_id, &activity))
 			return false;
+		if (!awaited && state_in_progress(activity.state))
+			awaited = heartbeat_await(&activity);
 	} while (store_delete(&activity, true) != STORE_OK);
-	heartbeat_take(run_id, &heartbeat);
+	heartbeat_take(&activity, &heartbeat);
 	ledger_count(activity.options.task_queue, COUNT_TERMINATED, 1);
 	ledger_open(&activity, activity.state, -1);
 	effects_closed(run_id);

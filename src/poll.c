@@ -149,7 +149,7 @@ claim(Poll *poll, Lane *lane)
 	else
 		effects_alarm(activity.alarm);
 	if (started_before)
-		heartbeat_read(activity.run_id, &heartbeat);
+		heartbeat_row_read(activity.run_id, &heartbeat);
 	ledger_open(&activity, STATE_SCHEDULED, -1);
 	ledger_count(activity.options.task_queue, COUNT_STARTED, 1);
 	ledger_duration(activity.options.task_queue, COUNT_SCHEDULE_TO_START_FIRST,

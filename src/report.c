@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "failure.h"
 #include "guc.h"
+#include "heartbeat.h"
 #include "instance.h"
 #include "options.h"
 #include "poll.h"
@@ -173,18 +174,35 @@ report_failure(Report *report, FunctionCallInfo fcinfo, int first)
  * ------------------------------------------------------------------------
  */
 
+/* is it a heartbeat, and was that all there is to do? */
+static bool
+is_quick(const Report *report, int64 run_id, int64 nonce, Activity *activity,
+		 Verdict *verdict)
+{
+	if (report->event != EVENT_HEARTBEAT ||
+		!heartbeat_quickly(run_id, nonce, report->checkpoint.details,
+						   &activity->state))
+		return false;
+	verdict->answer = ANSWER_UNCHANGED;
+	verdict->message = NULL;
+	verdict->retry_state = RETRY_UNSPECIFIED;
+	return true;
+}
+
 /*
- * report_by_token: carry the report out for the attempt of a token.
+ * report_by_token: carry the report out for the attempt of a token.  Of the
+ * activity only the state is known after a heartbeat.
  */
 Verdict
 report_by_token(Report *report, Datum token, Activity *activity)
 {
 	Address		address = {0};
-	Verdict		not_found = {ANSWER_NOT_FOUND, NULL, RETRY_UNSPECIFIED};
+	Verdict		verdict = {ANSWER_NOT_FOUND, NULL, RETRY_UNSPECIFIED};
 
 	address.by_token = true;
-	if (!token_read(DatumGetUUIDP(token), &address.run_id, &address.nonce))
-		return not_found;
+	if (!token_read(DatumGetUUIDP(token), &address.run_id, &address.nonce) ||
+		is_quick(report, address.run_id, address.nonce, activity, &verdict))
+		return verdict;
 	return execute(&address, report->event, &report->data,
 				   &report->checkpoint, activity);
 }
@@ -236,11 +254,16 @@ call_by_id(FunctionCallInfo fcinfo, int run_id_arg, Report *report,
 {
 	text	   *activity_id = arg_text(fcinfo, 0);
 	Address		address = {0};
+	OpenGlance	glance;
 	Verdict		verdict;
 
 	address.run_id = resolve_open_run(activity_id, !PG_ARGISNULL(run_id_arg),
 									  PG_ARGISNULL(run_id_arg) ? 0 :
 									  PG_GETARG_INT64(run_id_arg));
+	if (report->event == EVENT_HEARTBEAT &&
+		store_glance(address.run_id, &glance) &&
+		is_quick(report, address.run_id, glance.nonce, activity, &verdict))
+		return verdict;
 	verdict = execute(&address, report->event, &report->data,
 					  &report->checkpoint, activity);
 	if (verdict.answer == ANSWER_NOT_FOUND)

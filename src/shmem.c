@@ -19,10 +19,11 @@
  *	control->queue_locks, LWLocks, cover the parts of the tables of
  *	queue_state.c and delays.c, control->waiter_lock the lists of wait.c, and
  *	control->cursor_lock those of cursors.c; for memory work, with no other lock
- *	under them but a spinlock: a slot's, or a lane's.
+ *	under them but a spinlock: a slot's, or a lane's.  heartbeat_slots.c has locks
+ *	of its own, held likewise.
  *
  *	slot->mutex, a spinlock, covers the timer hints, current_leaf and what
- *	counts.c needs.  It is held for a few instructions.
+ *	counts.c and heartbeats need.  It is held for a few instructions.
  *
  * Some things are read without a lock, since being wrong is harmless there:
  * database and state in shmem_my_slot() (a hint may go astray), worker_proc
@@ -49,6 +50,7 @@
 
 #include "cursors.h"
 #include "guc.h"
+#include "heartbeat_slots.h"
 #include "queue_state.h"
 #include "shmem.h"
 #include "stat_file.h"
@@ -133,6 +135,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(queue_state_shmem_size());
 	RequestAddinShmemSpace(cursors_shmem_size());
 	RequestAddinShmemSpace(wait_shmem_size());
+	heartbeat_slots_shmem_request();
 	RequestNamedLWLockTranche(TRANCHE_NAME, LOCKS);
 }
 
@@ -189,6 +192,7 @@ start_shmem(void)
 	}
 	queue_state_shmem_init();
 	cursors_shmem_init();
+	heartbeat_slots_shmem_init();
 	wait_shmem_init();
 	fresh = !found;
 	LWLockRelease(AddinShmemInitLock);
@@ -231,6 +235,9 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->wake_at = DT_NOBEGIN;
 	slot->alarm_from = DT_NOEND;
 	slot->rescan = true;
+	slot->flush_wanted = false;
+	slot->heartbeats_lost_at = DT_NOBEGIN;
+	slot->heartbeats_lost_run = 0;
 	slot->instance_wanted = false;
 	slot->count_wanted = false;
 	slot->count_missed = false;

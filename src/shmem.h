@@ -55,6 +55,9 @@ typedef struct DatabaseSlot
 	TimestampTz wake_at;		/* worker sleeps until then (taskq's clock) */
 	TimestampTz alarm_from;		/* least alarm announced since it last looked */
 	bool		rescan;			/* read the whole open table again */
+	bool		flush_wanted;	/* see heartbeat_flush.c */
+	TimestampTz heartbeats_lost_at; /* those before may be forgotten ... */
+	int64		heartbeats_lost_run;	/* ... of runs up to this one */
 	bool		instance_wanted;	/* see instance.c */
 	bool		count_wanted;	/* see counts.c: somebody waits for it */
 	bool		count_missed;	/* nobody does, but could use it */
@@ -120,6 +123,8 @@ typedef struct Control
 	LWLockPadded *queue_locks;	/* TABLE_PARTS, cover queue_state.c's tables */
 	pid_t		launcher_pid;
 	PGPROC	   *launcher_proc;
+	TimestampTz recovered_at;	/* taskq's clock when workers could first
+								 * heartbeat; 0 = not yet */
 	int			databases;		/* taskq_max_databases as of startup */
 	int			channels;		/* taskq_max_listened_queues as of startup */
 	int			listened;		/* channels in use; read without lock */

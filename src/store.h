@@ -23,8 +23,18 @@ typedef enum StoreResult
 	STORE_BUSY					/* somebody else holds the row, not waited for */
 } StoreResult;
 
+/* The little of an open activity that a heartbeat has to know. */
+typedef struct OpenGlance
+{
+	State		state;
+	int64		nonce;
+	text	   *task_queue;		/* copied */
+	bool		locked;			/* somebody else locks, writes, has written it */
+} OpenGlance;
+
 /* store_open.c: open activities */
 extern int64 store_next_run_id(void);
+extern int64 store_last_run_id(void);
 extern bool store_insert(Activity *activity);
 
 typedef struct StoreBatch StoreBatch;
@@ -41,6 +51,7 @@ extern StoreResult store_delete(const Activity *activity, bool wait);
 extern bool store_find(int64 run_id, Activity *activity);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
+extern bool store_glance(int64 run_id, OpenGlance *glance);
 extern bool store_see(int64 run_id, Activity *activity);
 extern bool store_see_by_activity_id(const text *activity_id,
 									 Activity *activity);
@@ -128,11 +139,10 @@ extern bool store_find_closed_by_activity_id(const text *activity_id,
 											 Activity *activity);
 extern bool store_delete_closed(int64 run_id);
 
-/* store_heartbeat.c: last heartbeats of open activities */
-extern void heartbeat_read(int64 run_id, Heartbeat *heartbeat);
-extern void heartbeat_record(int64 run_id, TimestampTz when,
-							 struct varlena *details);
-extern void heartbeat_clear(int64 run_id);
-extern void heartbeat_take(int64 run_id, Heartbeat *heartbeat);
+/* store_heartbeat.c: last heartbeats of open activities; see heartbeat.h */
+extern void heartbeat_row_read(int64 run_id, Heartbeat *heartbeat);
+extern StoreResult heartbeat_row_write(int64 run_id,
+									   const Heartbeat *heartbeat, bool wait);
+extern StoreResult heartbeat_row_delete(const Heartbeat *heartbeat);
 
 #endif							/* TASKQ_STORE_H */

@@ -61,21 +61,28 @@ store_remember_place(int64 run_id, ItemPointer tid)
  * with that run_id the snapshot shows one at most: if this is one of them,
  * then the index would have led here.
  */
-static HeapTuple
-fetch_from_place(Relation table, int64 run_id, Snapshot snapshot)
+static bool
+fetch_from_place(Relation table, int64 run_id, Snapshot snapshot,
+				 TupleTableSlot *slot)
 {
 	Place	   *place = place_of(run_id);
-	TupleTableSlot *slot;
-	HeapTuple	tuple = NULL;
 	bool		null;
 
 	if (place->run_id != run_id || !ItemPointerIsValid(&place->tid) ||
 		IsolationUsesXactSnapshot() ||
 		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(table))
-		return NULL;
-	slot = table_slot_create(table, NULL);
-	if (table_tuple_fetch_row_version(table, &place->tid, snapshot, slot) &&
-		DatumGetInt64(slot_getattr(slot, RUN_ID_ATTRIBUTE, &null)) == run_id)
+		return false;
+	return table_tuple_fetch_row_version(table, &place->tid, snapshot, slot) &&
+		DatumGetInt64(slot_getattr(slot, RUN_ID_ATTRIBUTE, &null)) == run_id;
+}
+
+static HeapTuple
+copy_from_place(Relation table, int64 run_id, Snapshot snapshot)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	HeapTuple	tuple = NULL;
+
+	if (fetch_from_place(table, run_id, snapshot, slot))
 		tuple = index_copy_found(slot);
 	ExecDropSingleTupleTableSlot(slot);
 	return tuple;
@@ -128,7 +135,7 @@ find(Search *search, bool to_write, Activity *activity)
 	HeapTuple	tuple = NULL;
 
 	if (search->has_run_id)
-		tuple = fetch_from_place(table, search->run_id, snapshot);
+		tuple = copy_from_place(table, search->run_id, snapshot);
 	if (tuple == NULL)
 		tuple = index_fetch(table, search->index, snapshot, &search->key, 1,
 							ForwardScanDirection);
@@ -195,4 +202,47 @@ bool
 store_see_by_activity_id(const text *activity_id, Activity *activity)
 {
 	return find_id(activity_id, false, activity);
+}
+
+/* the row of the run, by the index */
+static bool
+fetch_by_index(Relation table, int64 run_id, Snapshot snapshot,
+			   TupleTableSlot *slot, OpenGlance *glance)
+{
+	Relation	index = index_open(catalog()->open_pkey, AccessShareLock);
+	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, 1);
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+		row_open_glance(slot, glance);
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return found;
+}
+
+/*
+ * store_glance: what a heartbeat has to know of the open activity of that
+ * run_id; false when there is none.
+ */
+bool
+store_glance(int64 run_id, OpenGlance *glance)
+{
+	Relation	table = table_open(catalog()->open, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	Snapshot	snapshot = fresh_snapshot();
+	bool		found = fetch_from_place(table, run_id, snapshot, slot);
+
+	if (found)
+		row_open_glance(slot, glance);
+	else
+		found = fetch_by_index(table, run_id, snapshot, slot, glance);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return found;
 }

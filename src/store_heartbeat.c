@@ -2,11 +2,12 @@
  * store_heartbeat.c
  *		Rows of taskq.heartbeat_state: the last heartbeat of an open activity.
  *
- * A row is written only by who holds the lock on the activity's row in
- * taskq.open (or has deleted it), so there is never a rival; it is read with
- * the newest snapshot, whatever the isolation level, since that lock and not
- * the snapshot is what makes it stable.  It survives retries, pauses and, if
- * asked, resets, and moves into the closed row.
+ * A row is written by who holds the lock on the activity's row in taskq.open
+ * (or has deleted it), and by the worker's flush, which makes new rows under
+ * that lock only.  It is read with the newest snapshot, whatever the isolation
+ * level; who then finds that the flush was faster reads again.  It survives
+ * retries, pauses and, if asked, resets, and moves into the closed row.  What
+ * is newer than the row is in shared memory, see heartbeat.c.
  */
 #include "postgres.h"
 
@@ -28,10 +29,10 @@ enum
 };
 
 /*
- * heartbeat_read: the last heartbeat; count 0 when there was none.
+ * heartbeat_row_read: the row; count 0 and no valid tid when there is none.
  */
 void
-heartbeat_read(int64 run_id, Heartbeat *heartbeat)
+heartbeat_row_read(int64 run_id, Heartbeat *heartbeat)
 {
 	ScanKeyData key;
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -42,6 +43,7 @@ heartbeat_read(int64 run_id, Heartbeat *heartbeat)
 
 	memset(heartbeat, 0, sizeof(Heartbeat));
 	heartbeat->last_time = DT_NOBEGIN;
+	ItemPointerSetInvalid(&heartbeat->tid);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(run_id));
 	tuple = index_fetch_one(catalog()->heartbeat, catalog()->heartbeat_pkey,
@@ -61,59 +63,38 @@ heartbeat_read(int64 run_id, Heartbeat *heartbeat)
 	heartbeat->tid = tuple->t_self;
 }
 
-static void
-put(int64 run_id, Heartbeat *before, int64 count, TimestampTz when,
-	struct varlena *details)
+/*
+ * heartbeat_row_write: over the version at heartbeat->tid, or a new row if
+ * that is not valid.
+ */
+StoreResult
+heartbeat_row_write(int64 run_id, const Heartbeat *heartbeat, bool wait)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS] = {false};
+	ItemPointerData tid = heartbeat->tid;
 
 	values[COL_RUN_ID] = Int64GetDatum(run_id);
-	row_set_instant(&values[COL_LAST_TIME], &nulls[COL_LAST_TIME], when);
-	values[COL_COUNT] = Int64GetDatum(count);
-	row_set_varlena(&values[COL_DETAILS], &nulls[COL_DETAILS], details);
-	if (before->count == 0)
-		target_insert(catalog()->heartbeat, values, nulls, NULL);
-	else if (target_update(catalog()->heartbeat, &before->tid, values, nulls,
-						   true) != STORE_OK)
-		elog(ERROR, "heartbeat of run " INT64_FORMAT " changed under its lock",
-			 run_id);
+	row_set_instant(&values[COL_LAST_TIME], &nulls[COL_LAST_TIME],
+					heartbeat->last_time);
+	values[COL_COUNT] = Int64GetDatum(heartbeat->count);
+	row_set_varlena(&values[COL_DETAILS], &nulls[COL_DETAILS],
+					heartbeat->details);
+	if (ItemPointerIsValid(&tid))
+		return target_update(catalog()->heartbeat, &tid, values, nulls, wait);
+	target_insert(catalog()->heartbeat, values, nulls, NULL);
+	return STORE_OK;
 }
 
 /*
- * heartbeat_record: one more heartbeat; NULL details replace, too.
+ * heartbeat_row_delete: remove the version at heartbeat->tid, if there is one.
  */
-void
-heartbeat_record(int64 run_id, TimestampTz when, struct varlena *details)
+StoreResult
+heartbeat_row_delete(const Heartbeat *heartbeat)
 {
-	Heartbeat	before;
+	ItemPointerData tid = heartbeat->tid;
 
-	heartbeat_read(run_id, &before);
-	put(run_id, &before, before.count + 1, when, details);
-}
-
-/*
- * heartbeat_clear: forget details and time, not the count.
- */
-void
-heartbeat_clear(int64 run_id)
-{
-	Heartbeat	before;
-
-	heartbeat_read(run_id, &before);
-	if (before.count > 0)
-		put(run_id, &before, before.count, DT_NOBEGIN, NULL);
-}
-
-/*
- * heartbeat_take: read and remove, for the closed row.
- */
-void
-heartbeat_take(int64 run_id, Heartbeat *heartbeat)
-{
-	heartbeat_read(run_id, heartbeat);
-	if (heartbeat->count > 0 &&
-		target_delete(catalog()->heartbeat, &heartbeat->tid, true) != STORE_OK)
-		elog(ERROR, "heartbeat of run " INT64_FORMAT " changed under its lock",
-			 run_id);
+	if (!ItemPointerIsValid(&tid))
+		return STORE_OK;
+	return target_delete(catalog()->heartbeat, &tid, true);
 }

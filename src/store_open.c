@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "commands/sequence.h"
 #include "funcapi.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
@@ -252,6 +253,37 @@ row_open_is_ready(TupleTableSlot *slot, TimestampTz now)
 	return activity_next_deadline(&part, DT_NOBEGIN).when > now;
 }
 
+/*
+ * Does another transaction lock the row or write it, or has it done so since
+ * our snapshot was taken?
+ */
+static bool
+is_locked(TupleTableSlot *slot)
+{
+	HeapTupleHeader tuple = ExecFetchSlotHeapTuple(slot, false, NULL)->t_data;
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
+
+	if (tuple->t_infomask & HEAP_XMAX_INVALID ||
+		TransactionIdIsCurrentTransactionId(xmax))
+		return false;
+	if (tuple->t_infomask & HEAP_XMAX_IS_MULTI ||
+		TransactionIdIsInProgress(xmax))
+		return true;
+	return !HEAP_XMAX_IS_LOCKED_ONLY(tuple->t_infomask) &&
+		TransactionIdDidCommit(xmax);
+}
+
+/* what a heartbeat looks at; the queue is copied */
+void
+row_open_glance(TupleTableSlot *slot, OpenGlance *glance)
+{
+	slot_getsomeattrs(slot, COL_STATE + 1);
+	glance->state = (State) DatumGetInt16(slot->tts_values[COL_STATE]);
+	glance->nonce = DatumGetInt64(slot->tts_values[COL_NONCE]);
+	glance->task_queue = DatumGetTextPCopy(slot->tts_values[COL_TASK_QUEUE]);
+	glance->locked = is_locked(slot);
+}
+
 void
 row_open_lane(TupleTableSlot *slot, Lane *lane)
 {
@@ -354,6 +386,20 @@ int64
 store_next_run_id(void)
 {
 	return nextval_internal(catalog()->run_id_seq, false);
+}
+
+/* store_last_run_id: no run_id given so far is greater. */
+int64
+store_last_run_id(void)
+{
+	LOCAL_FCINFO(call, 1);
+	Datum		last;
+
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(catalog()->run_id_seq);
+	call->args[0].isnull = false;
+	last = pg_sequence_last_value(call);
+	return call->isnull ? 0 : DatumGetInt64(last);
 }
 
 /*

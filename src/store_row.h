@@ -78,6 +78,7 @@ extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
 							  Activity *activity);
 extern bool row_open_is_scheduled(TupleTableSlot *slot);
 extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
+extern void row_open_glance(TupleTableSlot *slot, OpenGlance *glance);
 extern void row_open_lane(TupleTableSlot *slot, Lane *lane);
 extern bool row_open_in_lane(TupleTableSlot *slot, const text *task_queue,
 							 int16 level, const text *fairness_key);

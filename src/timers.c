@@ -39,6 +39,7 @@
 #include "effects.h"
 #include "execute.h"
 #include "guc.h"
+#include "heartbeat.h"
 #include "timers.h"
 #include "worker.h"
 
@@ -326,25 +327,36 @@ timers_start(void)
  * ------------------------------------------------------------------------
  */
 
+static Deadline
+next_deadline(const Activity *activity)
+{
+	return activity_next_deadline(activity,
+								  activity->options.heartbeat_timeout == 0 ?
+								  DT_NOBEGIN : heartbeat_last_time(activity));
+}
+
 /*
- * The first deadline of the row as it is now.  Where the time of the last
- * heartbeat matters the row gets locked, so that none comes in between.
+ * The first deadline of the row as it is now.  Before a deadline of an attempt
+ * fires the row gets locked, so that no heartbeat comes in between: a
+ * transaction that has heartbeated and is still open counts as holding it.
  */
 static StoreResult
 current_deadline(Activity *activity, TimestampTz now, Deadline *deadline)
 {
-	Heartbeat	heartbeat;
 	StoreResult result;
 
 	*deadline = activity_next_deadline(activity, DT_NOBEGIN);
-	if (deadline->when > now || !state_in_progress(activity->state) ||
-		activity->options.heartbeat_timeout == 0)
+	if (deadline->when > now || !state_in_progress(activity->state))
+		return STORE_OK;
+	*deadline = next_deadline(activity);
+	if (deadline->when > now)
 		return STORE_OK;
 	result = store_lock(activity, false);
 	if (result != STORE_OK)
 		return result;
-	heartbeat_read(activity->run_id, &heartbeat);
-	*deadline = activity_next_deadline(activity, heartbeat.last_time);
+	if (heartbeat_is_held(activity))
+		return STORE_BUSY;
+	*deadline = next_deadline(activity);
 	return STORE_OK;
 }
 

@@ -49,6 +49,7 @@
 #include "counts.h"
 #include "cursors.h"
 #include "extension.h"
+#include "heartbeat.h"
 #include "launcher.h"
 #include "instance.h"
 #include "listen.h"
@@ -75,6 +76,7 @@ static const Chore chores[] = {
 	{"instance", instance_run, false},
 	{"counts", recount_run, false},
 	{"notify", listen_run, false},
+	{"heartbeats", heartbeat_flush_run, false},
 	{"retention", retention_run, false},
 	{"cursors", cursor_check_run, false},
 };
@@ -145,6 +147,17 @@ give_back(int code, Datum arg)
 	}
 	LWLockRelease(control->lock);
 	shmem_wake_launcher();
+}
+
+/*
+ * flush_at_exit: before_shmem_exit callback, for an end by SIGTERM, which may
+ * be that of the server.
+ */
+static void
+flush_at_exit(int code, Datum arg)
+{
+	if (code != 0 && OidIsValid(my_extension) && my_slot->held_by == 0)
+		heartbeat_flush_at_exit();
 }
 
 /*
@@ -306,6 +319,8 @@ enter_service(void)
 					database_name),
 			 errhidecontext(true)));
 	chore_name = chores[0].name;
+	heartbeat_start();
+	before_shmem_exit(flush_at_exit, (Datum) 0);
 	timers_start();
 }
 

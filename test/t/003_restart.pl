@@ -79,6 +79,13 @@ sub survive
 	$session->query_safe("BEGIN; SELECT FROM taskq.poll('scheduled')");
 	$before = sql($node, $rows);
 	$session->quit if $mode eq 'fast';
+	if ($mode ne 'fast')
+	{
+		# a crash loses heartbeats since the last flush, a shutdown does not
+		$node->append_conf('postgresql.conf', "taskq.heartbeat_flush = '100ms'");
+		$node->reload;
+		wait_for_flush($node);
+	}
 	$node->stop($mode);
 	$node->start;
 	eval { $session->quit } if $mode ne 'fast';

@@ -16,7 +16,8 @@ use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "shared_preload_libraries = 'taskq'");
+$primary->append_conf('postgresql.conf',
+	"shared_preload_libraries = 'taskq'\ntaskq.heartbeat_flush = '100ms'");
 $primary->start;
 sql($primary, 'CREATE EXTENSION taskq');
 $primary->backup('backup');
@@ -32,6 +33,7 @@ sql($primary, "SELECT taskq.heartbeat('$token', '7')");
 sql($primary, "SELECT taskq.complete('$closed_token', '{\"sum\": 3}')");
 my $rows = 'SELECT * FROM taskq.activities ORDER BY run_id';
 
+wait_for_flush($primary);
 $primary->wait_for_catchup($standby);
 is(sql($standby, $rows), sql($primary, $rows),
 	'the view shows on the standby what it shows on the primary');

@@ -13,7 +13,7 @@ use Taskq;
 use TaskqTest;
 use Test::More;
 
-my $node = activity_node('main');
+my $node = activity_node('main', "taskq.heartbeat_flush = '100ms'");
 my $once = 'retry_policy => taskq.retry_policy(maximum_attempts => 1)';
 my $dump = $node->basedir . '/dump';
 my $rows = 'SELECT * FROM taskq.activities ORDER BY run_id';
@@ -43,6 +43,7 @@ my @timers = (
 	(start($node, 'running', "start_to_close_timeout => '1 s', $once"))[0],
 	(start($node, 'silent', "heartbeat_timeout => '1 s', $once"))[0]);
 my $before = sql($node, $rows);
+wait_for_flush($node);
 $node->command_ok(
 	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
 

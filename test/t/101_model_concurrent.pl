@@ -30,6 +30,7 @@ my $node = taskq_node(
 	'log_statement = none',
 	'log_min_messages = warning',
 	"log_line_prefix = '%m [%p] %b %a '",
+	"taskq.heartbeat_flush = '100ms'",
 	'fsync = off');
 
 # What the sessions note in the transactions of their calls, and what the
@@ -173,7 +174,13 @@ my @calls = (
 	],
 	[ 2, sub { "SELECT taskq.fail_by_id(${\target()}, message => 'broken')" } ],
 	[ 3, sub { "SELECT taskq.report_canceled(${\token()})" } ],
-	[ 8, sub { "SELECT * FROM taskq.heartbeat(${\token()}, details => '{\"at\": 1}')" } ],
+	[
+		8,
+		sub {
+			"SELECT * FROM taskq.heartbeat(${\token()}, details => "
+			  . pick(q('{"at": 1}'), q('{"at": 2}'), q(to_jsonb(repeat('x', 1000)))) . ')';
+		}
+	],
 	[
 		2,
 		sub {

@@ -12,7 +12,8 @@ use Taskq;
 use Test::More;
 
 our @EXPORT = qw(activity_node sql sqlstate schedule start activity
-  wait_for_activity wait_for_worker wait_for_recovery at_or_after median);
+  wait_for_activity wait_for_flush wait_for_worker wait_for_recovery
+  at_or_after median);
 
 # A running server with the extension in database postgres, and its worker.
 sub activity_node
@@ -99,6 +100,19 @@ sub wait_for_activity
 
 	return $node->poll_query_until('postgres',
 		"SELECT $condition FROM taskq.activities WHERE run_id = $run_id");
+}
+
+# Wait until all heartbeats are in the table.
+sub wait_for_flush
+{
+	my ($node) = @_;
+
+	return $node->poll_query_until(
+		'postgres',
+		"SELECT count(*) = 0
+		   FROM taskq.activities a LEFT JOIN taskq.heartbeat_state h USING (run_id)
+		  WHERE a.close_time IS NULL
+			AND a.total_heartbeat_count > coalesce(h.count, 0)");
 }
 
 # Wait until the worker is another process than this one.
