@@ -8,6 +8,8 @@
  *						taskq.heartbeat_many
  *	--connections=N		over which they are spread
  *	--seconds=N			so many heartbeats of each
+ *	--noop=1			instead of heartbeats, statements that do nothing with the
+ *						same arguments: what the round trips cost
  *
  * Prints "ready" when the attempts are started and heartbeats begin, and at the
  * end how many there were, how long a call took (us), and what processor time
@@ -40,6 +42,7 @@ static long attempts = 10000;
 static long batch = 1;
 static long connections = 4;
 static long seconds = 20;
+static long noop = 0;
 
 static char (*tokens)[TOKEN_LENGTH + 1];
 static usec started_at;
@@ -151,9 +154,14 @@ start_beater(Beater *beater, long first)
 {
 	beater->first = first;
 	beater->conn = connect_as("bench worker");
-	prepare(beater->conn, "beat", batch > 1 ?
-			"SELECT ok FROM taskq.heartbeat_many($1, $2)" :
-			"SELECT true FROM taskq.heartbeat($1, $2)");
+	if (noop)
+		prepare(beater->conn, "beat", batch > 1 ?
+				"SELECT true FROM unnest($1::uuid[], $2::jsonb[])" :
+				"SELECT $1::uuid IS NOT NULL AND $2::jsonb IS NOT NULL");
+	else
+		prepare(beater->conn, "beat", batch > 1 ?
+				"SELECT ok FROM taskq.heartbeat_many($1, $2)" :
+				"SELECT true FROM taskq.heartbeat($1, $2)");
 }
 
 static void
@@ -185,6 +193,7 @@ main(int argc, char **argv)
 		{"batch", NULL, &batch},
 		{"connections", NULL, &connections},
 		{"seconds", NULL, &seconds},
+		{"noop", NULL, &noop},
 		{NULL, NULL, NULL}
 	};
 	Beater	   *beaters;

@@ -1,7 +1,8 @@
 # Ten thousand running attempts, each of which heartbeats once a second.
 #
 # What counts is the processor time of all of the server's processes, as a share
-# of one core; the client's is shown beside it (beat.c).  Then the same with a
+# of one core; the client's is shown beside it, and what round trips cost that
+# do nothing (beat.c).  Then the same with a
 # transaction that holds a snapshot: how many row versions heartbeats leave.
 package Bench::Heartbeats;
 
@@ -29,6 +30,19 @@ my @WAYS = (
 		name => 'heartbeat_many, 100 per call',
 		batch => 100,
 		limit => 10
+	});
+my @FLOOR = (
+	{
+		key => 'noop_single',
+		name => 'a statement that does nothing, one call each',
+		batch => 1,
+		noop => 1
+	},
+	{
+		key => 'noop_many',
+		name => 'a statement that does nothing, 100 per call',
+		batch => 100,
+		noop => 1
 	});
 
 sub settings
@@ -73,14 +87,15 @@ sub versions
 # Heartbeats for so many seconds.
 sub beat
 {
-	my ($bench, $session, $attempts, $batch, $seconds) = @_;
+	my ($bench, $session, $attempts, $way, $seconds) = @_;
 
 	schedule($session, $attempts);
 	my $client = Bench::Clients->start(
 		$bench, 'beat',
 		arguments => {
 			attempts => $attempts,
-			batch => $batch,
+			batch => $way->{batch},
+			noop => $way->{noop} // 0,
 			seconds => $seconds
 		});
 	die "no attempts\n" if $client->line->{line} ne 'ready';
@@ -163,15 +178,16 @@ sub run
 	my $seconds = $short ? 12 : 40;
 	my %result = (attempts => $attempts);
 
-	for my $way (@WAYS)
+	for my $way (@WAYS, @FLOOR)
 	{
 		my $session = create_taskq($bench, 'taskq');
 
 		$result{flush} = flush_interval($session);
 		$result{ $way->{key} } =
-		  beat($bench, $session, $attempts, $way->{batch}, $seconds);
+		  beat($bench, $session, $attempts, $way,
+			$way->{noop} ? $seconds / 2 : $seconds);
 		$session->quit;
-		say_now(sprintf '  %-30s server %.1f %%, client %.1f %% of a core; idle %.1f %%',
+		say_now(sprintf '  %-45s server %.1f %%, client %.1f %% of a core; idle %.1f %%',
 			$way->{name},
 			@{ $result{ $way->{key} } }{qw(server_percent client_percent idle_percent)});
 	}
@@ -215,7 +231,7 @@ sub report
 				sprintf('%.0f', $way->{wal}),
 				map { sprintf '%.3f', $_ } @$way{qw(call_ms call_p99_ms)}
 			]
-		} @WAYS)
+		} @WAYS, @FLOOR)
 	  . "\n"
 	  . sprintf("With a snapshot held for %d s, row versions per attempt: %s; growth in MB: %s.\n\n",
 		$held->{seconds},
