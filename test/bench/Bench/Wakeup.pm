@@ -200,6 +200,38 @@ sub wake_row
 		  @$wake{qw(committed_p50 committed_p99 sent_p50 sent_p99 schedule_p50)} ];
 }
 
+# What the targets say.
+sub targets
+{
+	my ($result) = @_;
+
+	return (
+		verdict('wait_for_task after the commit, p50, ms',
+			$result->{wait}{committed_p50}, 'most', 1),
+		verdict('wait_for_task after the commit, p99, ms',
+			$result->{wait}{committed_p99}, 'most', 5),
+		verdict('notification after the commit, p99, ms',
+			$result->{burst}{committed_p99}, 'most', $result->{interval} + 5),
+		verdict('idle waiters, per cent of a core',
+			idle_percent($result), 'most', 2),
+		(
+			map {
+				verdict("waiters woken per task$_->[1]",
+					$result->{ $_->[0] }{heard} / $result->{ $_->[0] }{tasks},
+					'most', 1.1)
+			} [ woken => '' ],
+			[ woken_delayed => ', with a delayed one in the queue' ]
+		),
+		(
+			map {
+				verdict("producer beside $_->{name}, p50, of beside nobody",
+					latency_ratio($result, $_->{key}, 'none', 'ms'), 'most', 1.1)
+			} @CROWDS[ 2 .. 5 ]
+		),
+		verdict('waits of producers for the lock of NOTIFY',
+			$result->{locks}{blocked}, 'most', 0, '%d'));
+}
+
 sub report
 {
 	my ($result) = @_;
@@ -245,31 +277,7 @@ sub report
 	  . "\n"
 	  . sprintf("A look at pg_locks every ms while four producers commit as fast as they can saw one wait for the lock of NOTIFY %s times in %s; had each sent a NOTIFY of its own, %s times in %s.\n\n",
 		map { number($_) } map { @{ $result->{$_} }{qw(blocked sampled)} } qw(locks control))
-	  . verdicts(
-		verdict('wait_for_task after the commit, p50, ms',
-			$result->{wait}{committed_p50}, 'most', 1),
-		verdict('wait_for_task after the commit, p99, ms',
-			$result->{wait}{committed_p99}, 'most', 5),
-		verdict('notification after the commit, p99, ms',
-			$result->{burst}{committed_p99}, 'most', $result->{interval} + 5),
-		verdict('idle waiters, per cent of a core',
-			idle_percent($result), 'most', 2),
-		(
-			map {
-				verdict("waiters woken per task$_->[1]",
-					$result->{ $_->[0] }{heard} / $result->{ $_->[0] }{tasks},
-					'most', 1.1)
-			} [ woken => '' ],
-			[ woken_delayed => ', with a delayed one in the queue' ]
-		),
-		(
-			map {
-				verdict("producer beside $_->[1], p50, of beside nobody",
-					latency_ratio($result, $_->[0], 'none', 'ms'), 'most', 1.1)
-			} map { [ @$_{qw(key name)} ] } @CROWDS[ 2 .. 5 ]
-		),
-		verdict('waits of producers for the lock of NOTIFY',
-			$result->{locks}{blocked}, 'most', 0, '%d'));
+	  . verdicts(targets($result));
 }
 
 sub plots
