@@ -84,7 +84,8 @@ sub versions
 	return \%versions;
 }
 
-# Heartbeats for so many seconds.
+# Heartbeats for so many seconds; processor time is that of one per attempt and
+# second, also when the server cannot keep up.
 sub beat
 {
 	my ($bench, $session, $attempts, $way, $seconds) = @_;
@@ -110,8 +111,9 @@ sub beat
 	die "heartbeats were refused\n" if $result->{refused};
 	return {
 		per_second => $result->{beats} / $elapsed,
-		server_percent => 100 * $server_cpu / $elapsed,
-		client_percent => 100 * $result->{client_cpu} / 1e6 / $elapsed,
+		server_percent => 100 * $attempts * $server_cpu / $result->{beats},
+		client_percent =>
+		  100 * $attempts * $result->{client_cpu} / 1e6 / $result->{beats},
 		idle_percent => $idle,
 		cpu_us => 1e6 * $server_cpu / $result->{beats},
 		wal => ($bench->wal - $wal) / $result->{beats},
