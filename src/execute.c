@@ -162,6 +162,9 @@ close_row(Activity *activity, const Activity *before)
 	int64		retention;
 
 	heartbeat_take(before, &activity->heartbeat);
+	/* one that was answered while we were about to close */
+	activity->heartbeat.last_time = Min(activity->heartbeat.last_time,
+										activity->close_time);
 	if (activity->failure_wants_heartbeat &&
 		activity->heartbeat.details != NULL)
 		activity->failure =

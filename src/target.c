@@ -19,12 +19,14 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -289,6 +291,23 @@ insert_index_entries(Target *target, TupleTableSlot *slot, bool update,
 }
 
 /*
+ * Rows that are gone make room on the page that the next row goes to, so that
+ * the table keeps its size between two vacuums, too.
+ */
+static void
+clean_target_page(Relation relation)
+{
+	BlockNumber block = RelationGetTargetBlock(relation);
+	Buffer		buffer;
+
+	if (block == InvalidBlockNumber)
+		return;
+	buffer = ReadBuffer(relation, block);
+	heap_page_prune_opt(relation, buffer);
+	ReleaseBuffer(buffer);
+}
+
+/*
  * target_insert: insert one row and its index entries.  Who gives a tid gets
  * that of the row.
  */
@@ -300,6 +319,8 @@ target_insert(Oid relation, Datum *values, bool *nulls, ItemPointer tid)
 
 	target_begin(&target, relation, values, nulls);
 	slot = target.known->slots[0];
+	if (target.known->transient)
+		clean_target_page(target.relation);
 	table_tuple_insert(target.relation, slot, GetCurrentCommandId(true), 0,
 					   NULL);
 	if (tid != NULL)
