@@ -320,6 +320,12 @@ take_lane(CursorLook *look, LaneEntry *lane, int *max)
 }
 
 static int
+compare_levels(const void *a, const void *b)
+{
+	return ((const KnownLane *) a)->level - ((const KnownLane *) b)->level;
+}
+
+static int
 compare_lanes(const void *a, const void *b)
 {
 	const KnownLane *x = a;
@@ -389,11 +395,13 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 	}
 	LWLockRelease(control->cursor_lock);
 	if (look->nlanes > 1)
-		qsort(look->lanes, look->nlanes, sizeof(KnownLane), compare_lanes);
+		qsort(look->lanes, look->nlanes, sizeof(KnownLane),
+			  look->complete ? compare_levels : compare_lanes);
 }
 
 /*
- * cursors_known: the lane as the look found it; NULL when it did not.
+ * cursors_known: the lane as a look that does not know all lanes found it; NULL
+ * when it did not.
  */
 const KnownLane *
 cursors_known(const CursorLook *look, int16 level, text *fairness_key)

@@ -38,7 +38,8 @@ typedef struct CursorLook
 	bool		complete;		/* all lanes are known */
 	bool		may_tell;		/* what the snapshot shows is of now */
 	TimestampTz next_due;		/* least of the lanes left out */
-	KnownLane  *lanes;			/* complete: those due, ordered; else all */
+	KnownLane  *lanes;			/* complete: those due, by level; else all, in
+								 * order */
 	int			nlanes;
 } CursorLook;
 

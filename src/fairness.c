@@ -38,8 +38,8 @@ lane_key(const Admission *admission, const Lane *lane, int level)
 }
 
 /*
- * fairness_begin: the virtual times of lanes of one level, all of which have
- * a task.
+ * fairness_begin: the virtual times of lanes of one level, all of which seem to
+ * have a task.
  */
 void
 fairness_begin(const Admission *admission, Lane **lanes, int n)
@@ -68,14 +68,17 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 			state->time = now;
 		state->round = round;
 		lanes[i]->pass = state->time;
+		lanes[i]->weight_known = state->weight_known;
+		lanes[i]->fairness_weight = state->weight;
 		lanes[i]->fair = true;
 	}
 	queue_state_unlock();
 }
 
 /*
- * fairness_stride: how far the lane's candidate would move its time; 0 when
- * the lanes of its level have none.
+ * fairness_stride: how far the lane's candidate would move its time, or at
+ * least would when it was not looked at yet and nothing is known of the key; 0
+ * when the lanes of its level have none.
  */
 double
 fairness_stride(const Admission *admission, const Lane *lane)
@@ -84,9 +87,28 @@ fairness_stride(const Admission *admission, const Lane *lane)
 
 	if (!lane->fair)
 		return 0;
+	if (!lane->opened && !lane->weight_known)
+		return 1;
 	weight = queue_config_weight(admission->config, lane->fairness_key,
 								 lane->fairness_weight);
 	return Max(1, 1000 / weight);
+}
+
+/* fairness_idle: it has none after all, and earns no credit. */
+void
+fairness_idle(const Admission *admission, const Lane *lane)
+{
+	LaneKey		key;
+	LaneState  *state;
+
+	if (!lane->fair)
+		return;
+	key = lane_key(admission, lane, lane->level);
+	queue_state_lock(&admission->key, LW_EXCLUSIVE);
+	state = lane_state_find(&key);
+	if (state != NULL)
+		state->round = 0;
+	queue_state_unlock();
 }
 
 /* the rate of one fairness key, 0 = not limited; negative = nothing passes */
@@ -181,7 +203,11 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
+	{
 		state->time += stride;
+		state->weight = lane->fairness_weight;
+		state->weight_known = true;
+	}
 	queue = queue_state_find(&admission->key);
 	if (queue != NULL)
 	{

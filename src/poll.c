@@ -195,17 +195,37 @@ drop_lane(Lane **lanes, int n, Lane *lane)
 	lane_end(lane);
 }
 
-/* hand out tasks of one level, whose lanes have candidates */
+/*
+ * The lane whose candidate is next, NULL when there is none.  A lane that was
+ * not looked at yet stands where its cursor does, which is not behind its
+ * candidate, and is taken for as heavy as it was last: so few are looked at.
+ */
+static Lane *
+choose_lane(const Admission *admission, Lane **lanes, int n)
+{
+	Lane	   *lane;
+
+	while ((lane = best_lane(admission, lanes, n)) != NULL && !lane->opened)
+	{
+		CHECK_FOR_INTERRUPTS();
+		lane->opened = true;
+		if (lane_next(lane))
+			continue;
+		fairness_idle(admission, lane);
+		drop_lane(lanes, n, lane);
+	}
+	return lane;
+}
+
+/* hand out tasks of one level */
 static void
 poll_level(Poll *poll, Lane **lanes, int n)
 {
 	Lane	   *lane;
 
-	if (n == 0)
-		return;
 	fairness_begin(poll->admission, lanes, n);
 	while (poll->wanted > 0 &&
-		   (lane = best_lane(poll->admission, lanes, n)) != NULL)
+		   (lane = choose_lane(poll->admission, lanes, n)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!fairness_admit(poll->admission, lane))
@@ -229,8 +249,8 @@ poll_level(Poll *poll, Lane **lanes, int n)
 }
 
 /*
- * Collect the lanes of the level after "lane" (or of the first one).  Returns
- * the first lane of the level that follows, or NULL; *n lanes have candidates.
+ * Collect the lanes of the level after "lane" (or of the first one), at least
+ * one.  Returns the first lane of the level that follows, or NULL.
  */
 static Lane *
 collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
@@ -240,17 +260,12 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 	*n = 0;
 	while (lane != NULL && lane->level == level)
 	{
-		if (lane_next(lane))
+		if (*n == *max)
 		{
-			if (*n == *max)
-			{
-				*max *= 2;
-				*lanes = repalloc(*lanes, *max * sizeof(Lane *));
-			}
-			(*lanes)[(*n)++] = lane;
+			*max *= 2;
+			*lanes = repalloc_huge(*lanes, *max * sizeof(Lane *));
 		}
-		else
-			lane_end(lane);
+		(*lanes)[(*n)++] = lane;
 		lane = ready_next_lane(ready, lane);
 	}
 	return lane;

@@ -102,6 +102,8 @@ typedef struct LaneState
 	LaneKey		key;
 	double		time;			/* virtual time */
 	uint64		round;			/* last one in which it had a task */
+	bool		weight_known;
+	double		weight;			/* of the last task, 0 = unset */
 	Limiter		limiter;
 	TimestampTz last_used;
 } LaneState;

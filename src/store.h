@@ -65,10 +65,13 @@ typedef struct Lane
 	int16		level;
 	text	   *fairness_key;	/* empty, not NULL, when unset */
 	struct KnownLane *known;
+	bool		opened;			/* for poll.c: it was looked at */
 	bool		has_candidate;
-	TimestampTz dispatch_time;	/* of the candidate */
+	TimestampTz dispatch_time;	/* of the candidate; before, not after it */
 	int64		run_id;
-	double		fairness_weight;	/* of the candidate, 0 = unset */
+	double		fairness_weight;	/* of the candidate, 0 = unset; before, that
+									 * of the last task if it is known */
+	bool		weight_known;
 	double		pass;			/* virtual time, for fairness.c */
 	bool		fair;			/* it counts */
 	bool		exhausted;		/* the walk has seen all that is due */

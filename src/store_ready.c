@@ -283,6 +283,8 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 	lane->fairness_key = known.fairness_key;
 	lane->known = palloc(sizeof(KnownLane));
 	*lane->known = known;
+	lane->dispatch_time = known.from.dispatch_time;
+	lane->run_id = known.from.run_id;
 	lane->end = READY_KEY_LAST;
 	lane->taken = ready->taken;
 	ready->taken = NULL;
