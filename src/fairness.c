@@ -94,9 +94,12 @@ fairness_stride(const Admission *admission, const Lane *lane)
 	return Max(1, 1000 / weight);
 }
 
-/* fairness_idle: it has none after all, and earns no credit. */
+/*
+ * fairness_seen: the lane was looked at.  The weight of its candidate is
+ * remembered; if it has none after all it earns no credit.
+ */
 void
-fairness_idle(const Admission *admission, const Lane *lane)
+fairness_seen(const Admission *admission, const Lane *lane, bool has_candidate)
 {
 	LaneKey		key;
 	LaneState  *state;
@@ -106,7 +109,12 @@ fairness_idle(const Admission *admission, const Lane *lane)
 	key = lane_key(admission, lane, lane->level);
 	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
-	if (state != NULL)
+	if (state != NULL && has_candidate)
+	{
+		state->weight = lane->fairness_weight;
+		state->weight_known = true;
+	}
+	else if (state != NULL)
 		state->round = 0;
 	queue_state_unlock();
 }
@@ -203,11 +211,7 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 	queue_state_lock(&admission->key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
-	{
 		state->time += stride;
-		state->weight = lane->fairness_weight;
-		state->weight_known = true;
-	}
 	queue = queue_state_find(&admission->key);
 	if (queue != NULL)
 	{

@@ -204,15 +204,16 @@ static Lane *
 choose_lane(const Admission *admission, Lane **lanes, int n)
 {
 	Lane	   *lane;
+	bool		found;
 
 	while ((lane = best_lane(admission, lanes, n)) != NULL && !lane->opened)
 	{
 		CHECK_FOR_INTERRUPTS();
 		lane->opened = true;
-		if (lane_next(lane))
-			continue;
-		fairness_idle(admission, lane);
-		drop_lane(lanes, n, lane);
+		found = lane_next(lane);
+		fairness_seen(admission, lane, found);
+		if (!found)
+			drop_lane(lanes, n, lane);
 	}
 	return lane;
 }

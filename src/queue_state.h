@@ -103,7 +103,7 @@ typedef struct LaneState
 	double		time;			/* virtual time */
 	uint64		round;			/* last one in which it had a task */
 	bool		weight_known;
-	double		weight;			/* of the last task, 0 = unset */
+	double		weight;			/* of the task seen last, 0 = unset */
 	Limiter		limiter;
 	TimestampTz last_used;
 } LaneState;

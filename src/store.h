@@ -70,7 +70,7 @@ typedef struct Lane
 	TimestampTz dispatch_time;	/* of the candidate; before, not after it */
 	int64		run_id;
 	double		fairness_weight;	/* of the candidate, 0 = unset; before, that
-									 * of the last task if it is known */
+									 * of the task seen last if it is known */
 	bool		weight_known;
 	double		pass;			/* virtual time, for fairness.c */
 	bool		fair;			/* it counts */
