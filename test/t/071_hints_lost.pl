@@ -99,6 +99,14 @@ is( sql($node, 'SELECT count(*) FROM scheduled FULL JOIN completed USING (run_id
 	0, 'and all are done');
 is( sql($node, "SELECT count(*), count(DISTINCT run_id) FROM taskq.activities WHERE status = 'completed'"),
 	'3600|3600', 'once');
+# Cursors that point beyond a task: the worker finds it.
+schedule($node, 'q0');
+do
+{
+	sql($node, 'SELECT scramble_cursors()');
+} while (sql($node, "BEGIN; SELECT count(*) FROM taskq.poll('q0'); ROLLBACK") > 0);
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM taskq.poll('q0')")
+  or die;
 like(slurp_file($node->logfile), qr/polls would have passed over/,
 	'the worker has found what scrambled cursors hide');
 
