@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
@@ -28,39 +29,49 @@ enum
 	COLUMNS
 };
 
-/*
- * heartbeat_row_read: the row; count 0 and no valid tid when there is none.
- */
-void
-heartbeat_row_read(int64 run_id, Heartbeat *heartbeat)
+static HeapTuple
+fetch_row(Relation table, int64 run_id)
 {
 	ScanKeyData key;
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	HeapTuple	tuple;
-	Relation	relation;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	tuple = index_fetch(table, catalog()->heartbeat_pkey, snapshot, &key, 1,
+						ForwardScanDirection);
+	UnregisterSnapshot(snapshot);
+	return tuple;
+}
+
+/*
+ * heartbeat_row_read: the row; count 0 and no valid tid when there is none.
+ * Each close asks; where nobody heartbeats for long the table has no pages.
+ */
+void
+heartbeat_row_read(int64 run_id, Heartbeat *heartbeat)
+{
+	Relation	table = table_open(catalog()->heartbeat, AccessShareLock);
+	HeapTuple	tuple = NULL;
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 
 	memset(heartbeat, 0, sizeof(Heartbeat));
 	heartbeat->last_time = DT_NOBEGIN;
 	ItemPointerSetInvalid(&heartbeat->tid);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(run_id));
-	tuple = index_fetch_one(catalog()->heartbeat, catalog()->heartbeat_pkey,
-							snapshot, &key, 1, ForwardScanDirection);
-	UnregisterSnapshot(snapshot);
-	if (tuple == NULL)
-		return;
-
-	relation = table_open(catalog()->heartbeat, NoLock);
-	heap_deform_tuple(tuple, RelationGetDescr(relation), values, nulls);
-	table_close(relation, NoLock);
-	heartbeat->last_time = row_get_int64(values[COL_LAST_TIME],
-										 nulls[COL_LAST_TIME], DT_NOBEGIN);
-	heartbeat->count = DatumGetInt64(values[COL_COUNT]);
-	heartbeat->details = row_get_varlena(values[COL_DETAILS],
-										 nulls[COL_DETAILS]);
-	heartbeat->tid = tuple->t_self;
+	if (RelationGetNumberOfBlocks(table) > 0)
+		tuple = fetch_row(table, run_id);
+	if (tuple != NULL)
+	{
+		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+		heartbeat->last_time = row_get_int64(values[COL_LAST_TIME],
+											 nulls[COL_LAST_TIME], DT_NOBEGIN);
+		heartbeat->count = DatumGetInt64(values[COL_COUNT]);
+		heartbeat->details = row_get_varlena(values[COL_DETAILS],
+											 nulls[COL_DETAILS]);
+		heartbeat->tid = tuple->t_self;
+	}
+	table_close(table, NoLock);
 }
 
 /*
