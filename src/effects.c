@@ -27,6 +27,7 @@
 #include "cursors.h"
 #include "effects.h"
 #include "heartbeat.h"
+#include "heartbeat_log.h"
 #include "ledger.h"
 #include "listen.h"
 #include "shmem.h"

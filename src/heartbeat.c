@@ -29,9 +29,7 @@
  * - The worker locks the row, looks for any holder, and tries again later if
  *	 there is one.
  *
- * What a transaction has done is in a log, in order; each entry knows its
- * subtransaction.  Entries of one attempt are chained, the newest first, from
- * "chains".
+ * What a transaction has done is in a log (heartbeat_log.c) until it ends.
  */
 #include "postgres.h"
 
@@ -40,163 +38,18 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
 #include "compat.h"
 #include "heartbeat.h"
-#include "heartbeat_slots.h"
+#include "heartbeat_log.h"
 #include "ledger.h"
 #include "worker.h"
-
-typedef struct LogEntry
-{
-	SubTransactionId subid;
-	SlotRef		ref;			/* held; -1 = none, or it is written */
-	int			older;			/* in the chain, index + 1; 0 = none */
-	bool		written;		/* to the row, whose count is beat.count now */
-	int64		beats;			/* if not written: how many, 0 = only held */
-	int64		base;			/* count of the row; -1 = has to be asked */
-	Beat		beat;			/* the last one */
-} LogEntry;
-
-/* An attempt that the transaction has ended. */
-typedef struct Ended
-{
-	SubTransactionId subid;
-	int64		run_id;
-	int64		nonce;
-} Ended;
 
 /* how long to wait for who has not seen the row yet */
 #define SETTLE_LOOKS	1000
 #define SETTLE_US		50L
-
-#define CHAINS			256
-#define FIRST_ENTRIES	8
-#define KEPT_ENTRIES	128		/* memory for so many outlives transactions */
-
-/* Of the transaction in progress; the arrays are in TopMemoryContext. */
-static LogEntry *entries = NULL;
-static int	nentries = 0;
-static int	max_entries = 0;
-static int	chains[CHAINS];		/* index + 1; 0 = none */
-static Ended *ended = NULL;
-static int	nended = 0;
-static int	max_ended = 0;
-
-/* ------------------------------------------------------------------------
- * The log
- * ------------------------------------------------------------------------
- */
-
-static int *
-chain_of(int64 nonce)
-{
-	return &chains[(uint64) nonce % CHAINS];
-}
-
-/* the newest entry of the attempt from this link of a chain on, or NULL */
-static LogEntry *
-newest_from(int link, int64 run_id, int64 nonce)
-{
-	while (link != 0)
-	{
-		LogEntry   *entry = &entries[link - 1];
-
-		if (entry->beat.run_id == run_id && entry->beat.nonce == nonce)
-			return entry;
-		link = entry->older;
-	}
-	return NULL;
-}
-
-static LogEntry *
-newest_entry(int64 run_id, int64 nonce)
-{
-	return newest_from(*chain_of(nonce), run_id, nonce);
-}
-
-static LogEntry *
-add_entry(int64 run_id, int64 nonce)
-{
-	LogEntry   *entry;
-	int		   *chain = chain_of(nonce);
-
-	if (nentries == max_entries)
-	{
-		int			size = Max(FIRST_ENTRIES, max_entries * 2);
-
-		if (entries == NULL)
-			entries = MemoryContextAlloc(TopMemoryContext,
-										 size * sizeof(LogEntry));
-		else
-			entries = repalloc_huge(entries, size * sizeof(LogEntry));
-		max_entries = size;
-	}
-	entry = &entries[nentries++];
-	entry->subid = GetCurrentSubTransactionId();
-	entry->ref.slot = -1;
-	entry->older = *chain;
-	entry->written = false;
-	entry->beats = 0;
-	entry->base = 0;
-	entry->beat.run_id = run_id;
-	entry->beat.nonce = nonce;
-	*chain = nentries;
-	return entry;
-}
-
-/* forget the last entry, whose slot is not held any more; cannot fail */
-static void
-drop_entry(void)
-{
-	LogEntry   *entry = &entries[--nentries];
-
-	*chain_of(entry->beat.nonce) = entry->older;
-}
-
-/* the attempt ends if this transaction commits */
-static void
-note_ended(const Activity *activity)
-{
-	if (nended == max_ended)
-	{
-		int			size = Max(FIRST_ENTRIES, max_ended * 2);
-
-		if (ended == NULL)
-			ended = MemoryContextAlloc(TopMemoryContext, size * sizeof(Ended));
-		else
-			ended = repalloc_huge(ended, size * sizeof(Ended));
-		max_ended = size;
-	}
-	ended[nended].subid = GetCurrentSubTransactionId();
-	ended[nended].run_id = activity->run_id;
-	ended[nended].nonce = activity->nonce;
-	nended++;
-}
-
-/* the transaction is over, and nothing is held; cannot fail */
-static void
-forget(void)
-{
-	while (nentries > 0)
-		drop_entry();
-	nended = 0;
-	if (max_entries > KEPT_ENTRIES)
-	{
-		pfree(entries);
-		entries = NULL;
-		max_entries = 0;
-	}
-	if (max_ended > KEPT_ENTRIES)
-	{
-		pfree(ended);
-		ended = NULL;
-		max_ended = 0;
-	}
-}
 
 /* ------------------------------------------------------------------------
  * Holding
@@ -210,14 +63,14 @@ forget(void)
 static LogEntry *
 hold(int64 run_id, int64 nonce)
 {
-	LogEntry   *entry = newest_entry(run_id, nonce);
+	LogEntry   *entry = heartbeat_log_newest(run_id, nonce);
 	VirtualTransactionId holder;
 	bool		ask_row = false;
 
 	if (entry != NULL && !entry->written &&
 		entry->subid == GetCurrentSubTransactionId())
 		return entry;
-	entry = add_entry(run_id, nonce);
+	entry = heartbeat_log_add(run_id, nonce);
 	while (heartbeat_slot_hold(run_id, nonce, &entry->ref, &ask_row,
 							   &holder) == HOLD_TAKEN)
 	{
@@ -338,17 +191,14 @@ heartbeat_quickly(int64 run_id, int64 nonce, struct varlena *details,
 		details = pg_detoast_datum_packed(details);
 	}
 
-	entry = newest_entry(run_id, nonce);
+	entry = heartbeat_log_newest(run_id, nonce);
 	held_before = entry != NULL && entry->ref.slot >= 0;
 	entry = hold(run_id, nonce);
 	if (entry->ref.slot < 0 || !is_open(entry, held_before, &glance) ||
 		!heartbeat_slot_confirm(entry->ref))
 	{
 		if (entry->beats == 0)
-		{
-			heartbeat_slot_release(entry->ref);
-			drop_entry();
-		}
+			heartbeat_log_drop();
 		return false;
 	}
 	if (entry->base < 0)
@@ -386,12 +236,12 @@ add_newer(int64 run_id, int64 nonce, Heartbeat *heartbeat)
 {
 	int64		count = heartbeat->count;
 	LogEntry   *last = NULL;
-	LogEntry   *entry = newest_entry(run_id, nonce);
+	LogEntry   *entry = heartbeat_log_newest(run_id, nonce);
 	int64		beats = 0;
 	Beat		beat;
 
 	for (; entry != NULL && !entry->written;
-		 entry = newest_from(entry->older, run_id, nonce))
+		 entry = heartbeat_log_older(entry))
 	{
 		if (beats == 0)
 			last = entry;
@@ -542,7 +392,7 @@ heartbeat_record(const Activity *activity, TimestampTz when,
 		heartbeat.details = details;
 	} while (heartbeat_row_write(activity->run_id, &heartbeat,
 								 true) != STORE_OK);
-	entry = add_entry(activity->run_id, activity->nonce);
+	entry = heartbeat_log_add(activity->run_id, activity->nonce);
 	entry->written = true;
 	entry->beat.count = heartbeat.count;
 }
@@ -578,7 +428,7 @@ heartbeat_hand_over(const Activity *activity)
 {
 	settle(activity);
 	(void) save(activity, activity->clear_heartbeat);
-	note_ended(activity);
+	heartbeat_log_ended(activity->run_id, activity->nonce);
 }
 
 /*
@@ -615,7 +465,7 @@ heartbeat_take(const Activity *activity, Heartbeat *heartbeat)
 		heartbeat_read(activity, heartbeat);
 	} while (heartbeat_row_delete(heartbeat) != STORE_OK);
 	if (state_in_progress(activity->state))
-		note_ended(activity);
+		heartbeat_log_ended(activity->run_id, activity->nonce);
 }
 
 /* ------------------------------------------------------------------------
@@ -627,27 +477,10 @@ static void
 publish(void)
 {
 	DatabaseSlot *slot;
-	bool		unsaved = false;
 
-	for (int i = 0; i < nentries; i++)
-	{
-		LogEntry   *entry = &entries[i];
-
-		if (entry->written)
-			heartbeat_slot_written(entry->beat.run_id, entry->beat.nonce,
-								   entry->beat.count);
-		else if (entry->beats == 0)
-			heartbeat_slot_release(entry->ref);
-		else
-		{
-			heartbeat_slot_beat(entry->ref, entry->beats, entry->base,
-								&entry->beat);
-			unsaved = true;
-		}
-	}
-	for (int i = 0; i < nended; i++)
-		heartbeat_slot_over(ended[i].run_id, ended[i].nonce);
-	slot = unsaved ? shmem_my_slot() : NULL;
+	if (!heartbeat_log_commit())
+		return;
+	slot = shmem_my_slot();
 	if (slot != NULL && !slot->flush_wanted)
 		heartbeat_flush_wanted(slot);
 }
@@ -670,33 +503,25 @@ lock_attempt(int64 run_id, int64 nonce, Activity *activity)
 static void
 write_all(void)
 {
-	int			n = nentries;
+	int			n = heartbeat_log_length();
 
 	for (int i = 0; i < n; i++)
 	{
-		int64		run_id = entries[i].beat.run_id;
-		int64		nonce = entries[i].beat.nonce;
+		int64		run_id = heartbeat_log_at(i)->beat.run_id;
+		int64		nonce = heartbeat_log_at(i)->beat.nonce;
 		Activity	activity;
 		LogEntry   *entry;
 		int64		count;
 
-		if (newest_entry(run_id, nonce)->written ||
+		if (heartbeat_log_newest(run_id, nonce)->written ||
 			!lock_attempt(run_id, nonce, &activity))
 			continue;
 		heartbeat_slot_ask_row(run_id, nonce);
 		count = save(&activity, false);
-		entry = add_entry(run_id, nonce);
+		entry = heartbeat_log_add(run_id, nonce);
 		entry->written = true;
 		entry->beat.count = count;
 	}
-}
-
-static void
-release_all(void)
-{
-	for (int i = 0; i < nentries; i++)
-		heartbeat_slot_release(entries[i].ref);
-	forget();
 }
 
 /*
@@ -706,52 +531,21 @@ release_all(void)
 void
 heartbeat_transaction(XactEvent event)
 {
-	if (nentries == 0 && nended == 0)
+	if (heartbeat_log_is_empty())
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
 			publish();
-			forget();
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			release_all();
+			heartbeat_log_abort();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			write_all();
 			break;
 		default:
 			break;
-	}
-}
-
-/*
- * heartbeat_subtransaction: a savepoint ends.  What it has done is at the end
- * of both arrays.  Does not fail.
- */
-void
-heartbeat_subtransaction(SubXactEvent event, SubTransactionId mine,
-						 SubTransactionId parent)
-{
-	int			i = nentries - 1;
-	int			j = nended - 1;
-
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		for (; i >= 0 && entries[i].subid == mine; i--)
-			entries[i].subid = parent;
-		for (; j >= 0 && ended[j].subid == mine; j--)
-			ended[j].subid = parent;
-	}
-	else if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		for (; i >= 0 && entries[i].subid == mine; i--)
-		{
-			heartbeat_slot_release(entries[i].ref);
-			drop_entry();
-		}
-		for (; j >= 0 && ended[j].subid == mine; j--)
-			nended--;
 	}
 }

@@ -24,10 +24,8 @@ extern void heartbeat_take(const Activity *activity, Heartbeat *heartbeat);
 extern void heartbeat_hand_over(const Activity *activity);
 extern TimestampTz heartbeat_last_time(const Activity *activity);
 
-/* heartbeat.c: for effects.c */
+/* heartbeat.c: for effects.c, and so is heartbeat_log.h */
 extern void heartbeat_transaction(XactEvent event);
-extern void heartbeat_subtransaction(SubXactEvent event, SubTransactionId mine,
-									 SubTransactionId parent);
 
 /* for the worker; heartbeat_flush.c is a chore */
 extern void heartbeat_start(void);

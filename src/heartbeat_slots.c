@@ -539,6 +539,25 @@ heartbeat_slot_read(int64 run_id, int64 nonce, Beat *beat)
 	return valid;
 }
 
+/*
+ * heartbeat_slot_time: of the last heartbeat that the slot of a running attempt
+ * knows, DT_NOBEGIN when it knows none.  For a worker without a transaction.
+ */
+TimestampTz
+heartbeat_slot_time(int64 run_id, int64 nonce)
+{
+	Partition  *partition = partition_of(nonce);
+	TimestampTz when = DT_NOBEGIN;
+	int32		i;
+
+	lock(partition, LW_SHARED);
+	i = find(run_id, nonce);
+	if (i != NONE && slots[i].valid && !slots[i].over)
+		when = slots[i].beat.last_time;
+	unlock(partition);
+	return when;
+}
+
 /* heartbeat_slot_details: as a jsonb, allocated; NULL when there are none. */
 struct varlena *
 heartbeat_slot_details(const Beat *beat)

@@ -61,6 +61,7 @@ extern void heartbeat_slot_ask_row(int64 run_id, int64 nonce);
 extern void heartbeat_slot_written(int64 run_id, int64 nonce, int64 count);
 extern void heartbeat_slot_over(int64 run_id, int64 nonce);
 extern bool heartbeat_slot_read(int64 run_id, int64 nonce, Beat *beat);
+extern TimestampTz heartbeat_slot_time(int64 run_id, int64 nonce);
 extern struct varlena *heartbeat_slot_details(const Beat *beat);
 
 /* for heartbeat_flush.c; of this database */

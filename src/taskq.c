@@ -32,6 +32,8 @@
  *	machine_control.c	its actions for control operations
  *	machine_parts.c	what actions are made of
  *	execute.c		an event, carried out: row, machine, row, effects
+ *	heartbeat.c		the last heartbeat: slot in shared memory, and row
+ *	heartbeat_log.c	what a transaction has done to heartbeats
  *
  *	the tables:
  *	catalog.c		their OIDs, and how single rows are read
@@ -51,6 +53,7 @@
  *	delays.c		of tasks that wait, those that are due later
  *	queue_state.c	shared memory: queues, lanes, pollers
  *	shared_table.c	tables in shared memory that are locked in parts
+ *	heartbeat_slots.c	shared memory: heartbeats that the table does not have
  *	stat_file.c		statistics across a clean restart
  *	shmem.c			shared memory: databases, their workers, hints
  *
@@ -60,6 +63,7 @@
  *	timers.c		chore: timeouts
  *	recount.c		chore: counting open activities whose number is not known
  *	listen.c		chore: coalesced NOTIFY
+ *	heartbeat_flush.c	chore: heartbeats from shared memory to the table
  *	retention.c		chore: rotation and expiry of closed activities
  *	cursor_check.c	chore: do polls pass over a task?
  *	lifecycle.c		DROP DATABASE and its kin while a worker is connected

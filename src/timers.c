@@ -15,7 +15,8 @@
  *
  * When either says "now", the row is read, its deadlines are computed again,
  * and the first one that has passed is fired; otherwise the worker goes on
- * waiting for that row.  So a hint may be early, doubled or pointless, but not
+ * waiting for that row.  As long as shared memory has heartbeats that put the
+ * deadline off, the row need not be read.  So a hint may be early, doubled or pointless, but not
  * lost: a poll that finds the ring full writes the alarm itself, and a worker
  * that starts reads all attempts in progress from the table once.
  *
@@ -40,6 +41,7 @@
 #include "execute.h"
 #include "guc.h"
 #include "heartbeat.h"
+#include "heartbeat_slots.h"
 #include "timers.h"
 #include "worker.h"
 
@@ -54,6 +56,10 @@ typedef struct Watch
 	int64		run_id;
 	TimestampTz when;
 	bool		armed;			/* do not write its alarm (again) */
+	/* when it waits for the next heartbeat, else 0 */
+	int64		nonce;
+	int64		heartbeat_timeout;
+	TimestampTz other;			/* first deadline but that of the heartbeat */
 } Watch;
 
 /* Of the worker. */
@@ -216,7 +222,7 @@ compare_watches(const pairingheap_node *a, const pairingheap_node *b,
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static void
+static Watch *
 watch(int64 run_id, TimestampTz when, bool armed)
 {
 	Watch	   *entry = MemoryContextAlloc(watch_context, sizeof(Watch));
@@ -224,7 +230,40 @@ watch(int64 run_id, TimestampTz when, bool armed)
 	entry->run_id = run_id;
 	entry->when = when;
 	entry->armed = armed;
+	entry->nonce = 0;
 	pairingheap_add(watches, &entry->node);
+	return entry;
+}
+
+/* look at it again at this deadline, computed from the row */
+static void
+watch_row(const Activity *activity, const Deadline *deadline)
+{
+	Watch	   *entry = watch(activity->run_id, deadline->when, true);
+
+	if (deadline->type != TIMEOUT_HEARTBEAT)
+		return;
+	entry->nonce = activity->nonce;
+	entry->heartbeat_timeout = activity->options.heartbeat_timeout;
+	entry->other = activity_next_deadline(activity, DT_NOEND).when;
+}
+
+/*
+ * Has a heartbeat come in since the deadline was computed, so that it has
+ * moved?  Then there is no need to look at the row: whoever shortens a timeout
+ * there announces an alarm.
+ */
+static bool
+is_postponed(Watch *entry, TimestampTz now)
+{
+	TimestampTz last;
+
+	if (entry->nonce == 0)
+		return false;
+	last = heartbeat_slot_time(entry->run_id, entry->nonce);
+	entry->when = Min(instant_add(last, entry->heartbeat_timeout),
+					  entry->other);
+	return last != DT_NOBEGIN && entry->when > now;
 }
 
 static TimestampTz
@@ -373,7 +412,7 @@ wait_on(Activity *activity, const Deadline *deadline, TimestampTz now,
 		return STORE_OK;		/* the alarm will bring it up */
 	if (armed || !state_in_progress(activity->state))
 	{
-		watch(activity->run_id, deadline->when, true);
+		watch_row(activity, deadline);
 		return STORE_OK;
 	}
 	activity->alarm = deadline->when;
@@ -468,11 +507,9 @@ fire_alarms(TimestampTz now)
 static int
 fire_watches(TimestampTz now)
 {
+	bool		begun = false;
 	int			n = 0;
 
-	if (first_watch() > now)
-		return 0;
-	worker_begin("timers");
 	for (; n < BATCH && first_watch() <= now; n++)
 	{
 		Watch	   *entry = pairingheap_container(Watch, node,
@@ -480,10 +517,19 @@ fire_watches(TimestampTz now)
 		int64		run_id = entry->run_id;
 		bool		armed = entry->armed;
 
+		if (is_postponed(entry, now))
+		{
+			pairingheap_add(watches, &entry->node);
+			continue;
+		}
 		pfree(entry);
+		if (!begun)
+			worker_begin("timers");
+		begun = true;
 		look_at(run_id, armed);
 	}
-	worker_commit();
+	if (begun)
+		worker_commit();
 	return n;
 }
 

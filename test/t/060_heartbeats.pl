@@ -229,6 +229,33 @@ is(activity($node, $run, "failure->'last_heartbeat_details', last_heartbeat_time
 at_or_after($node, $run, 'close_time',
 	"timestamptz '$beaten_at' + heartbeat_timeout", 'and does not come early');
 
+# Heartbeats put the timeout off, without a look at the row; nothing is
+# overlooked by that.
+my %case = (
+	'a shorter StartToClose timeout' => [ '{"start_to_close_timeout": "1 ms"}', 'start_to_close' ],
+	'a shorter Heartbeat timeout' => [ '{"heartbeat_timeout": "1 ms"}', 'heartbeat' ],
+	'silence' => [ '{"priority": 1}', 'heartbeat' ]);
+for my $name (sort keys %case)
+{
+	($run, $token) = start($node, 'q', "heartbeat_timeout => '1 s', retry_policy => taskq.retry_policy(maximum_attempts => 1)");
+	sql($node,
+		"DO \$\$ BEGIN
+		   FOR i IN 1 .. 100000 LOOP
+			 PERFORM taskq.heartbeat('$token', to_jsonb(i));
+			 COMMIT;
+			 EXIT WHEN clock_timestamp() > (SELECT last_started_time + 3 * heartbeat_timeout FROM taskq.describe(run_id => $run));
+			 COMMIT;
+			 PERFORM pg_sleep(0.02);
+			 COMMIT;
+		   END LOOP;
+		   PERFORM taskq.update_options(run_id => $run, options => '$case{$name}[0]');
+		 END \$\$");
+	ok(wait_for_activity($node, $run, "status = 'timed_out'"), "$name: noticed");
+	is(activity($node, $run, "failure->>'timeout_type'"), $case{$name}[1], "$name: as such");
+	at_or_after($node, $run, 'close_time', 'last_heartbeat_time + heartbeat_timeout',
+		"$name: not early") if $name eq 'silence';
+}
+
 # ---- two-phase commit ----------------------------------------------------
 
 for my $details ('2', large(2))
@@ -430,6 +457,34 @@ for my $slots (0, 16)
 			   FROM taskq.activities WHERE task_queue = '$queue' AND status = 'completed'"),
 		'200|3|3',
 		"$slots slots: closed with their last heartbeats");
+	if ($slots == 0)
+	{
+		$node->stop;
+		next;
+	}
+
+	# the end of an attempt makes room for another
+	sql($node,
+		"CREATE TABLE written (n int, how text, rows int);
+		 DO \$\$ DECLARE task record; how text; BEGIN
+		   FOR i IN 1 .. 90 LOOP
+			 how := CASE i % 3 WHEN 0 THEN 'complete' WHEN 1 THEN 'fail' ELSE 'delete' END;
+			 PERFORM taskq.schedule('again', 't', start_to_close_timeout => '1 h');
+			 COMMIT;
+			 SELECT * INTO task FROM taskq.poll('again');
+			 COMMIT;
+			 PERFORM taskq.heartbeat(task.task_token, '1');
+			 COMMIT;
+			 INSERT INTO written SELECT i, how, count(*) FROM taskq.heartbeat_state WHERE run_id = task.run_id;
+			 IF how = 'delete' THEN PERFORM taskq.delete(run_id => task.run_id);
+			 ELSIF how = 'fail' THEN PERFORM taskq.fail(task.task_token, 'no', next_retry_delay => '1 h');
+			 ELSE PERFORM taskq.complete(task.task_token);
+			 END IF;
+			 COMMIT;
+		   END LOOP;
+		 END \$\$");
+	is(sql($node, 'SELECT count(*), sum(rows) FROM written'),
+		'90|0', 'an attempt that ends leaves its slot to others');
 	$node->stop;
 }
 
