@@ -403,7 +403,7 @@ state_of(const Entry *entry, TimestampTz now)
 		state->last_used = now;
 	else if (entry->name_length > 0)
 		state = queue_state_make(&entry->queue, names + entry->name,
-								 entry->name_length, /* evict_others */ true);
+								 entry->name_length, EVICT_ANY);
 	return state;
 }
 

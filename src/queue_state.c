@@ -275,6 +275,14 @@ queue_may_go(const void *entry)
 		(!state->limited || state->limiter.next <= (double) clock_now());
 }
 
+static bool
+empty_queue_may_go(const void *entry)
+{
+	const QueueState *state = entry;
+
+	return state->known && counts_are_zero(state) && queue_may_go(entry);
+}
+
 /* what is lost with a queue: nothing to speak of, its numbers, its limit */
 static int
 worth_of(const QueueState *state)
@@ -315,18 +323,19 @@ queue_state_find(const QueueKey *key)
 }
 
 /*
- * queue_state_make: a new one; NULL when there is no room, and with "evict"
- * none can be made.
+ * queue_state_make: a new one; NULL when there is no room, and none can be made.
  */
 QueueState *
 queue_state_make(const QueueKey *key, const char *name, int length,
-				 bool evict_others)
+				 Eviction eviction)
 {
 	int			part = part_of(key->hash);
 	QueueState *state = shared_table_add(queue_states, part, key);
 
-	if (state == NULL && evict_others &&
-		evict(queue_states, queue_may_go, queue_goes_before, remove_queue))
+	if (state == NULL &&
+		evict(queue_states,
+			  eviction == EVICT_ANY ? queue_may_go : empty_queue_may_go,
+			  queue_goes_before, remove_queue))
 		state = shared_table_add(queue_states, part, key);
 	if (state == NULL)
 		return NULL;
@@ -346,7 +355,7 @@ queue_state_get(const QueueKey *key, const char *name, int length)
 	QueueState *state = queue_state_find(key);
 
 	if (state == NULL)
-		return queue_state_make(key, name, length, true);
+		return queue_state_make(key, name, length, EVICT_ANY);
 	state->last_used = GetCurrentTimestamp();
 	return state;
 }

@@ -89,6 +89,13 @@ typedef struct QueueState
 	uint32		dispatched[RATE_BUCKETS];
 } QueueState;
 
+/* What may go for a new queue. */
+typedef enum Eviction
+{
+	EVICT_EMPTY,				/* those known to have no open activity */
+	EVICT_ANY
+} Eviction;
+
 typedef struct LaneKey
 {
 	Oid			database;
@@ -147,7 +154,7 @@ extern QueueState *queue_state_find(const QueueKey *key);
 extern QueueState *queue_state_get(const QueueKey *key, const char *name,
 								   int length);
 extern QueueState *queue_state_make(const QueueKey *key, const char *name,
-									int length, bool evict);
+									int length, Eviction eviction);
 extern QueueState *queue_state_next(const QueueState *previous);
 extern LaneState *lane_state_find(const LaneKey *key);
 extern LaneState *lane_state_get(const LaneKey *key);

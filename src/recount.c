@@ -68,6 +68,8 @@ typedef struct Count
 	int64		paused;
 	int64		waiting[LEVELS];
 	TimestampTz latest_due;
+	bool		absent;			/* from shared memory */
+	bool		added;			/* to what is there */
 } Count;
 
 typedef struct DelayCount
@@ -260,67 +262,107 @@ count_row(const OpenCount *row, void *arg)
 
 /* add what was counted of a queue to what has moved since */
 static void
-add_count(const Count *count)
+add_count(QueueState *state, Count *count)
 {
-	QueueState *state = queue_state_find(&count->key);
-
-	if (state == NULL)
-	{
-		state = queue_state_make(&count->key, count->name, count->name_length,
-								 /* evict_others */ false);
-		if (state == NULL)
-			counts_lost();
-	}
-	if (state == NULL || !state->being_counted)
-		return;
 	state->started += count->started;
 	state->paused += count->paused;
 	for (int i = 0; i < LEVELS; i++)
 		state->waiting[i] += count->waiting[i];
 	state->latest_due = Max(state->latest_due, count->latest_due);
+	count->added = true;
 }
 
+/* queues that have an entry; of those that have none, nothing has moved */
 static void
-publish_counts(Counting *counting)
+publish_present(Counting *counting)
 {
 	HASH_SEQ_STATUS scan;
 	Count	   *count;
-	DelayCount *delayed;
-	TimestampTz now = clock_now();
+	QueueState *state = NULL;
 
 	hash_seq_init(&scan, counting->queues);
 	while ((count = hash_seq_search(&scan)) != NULL)
-		add_count(count);
-	hash_seq_init(&scan, counting->delays);
-	while ((delayed = hash_seq_search(&scan)) != NULL)
 	{
-		QueueState *state = queue_state_find(&delayed->queue);
-
+		state = queue_state_find(&count->key);
+		count->absent = state == NULL;
 		if (state != NULL && state->being_counted)
-			delays_add(state, &delayed->key, delayed->tasks, now);
+			add_count(state, count);
 	}
-}
-
-/* what was counted is known from now on; false when not all of it has room */
-static bool
-publish(DatabaseSlot *slot, Counting *counting)
-{
-	QueueState *state = NULL;
-	bool		complete;
-
-	queue_state_lock_all(LW_EXCLUSIVE);
-	publish_counts(counting);
+	state = NULL;
 	while ((state = queue_state_next(state)) != NULL)
 		if (state->key.database == MyDatabaseId && state->being_counted)
 		{
 			state->being_counted = false;
 			state->known = true;
 		}
+}
+
+/* make entries for the others; false when there is no room */
+static bool
+publish_absent(Counting *counting)
+{
+	HASH_SEQ_STATUS scan;
+	Count	   *count;
+	bool		room = true;
+
+	hash_seq_init(&scan, counting->queues);
+	while ((count = hash_seq_search(&scan)) != NULL)
+	{
+		QueueState *state;
+
+		if (!count->absent)
+			continue;
+		state = queue_state_make(&count->key, count->name, count->name_length,
+								 EVICT_EMPTY);
+		if (state != NULL)
+			add_count(state, count);
+		room &= state != NULL;
+	}
+	return room;
+}
+
+static void
+publish_delays(Counting *counting)
+{
+	HASH_SEQ_STATUS scan;
+	DelayCount *delayed;
+	TimestampTz now = clock_now();
+
+	hash_seq_init(&scan, counting->delays);
+	while ((delayed = hash_seq_search(&scan)) != NULL)
+	{
+		Count	   *count = hash_search(counting->queues, &delayed->queue,
+										HASH_FIND, NULL);
+
+		if (count->added)
+			delays_add(queue_state_find(&count->key), &delayed->key,
+					   delayed->tasks, now);
+	}
+}
+
+/*
+ * What was counted is known from now on; false when not all of it has room.
+ * In a database that is complete queues without an entry are empty, whatever
+ * the snapshot shows; when something went missing meanwhile, they may be not.
+ */
+static bool
+publish(DatabaseSlot *slot, Counting *counting)
+{
+	bool		all;
+	bool		complete;
+
+	queue_state_lock_all(LW_EXCLUSIVE);
 	SpinLockAcquire(&slot->mutex);
 	slot->count_running = false;
-	slot->counts_complete |= !slot->counts_lost;
-	complete = slot->counts_complete;
+	all = !slot->counts_complete && !slot->counts_lost;
+	slot->counts_complete |= all;
 	SpinLockRelease(&slot->mutex);
+
+	publish_present(counting);
+	if (all && !publish_absent(counting))
+		counts_lost();
+	publish_delays(counting);
+	complete = counts_complete();
 	queue_state_unlock();
 	return complete;
 }

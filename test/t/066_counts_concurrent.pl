@@ -20,7 +20,7 @@ use Test::More;
 
 use constant {
 	SESSIONS => 6,
-	CALLS => 200,
+	COUNTS => 1500,
 };
 
 my $seed = $ENV{TASKQ_SEED} || 20261120;
@@ -29,6 +29,7 @@ srand($seed);
 
 my $node;
 my $queues;
+my $calls = 120;	# of a session in a round
 
 sub chance { return rand() < $_[0] }
 
@@ -78,7 +79,7 @@ sub script
 	my ($i, $prepare, $also) = @_;
 	my @lines = ('\set VERBOSITY sqlstate', 'SET client_min_messages = error;');
 
-	foreach my $n (1 .. CALLS)
+	foreach my $n (1 .. $calls)
 	{
 		my @some = map { call() . ';' } 1 .. pick(1, 1, 2, 5);
 		my $lot = rand();
@@ -92,7 +93,7 @@ sub script
 		  ? ('BEGIN;', 'SAVEPOINT s;', @some, 'SAVEPOINT t;', call() . ';', 'RELEASE s;', 'COMMIT;')
 		  : ('BEGIN;', @some, "PREPARE TRANSACTION 'p$i.$n';",
 			pick('COMMIT', 'ROLLBACK') . " PREPARED 'p$i.$n';");
-		push @lines, pick(@$also) . ';' if $also && chance(0.1);
+		push @lines, pick(@$also) . ';' if $also && chance(0.3);
 	}
 	return join("\n", @lines) . "\n";
 }
@@ -162,16 +163,32 @@ sub begin_node
 
 # ---- enough room ---------------------------------------------------------
 
-my @forget = ('SELECT forget()', 'DELETE FROM taskq.open WHERE false');
+# A poll of a queue with a limit waits until the worker has counted.
+my $count_now = q(SELECT count(*) FROM taskq.poll('limited'));
+my @forget = ('SELECT forget()', 'DELETE FROM taskq.open WHERE false',
+	"SELECT forget(); $count_now");
 
 begin_node('main');
 $queues = 5;
 counts_known($node);
 ok(wait_counted($node), 'counted before anything is there');
+sql($node, q(SELECT taskq.configure_queue('limited', '{"max_started": 1}')));
 round('one round');
 round('another round');
 round('prepared transactions', 1);
 round('forgotten under load', 0, \@forget);
+
+# The worker counts again and again, as fast as it can.
+my $counts = $node->basedir . '/counts.sql';
+append_to_file($counts, "SELECT forget(); $count_now;\n" x COUNTS);
+$calls = 500;
+my @loaded = begin_round(0, undef, SESSIONS - 1);
+$calls = 120;
+$node->command_ok(
+	[ 'psql', '-XqAt', '-o', '/dev/null', '-d', $node->connstr('postgres'), '-f', $counts ],
+	'counted under load: many times');
+end_round('counted under load', @loaded);
+counts_become_right($node, 'counted under load');
 round('all of it', 1, \@forget);
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
@@ -213,6 +230,11 @@ $queues = 4;
 sql($node, "SELECT taskq.delete(run_id => run_id) FROM taskq.open WHERE task_queue NOT IN ('q0', 'q1', 'q2', 'q3')
 	AND (control ->> 'taken_from') IS NULL");
 round('few queues, many delays');
+
+# Queues that are polled push out those that hold something.
+sql($node, "SELECT count(*) FROM generate_series(1, 60) i, LATERAL taskq.poll('flood' || i)");
+counts_become_right($node, 'numbers that were pushed out are not taken for zero');
+round('after a flood of queues');
 round('the same with prepared transactions', 1, \@forget);
 $node->stop;
 

@@ -43,7 +43,7 @@ sub counts_of_table
 			GROUP BY 1) q)};
 }
 
-# Scans of the whole table by what ran before in the same transaction.
+# Scans of the whole table by what the session has done of late.
 sub count_scans
 {
 	return q{pg_stat_get_xact_numscans('taskq.open'::regclass)};
