@@ -136,7 +136,7 @@ frees(
 		$node->poll_query_until('postgres',
 			"SELECT count(*) = 0 FROM taskq.activities WHERE run_id = $run");
 	},
-	"start_to_close_timeout => '200 ms', retry_policy => taskq.retry_policy(maximum_attempts => 1)"
+	"start_to_close_timeout => '2 s', retry_policy => taskq.retry_policy(maximum_attempts => 1)"
 );
 frees(
 	'timeout of all of it',
@@ -145,7 +145,7 @@ frees(
 		$node->poll_query_until('postgres',
 			"SELECT count(*) = 0 FROM taskq.activities WHERE run_id = $run");
 	},
-	"schedule_to_close_timeout => '500 ms'");
+	"schedule_to_close_timeout => '3 s'");
 
 # Rolled back ends give the room not away, rolled back polls give it back.
 my $session = $node->background_psql('postgres', on_error_stop => 0);

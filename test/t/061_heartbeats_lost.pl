@@ -40,6 +40,10 @@ sub flush
 	set('taskq.heartbeat_flush', '100ms');
 	wait_for_flush($node);
 	set('taskq.heartbeat_flush', '1h');
+	# who fires a timeout now has been told before
+	wait_for_activity($node,
+		schedule($node, 'round', "schedule_to_start_timeout => '1 ms'"),
+		"status = 'timed_out'") or die;
 	return;
 }
 
