@@ -180,8 +180,8 @@ CREATE TABLE taskq.closed_0 (
   start_delay bigint,
   fairness_weight float8,
   started_time timestamptz,
-  first_started_time timestamptz,
-  last_complete_time timestamptz,
+  first_started_time timestamptz,             -- NULL = started_time
+  last_complete_time timestamptz,             -- NULL = close_time, if completed
   heartbeat_time timestamptz,
   heartbeat_count bigint,
   transitions int NOT NULL,
@@ -652,7 +652,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -674,7 +676,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -696,7 +700,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -718,7 +724,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -740,7 +748,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -762,7 +772,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -784,7 +796,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -806,7 +820,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',
@@ -828,7 +844,9 @@ SELECT
     c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
       + c.schedule_to_close * interval '1 microsecond'
   END,
-  c.first_started_time, c.started_time, c.last_complete_time, NULL::interval, NULL::timestamptz,
+  coalesce(c.first_started_time, c.started_time), c.started_time,
+  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
   c.schedule_to_close * interval '1 microsecond',
   c.schedule_to_start * interval '1 microsecond',

@@ -81,12 +81,13 @@ struct ClosedRows
 	ClosedRow  *rows[MAX_COLLECTED];
 };
 
+/* the activity as columns; instants that equal another are left out */
 static void
 to_columns(Activity *activity, Datum *values, bool *nulls)
 {
 	const Options *options = &activity->options;
-	TimestampTz first_started = activity->first_started_time == DT_NOBEGIN ?
-		activity->started_time : activity->first_started_time;
+	bool		one_attempt = activity->first_started_time == activity->started_time;
+	bool		completed = activity->state == STATE_COMPLETED;
 
 	memset(nulls, false, COLUMNS * sizeof(bool));
 	values[COL_RUN_ID] = Int64GetDatum(activity->run_id);
@@ -101,8 +102,8 @@ to_columns(Activity *activity, Datum *values, bool *nulls)
 	values[COL_FAIRNESS_WEIGHT] = Float8GetDatum(options->fairness_weight);
 	nulls[COL_FAIRNESS_WEIGHT] = options->fairness_weight == 0;
 	row_set_instant(&values[COL_STARTED_TIME], &nulls[COL_STARTED_TIME], activity->started_time);
-	row_set_instant(&values[COL_FIRST_STARTED_TIME], &nulls[COL_FIRST_STARTED_TIME], first_started);
-	row_set_instant(&values[COL_LAST_COMPLETE_TIME], &nulls[COL_LAST_COMPLETE_TIME], activity->last_complete_time);
+	row_set_instant(&values[COL_FIRST_STARTED_TIME], &nulls[COL_FIRST_STARTED_TIME], one_attempt ? DT_NOBEGIN : activity->first_started_time);
+	row_set_instant(&values[COL_LAST_COMPLETE_TIME], &nulls[COL_LAST_COMPLETE_TIME], completed ? DT_NOBEGIN : activity->last_complete_time);
 	row_set_instant(&values[COL_HEARTBEAT_TIME], &nulls[COL_HEARTBEAT_TIME], activity->heartbeat.last_time);
 	values[COL_HEARTBEAT_COUNT] = Int64GetDatum(activity->heartbeat.count);
 	nulls[COL_HEARTBEAT_COUNT] = activity->heartbeat.count == 0;
@@ -167,13 +168,14 @@ from_columns(const Datum *values, const bool *nulls, Activity *activity)
 	if (!nulls[COL_FAIRNESS_WEIGHT])
 		options->fairness_weight = DatumGetFloat8(values[COL_FAIRNESS_WEIGHT]);
 	activity->started_time = row_get_int64(values[COL_STARTED_TIME], nulls[COL_STARTED_TIME], DT_NOBEGIN);
-	activity->first_started_time = row_get_int64(values[COL_FIRST_STARTED_TIME], nulls[COL_FIRST_STARTED_TIME], DT_NOBEGIN);
-	activity->last_complete_time = row_get_int64(values[COL_LAST_COMPLETE_TIME], nulls[COL_LAST_COMPLETE_TIME], DT_NOBEGIN);
+	activity->first_started_time = row_get_int64(values[COL_FIRST_STARTED_TIME], nulls[COL_FIRST_STARTED_TIME], activity->started_time);
 	activity->alarm = DT_NOEND;
 	activity->dispatch_time = DT_NOEND;
 	activity->transitions = DatumGetInt32(values[COL_TRANSITIONS]);
 	activity->attempt = DatumGetInt32(values[COL_ATTEMPT]);
 	activity->state = state_of_status(DatumGetObjectId(values[COL_STATUS]));
+	activity->last_complete_time = row_get_int64(values[COL_LAST_COMPLETE_TIME], nulls[COL_LAST_COMPLETE_TIME],
+												 activity->state == STATE_COMPLETED ? activity->close_time : DT_NOBEGIN);
 	activity->retry_state = retry_state_of(values[COL_RETRY_STATE], nulls[COL_RETRY_STATE]);
 	options->has_priority = !nulls[COL_PRIORITY];
 	if (options->has_priority)
