@@ -21,13 +21,13 @@
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 #include "catalog.h"
 #include "clock.h"
 #include "compat.h"
 #include "instance.h"
-#include "sha256.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -268,16 +268,24 @@ static uint64
 mask48(const char *key, int64 nonce)
 {
 	Mask	   *mask = &masks[nonce & (MASKS - 1)];
-	unsigned char input[KEY_LENGTH + 8];
-	uint32		digest[SHA256_WORDS];
+	union
+	{
+		bytea		bytes;
+		char		data[VARHDRSZ + KEY_LENGTH + 8];
+	}			input;
+	bytea	   *digest;
 	uint64		bits = pg_hton64((uint64) nonce);
 
 	if (mask->nonce == nonce && cached_for == catalog()->instance)
 		return mask->bits;
-	memcpy(input, key, KEY_LENGTH);
-	memcpy(input + KEY_LENGTH, &bits, 8);
-	sha256_short(input, sizeof(input), digest);
-	bits = (uint64) digest[0] << 16 | digest[1] >> 16;
+	SET_VARSIZE(&input, sizeof(input.data));
+	memcpy(input.data + VARHDRSZ, key, KEY_LENGTH);
+	memcpy(input.data + VARHDRSZ + KEY_LENGTH, &bits, 8);
+	digest = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
+												 PointerGetDatum(&input)));
+	bits = 0;
+	for (int i = 0; i < 6; i++)
+		bits = bits << 8 | (unsigned char) VARDATA_ANY(digest)[i];
 	if (cached_for == catalog()->instance)
 	{
 		mask->nonce = nonce;

@@ -125,7 +125,8 @@ learn_index(Known *entry, Relation index)
  * dead before it splits a page.  That is what is wanted for all rows of a
  * table where they do not stay long, so inserts there count as updates, too:
  * most entries of a full page belong to rows that are gone already, and the
- * index keeps its size between two vacuums.
+ * index keeps its size between two vacuums.  Not so when many rows come at
+ * once: then most of a full page has just been inserted.
  */
 static void
 learn_indexes(Known *entry, Relation relation)
@@ -285,9 +286,8 @@ insert_index_entries(Target *target, TupleTableSlot *slot, bool update,
 {
 	open_indexes(target, slot);
 	(void) compat_insert_index_tuples(target->known->info, slot,
-									  target->known->estate,
-									  update || target->known->transient,
-									  false, NULL, NIL, only_summarizing);
+									  target->known->estate, update, false,
+									  NULL, NIL, only_summarizing);
 }
 
 /*
@@ -325,7 +325,7 @@ target_insert(Oid relation, Datum *values, bool *nulls, ItemPointer tid)
 					   NULL);
 	if (tid != NULL)
 		*tid = slot->tts_tid;
-	insert_index_entries(&target, slot, false, false);
+	insert_index_entries(&target, slot, target.known->transient, false);
 	close_indexes(&target);
 	target_end(&target);
 	CommandCounterIncrement();

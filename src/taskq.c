@@ -40,7 +40,7 @@
  *	target.c		how rows are written
  *	store_open.c, store_find.c, store_ready.c, store_lane.c, store_scan.c,
  *	store_closed.c, store_heartbeat.c, store_row.c
- *	instance.c		key and tokens; sha256.c
+ *	instance.c		key and tokens
  *
  *	what others hear, and shared memory:
  *	effects.c		what a transaction publishes when it ends
