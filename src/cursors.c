@@ -382,6 +382,8 @@ cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)
 	look->next_due = DT_NOEND;
 	look->may_tell = !IsolationUsesXactSnapshot();
 	look->lanes = palloc(max * sizeof(KnownLane));
+	if (!look->may_tell)
+		return;					/* the tables alone say what its snapshot shows */
 	cursor_notes_announce(&look->queue);
 
 	queue = enter_queue(&look->queue);
