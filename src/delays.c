@@ -18,8 +18,8 @@
  * other: what is due before the end of the largest one that contains the
  * present is looked up, and nothing crosses that end.
  *
- * Spans in the past are dropped when new ones are made.  queue->delays_from
- * says up to where; nothing is counted there any more.  Who asks with a clock
+ * Spans in the past are dropped now and then when new ones are made.
+ * queue->delays_from says up to where; nothing is counted there any more.  Who asks with a clock
  * that stands before it, since clocks can be set back, looks everything up; so
  * does everybody when there was no room for all spans of a queue
  * (delays_known is false) until the queue is counted anew or has no task.
@@ -38,8 +38,8 @@
 #define MAX_WIDTH		29
 #define PARTS_OF_DELAY	8		/* as a power of two */
 
-/* us between two searches for room */
-#define SWEEP_INTERVAL	USECS_PER_SEC
+/* us between two looks for what has passed, of a queue and of all */
+#define CLEAN_INTERVAL	USECS_PER_SEC
 
 typedef struct Delay
 {
@@ -109,12 +109,20 @@ drop(Delay *delay)
 	shared_table_remove(delays, delay);
 }
 
+/* clocks can be set back */
+static bool
+is_time(TimestampTz last, TimestampTz now)
+{
+	return now < last || now - last >= CLEAN_INTERVAL;
+}
+
 /* drop what is all in the past */
 static void
 drop_passed(QueueState *queue, TimestampTz now)
 {
 	dlist_mutable_iter iter;
 
+	queue->delays_cleaned = now;
 	dlist_foreach_modify(iter, &queue->delays)
 	{
 		Delay	   *delay = dlist_container(Delay, node, iter.cur);
@@ -147,7 +155,7 @@ sweep(TimestampTz now)
 	static TimestampTz last_sweep = 0;
 	bool		dropped = false;
 
-	if (last_sweep <= now && now - last_sweep < SWEEP_INTERVAL)
+	if (!is_time(last_sweep, now))
 		return false;
 	last_sweep = now;
 	for (int i = 0; i < shared_table_size_of(delays); i++)
@@ -181,7 +189,8 @@ make_span(QueueState *queue, const DelayKey *key, TimestampTz now)
 	int			part = queue_state_part(&queue->key);
 	Delay	   *delay;
 
-	drop_passed(queue, now);
+	if (is_time(queue->delays_cleaned, now))
+		drop_passed(queue, now);
 	if (delay_has_passed(key, now))
 	{
 		queue->delays_from = Max(queue->delays_from, key->end);

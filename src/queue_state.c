@@ -189,6 +189,10 @@ queue_state_unlock(void)
  * ------------------------------------------------------------------------
  */
 
+/* when it is: by taskq's clock, and by the real one */
+static double now_clock;
+static TimestampTz now_real;
+
 typedef bool (*MayGo) (const void *entry);
 typedef bool (*GoesBefore) (const void *a, const void *b);
 typedef void (*Remove) (void *entry);
@@ -217,6 +221,8 @@ find_victim(SharedTable *table, MayGo may_go, GoesBefore goes_before)
 static bool
 evict(SharedTable *table, MayGo may_go, GoesBefore goes_before, Remove remove)
 {
+	now_clock = (double) clock_now();
+	now_real = GetCurrentTimestamp();
 	for (int i = 0; i < EVICTION_TRIES; i++)
 	{
 		void	   *victim = find_victim(table, may_go, goes_before);
@@ -272,7 +278,7 @@ queue_may_go(const void *entry)
 	const QueueState *state = entry;
 
 	return state->reserved == 0 &&
-		(!state->limited || state->limiter.next <= (double) clock_now());
+		(!state->limited || state->limiter.next <= now_clock);
 }
 
 static bool
@@ -288,7 +294,7 @@ static int
 worth_of(const QueueState *state)
 {
 	if (state->known && counts_are_zero(state) &&
-		state->last_used < GetCurrentTimestamp() - IDLE)
+		state->last_used < now_real - IDLE)
 		return 0;
 	return state->limited ? 2 : 1;
 }
@@ -445,9 +451,8 @@ lane_goes_before(const void *a, const void *b)
 {
 	const LaneState *x = a;
 	const LaneState *y = b;
-	double		now = (double) clock_now();
-	bool		x_owes = x->limiter.next > now;
-	bool		y_owes = y->limiter.next > now;
+	bool		x_owes = x->limiter.next > now_clock;
+	bool		y_owes = y->limiter.next > now_clock;
 
 	if (x_owes != y_owes)
 		return y_owes;

@@ -75,6 +75,7 @@ typedef struct QueueState
 	int64		waiting[LEVELS];	/* scheduled, due or not */
 	TimestampTz latest_due;		/* of those that were never delayed */
 	TimestampTz delays_from;	/* those due before are not in "delays" */
+	TimestampTz delays_cleaned; /* when those past were dropped */
 	dlist_head	delays;
 
 	/* fairness */

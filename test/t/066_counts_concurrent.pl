@@ -20,7 +20,7 @@ use Test::More;
 
 use constant {
 	SESSIONS => 6,
-	COUNTS => 1500,
+	CALLS => 120,
 };
 
 my $seed = $ENV{TASKQ_SEED} || 20261120;
@@ -29,7 +29,6 @@ srand($seed);
 
 my $node;
 my $queues;
-my $calls = 120;	# of a session in a round
 
 sub chance { return rand() < $_[0] }
 
@@ -79,7 +78,7 @@ sub script
 	my ($i, $prepare, $also) = @_;
 	my @lines = ('\set VERBOSITY sqlstate', 'SET client_min_messages = error;');
 
-	foreach my $n (1 .. $calls)
+	foreach my $n (1 .. CALLS)
 	{
 		my @some = map { call() . ';' } 1 .. pick(1, 1, 2, 5);
 		my $lot = rand();
@@ -177,18 +176,6 @@ round('one round');
 round('another round');
 round('prepared transactions', 1);
 round('forgotten under load', 0, \@forget);
-
-# The worker counts again and again, as fast as it can.
-my $counts = $node->basedir . '/counts.sql';
-append_to_file($counts, "SELECT forget(); $count_now;\n" x COUNTS);
-$calls = 500;
-my @loaded = begin_round(0, undef, SESSIONS - 1);
-$calls = 120;
-$node->command_ok(
-	[ 'psql', '-XqAt', '-o', '/dev/null', '-d', $node->connstr('postgres'), '-f', $counts ],
-	'counted under load: many times');
-end_round('counted under load', @loaded);
-counts_become_right($node, 'counted under load');
 round('all of it', 1, \@forget);
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);

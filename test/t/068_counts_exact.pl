@@ -17,7 +17,7 @@ use TaskqCounts;
 use TaskqTest;
 use Test::More;
 
-use constant COMPARISONS => 400;
+use constant COMPARISONS => 200;
 
 my $node = activity_node('main', 'log_statement = none',
 	'log_min_messages = warning', 'taskq.retention = 0');
