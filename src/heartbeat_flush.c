@@ -42,8 +42,8 @@
 #define BATCH			256		/* rows written in one transaction */
 
 /* Of the worker. */
-static bool planned = false;	/* next_flush is of use */
-static TimestampTz next_flush;
+static bool planned = false;	/* flushed_at is of use */
+static TimestampTz flushed_at;	/* when the last flush began, or could have */
 static int	position = -1;		/* in the slots, -1 = no flush in progress */
 static bool found_any;			/* in this flush */
 
@@ -208,23 +208,23 @@ heartbeat_flush_run(void)
 		planned = false;
 		return DT_NOEND;
 	}
-	if (!planned || next_flush > now + interval)
+	if (!planned || flushed_at > now)	/* the clock may have been set */
 	{
 		planned = true;
-		next_flush = now + interval;
+		flushed_at = now;
 	}
-	if (position < 0 && now < next_flush)
-		return next_flush;
+	if (position < 0 && now - flushed_at < interval)
+		return flushed_at + interval;
 	if (position < 0)
 	{
 		position = 0;
 		found_any = false;
-		next_flush = now + interval;
+		flushed_at = now;
 	}
 	flush_batch(begin);
 	if (position >= 0)
 		return DT_NOBEGIN;
 	if (!found_any && may_sleep(slot))
 		return DT_NOEND;
-	return next_flush;
+	return flushed_at + interval;
 }

@@ -20,6 +20,12 @@ SELECT is(show(:run, 'heartbeat_details total_heartbeat_count'), '- 4', '5.1: NU
 SELECT taskq.heartbeat_by_id(run_id => :run, details => '5', identity => 'other');
 SELECT is(show(:run, 'heartbeat_details total_heartbeat_count'), '5 5', '5.1: by id');
 
+-- it returns one row, wherever it is called
+SELECT is((SELECT count(*) FROM taskq.heartbeat(:'token')), 1::bigint, 'one row from a function in FROM');
+SELECT is((SELECT count(*) FROM (SELECT taskq.heartbeat(:'token'), generate_series(1, 2)) s), 2::bigint, 'beside another set');
+SELECT is((SELECT string_agg(h::text, ' ') FROM generate_series(1, 3) i, taskq.heartbeat(:'token', to_jsonb(i)) h), '(f,f,f) (f,f,f) (f,f,f)', 'for each row');
+SELECT is(show(:run, 'heartbeat_details total_heartbeat_count'), '3 10', 'and is called so often');
+
 -- 5.2: flags, one at most
 SELECT new('2', '2') AS run \gset
 SELECT take('2') AS token \gset
