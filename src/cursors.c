@@ -33,17 +33,13 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
 #include "cursors.h"
 #include "guc.h"
 #include "shmem.h"
-#include "store.h"
-#include "worker.h"
 
 /* a queue without room finds its lanes in the index for so long */
 #define CROWDED_US		(10 * USECS_PER_SEC)

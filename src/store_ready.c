@@ -14,15 +14,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/itup.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
-#include "storage/procarray.h"
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
