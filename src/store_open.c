@@ -21,6 +21,7 @@
 #include "cursors.h"
 #include "options.h"
 #include "store_row.h"
+#include "store_sweep.h"
 
 /* columns of taskq.open, in order; zero-based */
 enum
@@ -422,6 +423,7 @@ store_insert(Activity *activity)
 	}
 	target_insert(catalog()->open, values, nulls, &activity->tid);
 	cursor_notes_comes(activity, &activity->tid);
+	store_sweep(activity);
 	return true;
 }
 

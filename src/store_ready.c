@@ -29,14 +29,6 @@
 #include "store_ready.h"
 #include "store_row.h"
 
-/* columns of open_ready */
-#define READY_TASK_QUEUE		1
-#define READY_LEVEL				2
-#define READY_FAIRNESS_KEY		3
-#define READY_DISPATCH_TIME		4
-#define READY_RUN_ID			5
-#define READY_COLUMNS			5
-
 /* ------------------------------------------------------------------------
  * Which lanes there are
  * ------------------------------------------------------------------------
@@ -122,17 +114,17 @@ discover_all(ReadyScan *ready)
 
 /* with a registered snapshot, which ready_end() unregisters */
 static void
-open_with(ReadyScan *ready, Snapshot snapshot)
+open_with(ReadyScan *ready, Snapshot snapshot, LOCKMODE lock)
 {
-	ready->table = table_open(catalog()->open, AccessShareLock);
+	ready->table = table_open(catalog()->open, lock);
 	ready->index = index_open(catalog()->open_ready, AccessShareLock);
 	ready->snapshot = snapshot;
 }
 
 static void
-open_relations(ReadyScan *ready)
+open_relations(ReadyScan *ready, LOCKMODE lock)
 {
-	open_with(ready, fresh_snapshot());
+	open_with(ready, fresh_snapshot(), lock);
 }
 
 /* look at the cursors of lanes that may have a task before "until" */
@@ -205,7 +197,7 @@ ready_begin(const text *task_queue, TimestampTz now, int wanted)
 	if (ready->look.complete && ready->nlanes == 0)
 		return ready;			/* nothing to be read */
 	take_candidates(ready, wanted);
-	open_relations(ready);
+	open_relations(ready, wanted > 0 ? RowExclusiveLock : AccessShareLock);
 	find_lanes(ready);
 	return ready;
 }
@@ -216,7 +208,7 @@ begin_over_all(const text *task_queue, TimestampTz now)
 {
 	ReadyScan  *ready = look(task_queue, now, DT_NOEND);
 
-	open_relations(ready);
+	open_relations(ready, AccessShareLock);
 	ready->slot = table_slot_create(ready->table, NULL);
 	find_lanes(ready);
 	return ready;
@@ -446,7 +438,7 @@ begin_to_count(const text *task_queue, TimestampTz now, bool committed)
 	ReadyScan  *ready = look(task_queue, now, DT_NOEND);
 
 	ready->look.may_tell = false;
-	open_with(ready, latest_snapshot(committed));
+	open_with(ready, latest_snapshot(committed), AccessShareLock);
 	ready->slot = table_slot_create(ready->table, NULL);
 	find_lanes(ready);
 	return ready;

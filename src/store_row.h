@@ -10,6 +10,14 @@
 
 #include "store.h"
 
+/* columns of open_ready */
+#define READY_TASK_QUEUE		1
+#define READY_LEVEL				2
+#define READY_FAIRNESS_KEY		3
+#define READY_DISPATCH_TIME		4
+#define READY_RUN_ID			5
+#define READY_COLUMNS			5
+
 /* 0 = NULL */
 static inline void
 row_set_duration(Datum *value, bool *null, int64 duration)

@@ -39,7 +39,7 @@
  *	catalog.c		their OIDs, and how single rows are read
  *	target.c		how rows are written
  *	store_open.c, store_find.c, store_ready.c, store_lane.c, store_scan.c,
- *	store_closed.c, store_heartbeat.c, store_row.c
+ *	store_sweep.c, store_closed.c, store_heartbeat.c, store_row.c
  *	instance.c		key and tokens
  *
  *	what others hear, and shared memory:

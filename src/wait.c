@@ -50,6 +50,9 @@
 #define BUCKETS			1024
 #define NOBODY			(-1)
 
+/* waiters woken in one hold of the lock */
+#define WAKE_AT_ONCE	64
+
 /* Longest sleep: a lost hint costs no more than that. */
 #define MAX_SLEEP_MS	30000L
 
@@ -134,13 +137,19 @@ wait_anybody(void)
 	return state->waiting > 0;
 }
 
-/* wait_wake: wake the first n that wait on the key and were not woken yet. */
-void
-wait_wake(uint64 key, int n)
+/*
+ * Mark the first n, at most "max", that wait on the key and were not woken yet.
+ * Their latches are set when the lock is released: who is woken comes for it,
+ * and may come at once.
+ */
+static int
+signal_first(uint64 key, int n, PGPROC **procs, int max)
 {
+	int			found = 0;
+
 	LWLockAcquire(control->waiter_lock, LW_EXCLUSIVE);
-	for (int i = state->first[bucket_of(key)]; i != NOBODY && n > 0;
-		 i = state->waiters[i].next)
+	for (int i = state->first[bucket_of(key)];
+		 i != NOBODY && found < Min(n, max); i = state->waiters[i].next)
 	{
 		Waiter	   *waiter = &state->waiters[i];
 
@@ -148,10 +157,26 @@ wait_wake(uint64 key, int n)
 			waiter->signalled)
 			continue;
 		waiter->signalled = true;
-		SetLatch(&waiter->proc->procLatch);
-		n--;
+		procs[found++] = waiter->proc;
 	}
 	LWLockRelease(control->waiter_lock);
+	return found;
+}
+
+/* wait_wake: wake the first n that wait on the key and were not woken yet. */
+void
+wait_wake(uint64 key, int n)
+{
+	PGPROC	   *procs[WAKE_AT_ONCE];
+	int			found;
+
+	do
+	{
+		found = signal_first(key, n, procs, WAKE_AT_ONCE);
+		for (int i = 0; i < found; i++)
+			SetLatch(&procs[i]->procLatch);
+		n -= found;
+	} while (n > 0 && found == WAKE_AT_ONCE);
 }
 
 /* have the first one on the key that was not woken look at "when" */

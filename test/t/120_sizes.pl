@@ -119,6 +119,18 @@ sub wait_for_health
 	return;
 }
 
+# The write-ahead log from there on, in words.
+sub run_waldump
+{
+	my ($from) = @_;
+	my ($out, $err);
+
+	# it ends with an error, at the end of what there is
+	IPC::Run::run [ 'pg_waldump', '-p', $node->data_dir . '/pg_wal', '-s', $from ],
+	  '>', \$out, '2>', \$err;
+	return $out;
+}
+
 sub hot_share
 {
 	return number(
@@ -131,6 +143,7 @@ sub hot_share
 fresh();
 at_most(wal_of(1000, sub { bench('poll', 1000) }), 0.5,
 	'WAL of a poll that finds nothing');
+my $before;
 my $schedule =
   wal_of($tasks, sub { bench('schedule', $tasks) });
 at_most($schedule, 575, 'WAL of schedule');
@@ -143,6 +156,19 @@ my $work = wal_of(2000, sub { bench('work_1', 2000) });
 my $start = wal_of(2000, sub { bench('poll', 2000) });
 at_most($start, 235, 'WAL of a start');
 at_most($work - $start, 540, 'WAL of a completion');
+
+# ---- what is dead in the indexes -----------------------------------------
+
+# A page of an index that is full is rid of all dead entries at once: behind the
+# newest rows they are marked already.  Records of such removals per task.
+fresh();
+$before = number('pg_current_wal_insert_lsn()');
+bench('cycle_1', $tasks);
+sql($node, 'SELECT pg_switch_wal()');
+my $removals = grep { /desc: DELETE/ && /rmgr: Btree/ } split /\n/,
+  run_waldump($before);
+cmp_ok($removals, '>', 0, 'full pages of indexes are cleaned');
+at_most($removals / $tasks, 0.02, 'and all dead entries go together');
 
 # ---- the whole life ------------------------------------------------------
 
@@ -158,7 +184,7 @@ sub life
 }
 
 fresh();
-my $before = xids();
+$before = xids();
 my $retained = life();
 is(number('count(*) FROM taskq.open'), '0', 'all were closed');
 is(number('count(*) FROM taskq.activities'), $tasks + 1, 'and are retained');
@@ -171,6 +197,11 @@ at_most(number("pg_indexes_size('taskq.closed_0')") / $tasks,
 	30, 'index bytes of a closed task');
 at_most(number("pg_relation_size('taskq.open')"),
 	80 * 8192, 'space of closed tasks is used again');
+for my $index ('open_pkey', 'open_ready')
+{
+	at_most(number("pg_relation_size('taskq.$index')"),
+		8 * 8192, "and that in $index");
+}
 
 my $expiry = wal_of(
 	$tasks,
