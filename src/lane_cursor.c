@@ -70,7 +70,10 @@ know_less(LaneCursor *lane, ReadyKey place)
 	lane->from = ready_key_least(lane->from, place);
 }
 
-/* one more candidate, before lane->beyond */
+/*
+ * One more candidate, before lane->beyond.  A place may have several rows:
+ * versions with index entries of their own, of which one may live.
+ */
 static void
 add_candidate(LaneCursor *lane, const Candidate *candidate)
 {
@@ -79,12 +82,11 @@ add_candidate(LaneCursor *lane, const Candidate *candidate)
 	while (i > 0 && ready_key_before(candidate->place,
 									 lane->candidates[i - 1].place))
 		i--;
-	if (i > 0 && !ready_key_before(lane->candidates[i - 1].place,
-								   candidate->place))
-	{
-		lane->candidates[i - 1] = *candidate;	/* announced again */
-		return;
-	}
+	for (int j = i - 1; j >= 0 && !ready_key_before(lane->candidates[j].place,
+													candidate->place); j--)
+		if (ItemPointerEquals(&lane->candidates[j].tid,
+							  unconstify(ItemPointerData *, &candidate->tid)))
+			return;				/* announced again */
 	if (i == MAX_CANDIDATES)
 	{
 		know_less(lane, candidate->place);
@@ -239,7 +241,10 @@ lane_cursor_scramble(LaneCursor *lane)
 		(hours - 1) * SECS_PER_HOUR * USECS_PER_SEC;
 	lane->beyond = lane->from;
 	for (int i = 0; i < lane->ncandidates; i++)
-		ItemPointerSet(&lane->candidates[i].tid,
-					   pg_prng_uint32(&pg_global_prng_state) % 1000, 1 + i);
+		if (hours == 0)
+			ItemPointerSet(&lane->candidates[i].tid,
+						   pg_prng_uint32(&pg_global_prng_state) % 1000, 1 + i);
+		else
+			lane->candidates[i] = lane->candidates[i & ~1];
 	SpinLockRelease(&lane->mutex);
 }

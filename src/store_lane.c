@@ -66,6 +66,20 @@ fetch_candidate(Lane *lane, const Candidate *candidate)
 }
 
 /*
+ * Has our own transaction changed the candidate's row since?  Our snapshot does
+ * not show that.
+ */
+static bool
+changed_by_us(const Lane *lane)
+{
+	HeapTupleHeader row = ExecFetchSlotHeapTuple(lane->slot, false, NULL)->t_data;
+
+	return (row->t_infomask & HEAP_XMAX_INVALID) == 0 &&
+		!HEAP_XMAX_IS_LOCKED_ONLY(row->t_infomask) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(row));
+}
+
+/*
  * The next one of those taken that can be started.  What is not there any more
  * was changed by somebody who has announced it, or will.
  */
@@ -78,7 +92,7 @@ next_taken(Lane *lane)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!fetch_candidate(lane, &taken->candidates[taken->next++]) ||
-			!row_open_is_scheduled(lane->slot))
+			!row_open_is_scheduled(lane->slot) || changed_by_us(lane))
 			continue;
 		lane->has_candidate = true;
 		if (row_open_is_ready(lane->slot, lane->ready->now))
@@ -221,28 +235,30 @@ lane_is_free(const Lane *lane)
 		TransactionIdIsCurrentTransactionId(xmax);
 }
 
-/* what comes next in the lane: candidates for the polls to come */
+/*
+ * What comes next in the lane: candidates for the polls to come.  A place may
+ * have several entries; all of them are collected, or none.
+ */
 static void
 collect(Lane *lane, WalkEnd *walk)
 {
-	while (walk->ncandidates < MAX_CANDIDATES)
-	{
-		ItemPointer tid = index_getnext_tid(lane->scan, ForwardScanDirection);
-		Candidate  *candidate = &walk->candidates[walk->ncandidates];
+	ItemPointer tid;
 
-		if (tid == NULL)
-		{
-			walk->beyond = READY_KEY_LAST;
-			return;
-		}
-		candidate->place = ready_place(lane->scan);
-		candidate->tid = *tid;
-		walk->beyond = candidate->place;
-		if (candidate->place.dispatch_time > lane->ready->now)
-			return;
-		walk->beyond.run_id++;
-		walk->ncandidates++;
+	while ((tid = index_getnext_tid(lane->scan, ForwardScanDirection)) != NULL)
+	{
+		walk->beyond = ready_place(lane->scan);
+		if (walk->beyond.dispatch_time > lane->ready->now ||
+			walk->ncandidates == MAX_CANDIDATES)
+			break;
+		walk->candidates[walk->ncandidates++] =
+			(Candidate) {.place = walk->beyond,.tid = *tid};
 	}
+	if (tid == NULL)
+		walk->beyond = READY_KEY_LAST;
+	while (walk->ncandidates > 0 &&
+		   !ready_key_before(walk->candidates[walk->ncandidates - 1].place,
+							 walk->beyond))
+		walk->ncandidates--;
 }
 
 /* tell the lane's cursor where the walk has ended */

@@ -24,8 +24,11 @@
 #include "store_row.h"
 #include "store_sweep.h"
 
-/* inserts of a backend between two sweeps; entries that one looks at */
+/* inserts of a backend between two sweeps, and when the last one was in vain */
 #define SWEEP_EVERY			64
+#define SWEEP_SELDOM		1024
+
+/* entries that one looks at */
 #define SWEEP_ENTRIES		256
 
 /* how far back it looks: run_ids, and due times */
@@ -43,14 +46,18 @@ typedef struct Sweep
 	TupleTableSlot *slot;
 } Sweep;
 
-/* walk back along an index; the scan itself marks what is dead */
-static void
+/*
+ * Walk back along an index; the scan itself marks what is dead.  False when
+ * most rows live.
+ */
+static bool
 sweep_index(const Sweep *sweep, Oid index_oid, ScanKey keys, int nkeys)
 {
 	Relation	index = index_open(index_oid, AccessShareLock);
 	IndexScanDesc scan = compat_index_beginscan(sweep->table, index,
 												sweep->snapshot, nkeys);
 	int			alive = 0;
+	bool		in_vain = false;
 
 	/*
 	 * This keeps the page pinned: without a pin nothing is marked if somebody
@@ -58,21 +65,22 @@ sweep_index(const Sweep *sweep, Oid index_oid, ScanKey keys, int nkeys)
 	 */
 	scan->xs_want_itup = true;
 	index_rescan(scan, keys, nkeys, NULL, 0);
-	for (int i = 0; i < SWEEP_ENTRIES; i++)
+	for (int i = 0; i < SWEEP_ENTRIES && !in_vain; i++)
 	{
-		if (alive > i / 2 + SWEEP_PATIENCE ||
-			index_getnext_tid(scan, BackwardScanDirection) == NULL)
+		if (index_getnext_tid(scan, BackwardScanDirection) == NULL)
 			break;
 		if (index_fetch_heap(scan, sweep->slot) || !scan->kill_prior_tuple)
 			alive++;
+		in_vain = alive > i / 2 + SWEEP_PATIENCE;
 	}
 	ExecClearTuple(sweep->slot);
 	index_endscan(scan);
 	index_close(index, NoLock);
+	return !in_vain;
 }
 
 /* entries of the primary key before that of the row */
-static void
+static bool
 sweep_runs(const Sweep *sweep, const Activity *activity)
 {
 	ScanKeyData keys[2];
@@ -81,7 +89,7 @@ sweep_runs(const Sweep *sweep, const Activity *activity)
 				Int64GetDatum(activity->run_id - SWEEP_RUN_IDS));
 	ScanKeyInit(&keys[1], 1, BTLessStrategyNumber, F_INT8LT,
 				Int64GetDatum(activity->run_id));
-	sweep_index(sweep, catalog()->open_pkey, keys, 2);
+	return sweep_index(sweep, catalog()->open_pkey, keys, 2);
 }
 
 /* entries of the lane before that of the row */
@@ -104,7 +112,7 @@ sweep_lane(const Sweep *sweep, const Activity *activity)
 	ScanKeyInit(&keys[4], READY_DISPATCH_TIME, BTLessStrategyNumber,
 				F_TIMESTAMPTZ_LT,
 				TimestampTzGetDatum(activity->dispatch_time));
-	sweep_index(sweep, catalog()->open_ready, keys, 5);
+	(void) sweep_index(sweep, catalog()->open_ready, keys, 5);
 }
 
 /*
@@ -115,18 +123,21 @@ sweep_lane(const Sweep *sweep, const Activity *activity)
 void
 store_sweep(const Activity *activity)
 {
-	static int	inserts = 0;
+	static int	wait = SWEEP_EVERY;
 	Sweep		sweep;
 
-	if (++inserts < SWEEP_EVERY || IsolationUsesXactSnapshot() ||
+	if (--wait > 0 || IsolationUsesXactSnapshot() ||
 		TIMESTAMP_NOT_FINITE(activity->dispatch_time))
 		return;
-	inserts = 0;
+	wait = SWEEP_SELDOM;
 	sweep.table = table_open(catalog()->open, NoLock);
 	sweep.snapshot = fresh_snapshot();
 	sweep.slot = table_slot_create(sweep.table, NULL);
-	sweep_runs(&sweep, activity);
-	sweep_lane(&sweep, activity);
+	if (sweep_runs(&sweep, activity))
+	{
+		sweep_lane(&sweep, activity);
+		wait = SWEEP_EVERY;
+	}
 	ExecDropSingleTupleTableSlot(sweep.slot);
 	UnregisterSnapshot(sweep.snapshot);
 	table_close(sweep.table, NoLock);
