@@ -69,6 +69,13 @@ CREATE TYPE taskq.scheduled_run AS (
 );
 COMMENT ON TYPE taskq.scheduled_run IS 'what schedule returns: the run, and whether this call has made it';
 
+CREATE TYPE taskq.heartbeat_response AS (
+  cancel_requested boolean,
+  activity_paused boolean,
+  activity_reset boolean
+);
+COMMENT ON TYPE taskq.heartbeat_response IS 'what a heartbeat tells the worker; at most one is true';
+
 --
 -- Tables
 --
@@ -396,9 +403,8 @@ COMMENT ON FUNCTION taskq.report_canceled(uuid, jsonb, text)
   IS 'report that an attempt stopped because cancellation was requested';
 
 CREATE FUNCTION taskq.heartbeat(
-  task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL,
-  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
-) RETURNS SETOF record ROWS 1
+  task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS SETOF taskq.heartbeat_response ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat';
 COMMENT ON FUNCTION taskq.heartbeat(uuid, jsonb, text)
   IS 'report that an attempt is alive; details reach the next attempt';
@@ -432,9 +438,8 @@ COMMENT ON FUNCTION taskq.report_canceled_by_id(text, jsonb, bigint, text)
   IS 'report that the attempt that runs stopped because cancellation was requested';
 
 CREATE FUNCTION taskq.heartbeat_by_id(
-  activity_id text DEFAULT NULL, details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL,
-  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
-) RETURNS SETOF record ROWS 1
+  activity_id text DEFAULT NULL, details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS SETOF taskq.heartbeat_response ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat_by_id';
 COMMENT ON FUNCTION taskq.heartbeat_by_id(text, jsonb, bigint, text)
   IS 'report that the attempt that runs is alive';

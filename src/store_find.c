@@ -29,14 +29,14 @@
  * ------------------------------------------------------------------------
  */
 
-/* Where this session has put the row of an attempt in progress. */
+/* Where this session has put or found the row of an attempt in progress. */
 typedef struct Place
 {
 	int64		run_id;
 	ItemPointerData tid;
 } Place;
 
-#define PLACES			256		/* a power of two */
+#define PLACES			1024	/* a power of two */
 
 static Place places[PLACES];
 
@@ -57,7 +57,7 @@ store_remember_place(int64 run_id, ItemPointer tid)
 }
 
 /*
- * The row of the run, if it is where this session has left it.  Of the rows
+ * The row of the run, if it is where this session knew it.  Of the rows
  * with that run_id the snapshot shows one at most: if this is one of them,
  * then the index would have led here.
  */
@@ -219,7 +219,10 @@ fetch_by_index(Relation table, int64 run_id, Snapshot snapshot,
 	index_rescan(scan, &key, 1, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
+	{
 		row_open_glance(slot, glance);
+		store_remember_place(run_id, &slot->tts_tid);	/* there are more */
+	}
 	index_endscan(scan);
 	index_close(index, NoLock);
 	return found;

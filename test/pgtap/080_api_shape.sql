@@ -84,9 +84,8 @@ INSERT INTO api VALUES
   'taskq.retry_state'),
 ('report_canceled', 'task_token uuid, details jsonb = NULL, identity text = NULL',
   'void'),
-('heartbeat', 'task_token uuid, details jsonb = NULL, identity text = NULL, OUT cancel_requested boolean, OUT activity_paused boolean, '
-  'OUT activity_reset boolean',
-  'SETOF record'),
+('heartbeat', 'task_token uuid, details jsonb = NULL, identity text = NULL',
+  'SETOF taskq.heartbeat_response'),
 ('complete_by_id', 'activity_id text = NULL, result jsonb = NULL, run_id bigint = NULL, identity text = NULL',
   'void'),
 ('fail_by_id', 'activity_id text = NULL, message text = NULL, error_type text = NULL, details jsonb = NULL, non_retryable boolean = false, '
@@ -95,9 +94,8 @@ INSERT INTO api VALUES
   'taskq.retry_state'),
 ('report_canceled_by_id', 'activity_id text = NULL, details jsonb = NULL, run_id bigint = NULL, identity text = NULL',
   'void'),
-('heartbeat_by_id', 'activity_id text = NULL, details jsonb = NULL, run_id bigint = NULL, identity text = NULL, OUT cancel_requested boolean, '
-  'OUT activity_paused boolean, OUT activity_reset boolean',
-  'SETOF record'),
+('heartbeat_by_id', 'activity_id text = NULL, details jsonb = NULL, run_id bigint = NULL, identity text = NULL',
+  'SETOF taskq.heartbeat_response'),
 ('complete_many', 'task_tokens uuid[], results jsonb[] = NULL, identity text = NULL, OUT task_token uuid, OUT ok boolean',
   'SETOF record'),
 ('fail_many', 'task_tokens uuid[], message text = NULL, error_type text = NULL, details jsonb = NULL, non_retryable boolean = false, '
