@@ -364,7 +364,8 @@ enter_queue(const QueueKey *key)
 
 /*
  * cursors_look: what is known of the lanes of a queue that may have a task at
- * "now", or are just getting one.  To be called before the snapshot is taken of the walk to come.
+ * "now", or are just getting one.  To be called before the snapshot is taken
+ * of the walk to come.
  */
 void
 cursors_look(const text *task_queue, TimestampTz now, CursorLook *look)

@@ -126,7 +126,9 @@ store_sweep(const Activity *activity)
 	static int	wait = SWEEP_EVERY;
 	Sweep		sweep;
 
-	if (--wait > 0 || IsolationUsesXactSnapshot() ||
+	if (wait > 0)
+		wait--;
+	if (wait > 0 || IsolationUsesXactSnapshot() ||
 		TIMESTAMP_NOT_FINITE(activity->dispatch_time))
 		return;
 	wait = SWEEP_SELDOM;
