@@ -476,6 +476,27 @@ cursors_take(const CursorLook *look, const KnownLane *known, TimestampTz now,
 }
 
 /*
+ * cursors_peek: up to *n candidates that are due, in order, all there is in the
+ * lane before *behind, as far as a walk after the look would find it; they stay
+ * where they are.  False when that is not known.
+ */
+bool
+cursors_peek(const CursorLook *look, const KnownLane *known, TimestampTz now,
+			 Candidate *candidates, int *n, ReadyKey *behind)
+{
+	LaneEntry  *lane;
+	bool		peeked = false;
+
+	LWLockAcquire(control->cursor_lock, LW_SHARED);
+	lane = still_there(look, known);
+	if (lane != NULL)
+		peeked = lane_cursor_peek(&lane->cursor, known->announced, now,
+								  candidates, n, behind);
+	LWLockRelease(control->cursor_lock);
+	return peeked;
+}
+
+/*
  * cursors_advance: a walk along the lane that was begun after the look has
  * come to its end.
  */

@@ -57,6 +57,9 @@ extern void cursors_learn(const CursorLook *look, const KnownLane *found,
 						  int n);
 extern int	cursors_take(const CursorLook *look, const KnownLane *known,
 						 TimestampTz now, Candidate *candidates, int n);
+extern bool cursors_peek(const CursorLook *look, const KnownLane *known,
+						 TimestampTz now, Candidate *candidates, int *n,
+						 ReadyKey *behind);
 extern void cursors_advance(const CursorLook *look, const KnownLane *known,
 							const WalkEnd *walk);
 extern QueueKey *cursors_queues(int *n);

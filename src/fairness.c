@@ -119,13 +119,20 @@ fairness_seen(const Admission *admission, const Lane *lane, bool has_candidate)
 	queue_state_unlock();
 }
 
+/* fairness_may_refuse: do fairness keys of the queue have a rate of their own? */
+bool
+fairness_may_refuse(const Admission *admission)
+{
+	return admission->config != NULL && admission->config->key_rate_limit >= 0;
+}
+
 /* the rate of one fairness key, 0 = not limited; negative = nothing passes */
 static double
 key_rate(const Admission *admission, const Lane *lane)
 {
 	double		rate;
 
-	if (admission->config == NULL || admission->config->key_rate_limit < 0)
+	if (!fairness_may_refuse(admission))
 		return 0;
 	rate = admission->config->key_rate_limit *
 		queue_config_weight(admission->config, lane->fairness_key,

@@ -11,6 +11,7 @@ extern void fairness_begin(const Admission *admission, Lane **lanes, int n);
 extern double fairness_stride(const Admission *admission, const Lane *lane);
 extern void fairness_seen(const Admission *admission, const Lane *lane,
 						  bool has_candidate);
+extern bool fairness_may_refuse(const Admission *admission);
 extern bool fairness_admit(const Admission *admission, Lane *lane);
 extern void fairness_refund(const Admission *admission, Lane *lane);
 extern void fairness_dispatched(const Admission *admission, Lane *lane);

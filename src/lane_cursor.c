@@ -25,8 +25,10 @@
  * and no two polls try the same row.  An announcement before "beyond" becomes a
  * candidate if it says where the row is; otherwise, or when there is no room,
  * "beyond" comes down.  Who takes a candidate answers for it like for one that
- * he has walked to.  Candidates are raw: dead, taken or moved rows may be among
- * them, and the row decides.
+ * he has walked to.  Whoever may not start all that he takes only peeks: for him
+ * they are the beginning of a walk, without what was announced since he looked,
+ * which his snapshot may not show.  Candidates are raw: dead, taken or moved
+ * rows may be among them, and the row decides.
  *
  * Nothing here can fail, or takes long.
  */
@@ -208,6 +210,37 @@ lane_cursor_take(LaneCursor *lane, TimestampTz now, Candidate *candidates,
 			lane->candidates[0].place : lane->beyond;
 	SpinLockRelease(&lane->mutex);
 	return taken;
+}
+
+/*
+ * lane_cursor_peek: what a walk would find that began when so much had been
+ * announced: up to *n candidates that are due, in order, all there is before
+ * *behind.  They stay where they are.  False when that cannot be told.
+ */
+bool
+lane_cursor_peek(LaneCursor *lane, uint64 announced, TimestampTz now,
+				 Candidate *candidates, int *n, ReadyKey *behind)
+{
+	int			seen = 0;
+	bool		known;
+
+	SpinLockAcquire(&lane->mutex);
+	known = announced_since(lane, announced, behind);
+	*behind = ready_key_least(*behind, lane->beyond);
+	while (known && seen < lane->ncandidates &&
+		   ready_key_before(lane->candidates[seen].place, *behind))
+	{
+		if (seen == *n || lane->candidates[seen].place.dispatch_time > now)
+			*behind = lane->candidates[seen].place;
+		else
+		{
+			candidates[seen] = lane->candidates[seen];
+			seen++;
+		}
+	}
+	SpinLockRelease(&lane->mutex);
+	*n = seen;
+	return known;
 }
 
 /*

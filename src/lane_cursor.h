@@ -73,6 +73,9 @@ extern void lane_cursor_read(LaneCursor *lane, ReadyKey *from,
 extern void lane_cursor_hear(LaneCursor *lane, const Candidate *candidate);
 extern int	lane_cursor_take(LaneCursor *lane, TimestampTz now,
 							 Candidate *candidates, int n);
+extern bool lane_cursor_peek(LaneCursor *lane, uint64 announced,
+							 TimestampTz now, Candidate *candidates, int *n,
+							 ReadyKey *behind);
 extern void lane_cursor_advance(LaneCursor *lane, uint64 announced,
 								const WalkEnd *walk);
 extern void lane_cursor_scramble(LaneCursor *lane);

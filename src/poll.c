@@ -276,7 +276,8 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 static void
 poll_levels(Poll *poll, text *task_queue)
 {
-	ReadyScan  *ready = ready_begin(task_queue, poll->now, poll->wanted);
+	ReadyScan  *ready = ready_begin(task_queue, poll->now, poll->wanted,
+									!fairness_may_refuse(poll->admission));
 	int			max = 8;
 	Lane	  **lanes = palloc(max * sizeof(Lane *));
 	int			n;
@@ -363,7 +364,7 @@ poll_ready(text *task_queue, TimestampTz *next)
 	*next = DT_NOEND;
 	admission.key = queue_key(task_queue);
 	admission.config = queue_config(task_queue);
-	ready = ready_begin(task_queue, clock_now(), 0);
+	ready = ready_begin(task_queue, clock_now(), 0, false);
 	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -77,7 +77,7 @@ typedef struct Lane
 	bool		exhausted;		/* the walk has seen all that is due */
 	ReadyKey	end;			/* nothing can be started before, but what was
 								 * passed */
-	struct TakenCandidates *taken;	/* to be looked at first, or NULL */
+	struct Offers *offers;		/* to be looked at first, or NULL */
 	struct LaneKeys *keys;
 	struct IndexScanDescData *scan;
 	struct TupleTableSlot *slot;
@@ -91,7 +91,7 @@ typedef struct CheckPlace
 } CheckPlace;
 
 extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now,
-							  int wanted);
+							  int wanted, bool start_all);
 extern TimestampTz ready_now(const ReadyScan *ready);
 extern void ready_end(ReadyScan *ready);
 extern TimestampTz ready_next_due(const ReadyScan *ready);

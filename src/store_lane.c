@@ -2,14 +2,15 @@
  * store_lane.c
  *		The tasks of one lane, in the order in which they are handed out.
  *
- * First come the candidates that shared memory knew, which are ours alone;
- * then a walk along open_ready from the lane's cursor to the first entry that
- * is not due yet.  Paused rows have no dispatch time and come last.
+ * First come the candidates that shared memory knew: taken, if the lane is the
+ * only one of its level, and ours alone then; otherwise only peeked at.  Then a
+ * walk along open_ready from there, or from the lane's cursor, to the first
+ * entry that is not due yet.  Paused rows have no dispatch time and come last.
  *
  * The caller says of each task whether he has passed it: he has claimed it, or
  * others are at it.  Whoever changes a row announces it when it comes up again,
  * so what is passed is gone; what is left holds the cursor back, and if it was
- * a candidate it is announced again.  When the lane is ended the cursor learns
+ * taken it is announced again.  When the lane is ended the cursor learns
  * how far the walk has come (lane_cursor.c).
  */
 #include "postgres.h"
@@ -27,15 +28,26 @@
 #include "store_ready.h"
 #include "store_row.h"
 
+/* of one lane, for those who only want to know whether there are tasks */
+#define CANDIDATES_TO_LOOK_AT	2
+
+/* does the walk go on for the polls to come?  Not if it takes much itself. */
+static bool
+collects(const ReadyScan *ready)
+{
+	return ready->look.complete && ready->wanted > 0 &&
+		ready->wanted <= MAX_CANDIDATES / 4;
+}
+
 /* the candidate is left where it is, so the lane's cursor stays before it */
 static void
 leave_candidate(Lane *lane)
 {
-	TakenCandidates *taken = lane->taken;
+	Offers	   *offers = lane->offers;
 	ReadyKey	place = {lane->dispatch_time, lane->run_id};
 
-	if (lane->has_candidate && taken != NULL && lane->scan == NULL)
-		taken->candidates[taken->kept++] = taken->candidates[taken->next - 1];
+	if (lane->has_candidate && lane->scan == NULL && offers->ours)
+		offers->candidates[offers->kept++] = offers->candidates[offers->next - 1];
 	else if (lane->has_candidate)
 		lane->end = ready_key_least(lane->end, place);
 	lane->has_candidate = false;
@@ -46,16 +58,16 @@ static bool
 fetch_candidate(Lane *lane, const Candidate *candidate)
 {
 	ReadyScan  *ready = lane->ready;
-	TakenCandidates *taken = lane->taken;
+	Offers	   *offers = lane->offers;
 	ItemPointerData tid = candidate->tid;
 	bool		call_again = false;
 
 	/* vacuum cannot cut the table off while we have it open */
 	if (ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(ready->table))
 		return false;
-	if (taken->fetch == NULL)
-		taken->fetch = table_index_fetch_begin(ready->table);
-	if (!table_index_fetch_tuple(taken->fetch, &tid, ready->snapshot,
+	if (offers->fetch == NULL)
+		offers->fetch = table_index_fetch_begin(ready->table);
+	if (!table_index_fetch_tuple(offers->fetch, &tid, ready->snapshot,
 								 lane->slot, &call_again, NULL))
 		return false;
 	row_open_lane(lane->slot, lane);
@@ -79,19 +91,36 @@ changed_by_us(const Lane *lane)
 		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(row));
 }
 
+/* see what shared memory knows of the lane, unless it was taken */
+static void
+peek(Lane *lane)
+{
+	const ReadyScan *ready = lane->ready;
+	Offers	   *offers;
+
+	if (lane->offers != NULL || !ready->look.complete || !ready->look.may_tell)
+		return;
+	offers = palloc0(sizeof(Offers));
+	offers->n = ready->wanted == 0 ? CANDIDATES_TO_LOOK_AT :
+		Min(ready->wanted, MAX_CANDIDATES);
+	if (cursors_peek(&ready->look, lane->known, ready->now,
+					 offers->candidates, &offers->n, &offers->behind))
+		lane->offers = offers;
+}
+
 /*
- * The next one of those taken that can be started.  What is not there any more
- * was changed by somebody who has announced it, or will.
+ * The next one of those offered that can be started.  What is not there any
+ * more was changed by somebody who has announced it, or will.
  */
 static bool
-next_taken(Lane *lane)
+next_offered(Lane *lane)
 {
-	TakenCandidates *taken = lane->taken;
+	Offers	   *offers = lane->offers;
 
-	while (taken != NULL && taken->next < taken->n)
+	while (offers != NULL && offers->next < offers->n)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!fetch_candidate(lane, &taken->candidates[taken->next++]) ||
+		if (!fetch_candidate(lane, &offers->candidates[offers->next++]) ||
 			!row_open_is_scheduled(lane->slot) || changed_by_us(lane))
 			continue;
 		lane->has_candidate = true;
@@ -104,14 +133,12 @@ next_taken(Lane *lane)
 
 /* announce again what was taken and not passed */
 static void
-give_back(TakenCandidates *taken)
+give_back(const Offers *offers)
 {
-	for (int i = 0; i < taken->kept; i++)
-		cursors_announce(&taken->lane, &taken->candidates[i]);
-	for (int i = taken->next; i < taken->n; i++)
-		cursors_announce(&taken->lane, &taken->candidates[i]);
-	if (taken->fetch != NULL)
-		table_index_fetch_end(taken->fetch);
+	for (int i = 0; i < offers->kept; i++)
+		cursors_announce(&offers->lane, &offers->candidates[i]);
+	for (int i = offers->next; i < offers->n; i++)
+		cursors_announce(&offers->lane, &offers->candidates[i]);
 }
 
 /* the next one in the index that can be started */
@@ -145,17 +172,15 @@ next_walked(Lane *lane)
 	return false;
 }
 
-/* behind what was taken, and is ours or was announced again by then */
-static ReadyKey
-walk_start(const Lane *lane)
+/* start to walk behind what was offered */
+static void
+begin_walk(Lane *lane)
 {
-	ReadyKey	from;
-
-	if (lane->taken == NULL)
-		return lane->known->from;
-	from = lane->taken->candidates[lane->taken->n - 1].place;
-	from.run_id++;
-	return from;
+	lane->keys = palloc(sizeof(LaneKeys));
+	lane->scan = ready_walk(lane->ready, lane->known,
+							lane->offers == NULL ? lane->known->from :
+							lane->offers->behind,
+							lane->keys, collects(lane->ready));
 }
 
 /*
@@ -165,18 +190,17 @@ walk_start(const Lane *lane)
 bool
 lane_next(Lane *lane)
 {
-	ReadyScan  *ready = lane->ready;
-
 	leave_candidate(lane);
 	if (lane->slot == NULL)
-		lane->slot = table_slot_create(ready->table, NULL);
+	{
+		lane->slot = table_slot_create(lane->ready->table, NULL);
+		peek(lane);
+	}
 	if (lane->scan == NULL)
 	{
-		if (next_taken(lane))
+		if (next_offered(lane))
 			return true;
-		lane->keys = palloc(sizeof(LaneKeys));
-		lane->scan = ready_walk(ready, lane->known, walk_start(lane),
-								lane->keys, ready->collect);
+		begin_walk(lane);
 	}
 	return next_walked(lane);
 }
@@ -261,7 +285,7 @@ collect(Lane *lane, WalkEnd *walk)
 		walk->ncandidates--;
 }
 
-/* tell the lane's cursor where the walk has ended */
+/* tell the lane's cursor how far we have come */
 static void
 end_walk(Lane *lane)
 {
@@ -276,7 +300,7 @@ end_walk(Lane *lane)
 		walk.end = ready_key_least(lane->end, place);
 	}
 	walk.beyond = walk.end;
-	if (lane->ready->collect && !lane->exhausted &&
+	if (lane->scan != NULL && collects(lane->ready) && !lane->exhausted &&
 		lane->end.dispatch_time == DT_NOEND)
 		collect(lane, &walk);
 	cursors_advance(&lane->ready->look, lane->known, &walk);
@@ -286,18 +310,20 @@ end_walk(Lane *lane)
 void
 lane_end(Lane *lane)
 {
+	Offers	   *offers = lane->offers;
+
 	leave_candidate(lane);
-	if (lane->scan != NULL)
-	{
+	if (lane->scan != NULL || (offers != NULL && !offers->ours))
 		end_walk(lane);
+	if (lane->scan != NULL)
 		index_endscan(lane->scan);
-		lane->scan = NULL;
-	}
-	if (lane->taken != NULL)
-		give_back(lane->taken);
-	lane->taken = NULL;
+	lane->scan = NULL;
+	if (offers != NULL && offers->ours)
+		give_back(offers);
+	if (offers != NULL && offers->fetch != NULL)
+		table_index_fetch_end(offers->fetch);
+	lane->offers = NULL;
 	if (lane->slot != NULL)
 		ExecDropSingleTupleTableSlot(lane->slot);
 	lane->slot = NULL;
 }
-

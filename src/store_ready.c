@@ -160,43 +160,49 @@ find_lanes(ReadyScan *ready)
  * announced again whatever happens.
  */
 static void
-take_candidates(ReadyScan *ready, int wanted)
+take_candidates(ReadyScan *ready)
 {
 	const KnownLane *lane = &ready->lanes[0];
-	TakenCandidates *taken;
+	Offers	   *offers;
 
-	if (wanted == 0 || wanted > MAX_CANDIDATES || !ready->look.complete ||
-		!ready->look.may_tell ||
+	if (ready->wanted == 0 || ready->wanted > MAX_CANDIDATES ||
+		!ready->look.complete || !ready->look.may_tell ||
 		(ready->nlanes > 1 && ready->lanes[1].level == lane->level))
 		return;
-	ready->collect = wanted <= MAX_CANDIDATES / 4;
-	taken = palloc0(sizeof(TakenCandidates));
+	offers = palloc0(sizeof(Offers));
 	if (!cursors_name_lane(&ready->look.queue, lane->level,
-						   lane->fairness_key, &taken->lane))
+						   lane->fairness_key, &offers->lane))
 		return;
 	cursor_notes_goes(ready->task_queue, lane->level, lane->fairness_key,
 					  READY_KEY_LAST);
-	taken->n = cursors_take(&ready->look, lane, ready->now, taken->candidates,
-							wanted);
-	if (taken->n == 0)
+	offers->n = cursors_take(&ready->look, lane, ready->now,
+							 offers->candidates, ready->wanted);
+	if (offers->n == 0)
 		return;
 	cursor_notes_goes(ready->task_queue, lane->level, lane->fairness_key,
-					  taken->candidates[0].place);
-	ready->taken = taken;
+					  offers->candidates[0].place);
+	offers->ours = true;
+	offers->behind = offers->candidates[offers->n - 1].place;
+	offers->behind.run_id++;
+	ready->offers = offers;
 }
 
 /*
  * ready_begin: start to look for tasks of a queue that can be started at
- * "now", with a snapshot taken now.  Who wants to start some says how many.
+ * "now", with a snapshot taken now.  Who wants to start some says how many, and
+ * whether he starts whatever he finds.
  */
 ReadyScan *
-ready_begin(const text *task_queue, TimestampTz now, int wanted)
+ready_begin(const text *task_queue, TimestampTz now, int wanted,
+			bool start_all)
 {
 	ReadyScan  *ready = look(task_queue, now, now);
 
+	ready->wanted = wanted;
 	if (ready->look.complete && ready->nlanes == 0)
 		return ready;			/* nothing to be read */
-	take_candidates(ready, wanted);
+	if (start_all)
+		take_candidates(ready);
 	open_relations(ready, wanted > 0 ? RowExclusiveLock : AccessShareLock);
 	find_lanes(ready);
 	return ready;
@@ -274,8 +280,8 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 	lane->dispatch_time = known.from.dispatch_time;
 	lane->run_id = known.from.run_id;
 	lane->end = READY_KEY_LAST;
-	lane->taken = ready->taken;
-	ready->taken = NULL;
+	lane->offers = ready->offers;
+	ready->offers = NULL;
 	return lane;
 }
 
@@ -352,7 +358,7 @@ ready_place(IndexScanDesc scan)
 int
 store_count_due(const text *task_queue, TimestampTz now, int limit)
 {
-	ReadyScan  *ready = ready_begin(task_queue, now, 0);
+	ReadyScan  *ready = ready_begin(task_queue, now, 0, false);
 	Lane	   *lane = NULL;
 	int			n = 0;
 

@@ -19,19 +19,18 @@ typedef struct LaneKeys
 	ScanKeyData members[2];
 } LaneKeys;
 
-/*
- * Candidates that shared memory knew, which are ours now: what is not passed
- * has to be announced again.
- */
-typedef struct TakenCandidates
+/* Candidates of a lane that shared memory knew. */
+typedef struct Offers
 {
-	LaneName	lane;
+	bool		ours;			/* what is not passed has to be announced again */
+	LaneName	lane;			/* set if they are */
 	int			n;
 	int			next;			/* the first one not looked at */
-	int			kept;			/* the first so many were left */
+	int			kept;			/* ours: the first so many were left */
 	Candidate	candidates[MAX_CANDIDATES];
+	ReadyKey	behind;			/* where a walk goes on */
 	struct IndexFetchTableData *fetch;
-} TakenCandidates;
+} Offers;
 
 struct ReadyScan
 {
@@ -44,8 +43,8 @@ struct ReadyScan
 	KnownLane  *lanes;			/* all that are to be walked, in order, ... */
 	int			nlanes;			/* ... or -1: find them in the index */
 	int			next_lane;
-	TakenCandidates *taken;		/* of the first lane, or NULL */
-	bool		collect;		/* remember what comes next in a lane */
+	int			wanted;			/* tasks to be started, 0 = none */
+	Offers	   *offers;			/* of the first lane, which are ours; or NULL */
 	TimestampTz next_due;		/* of what was found not to be due yet */
 	TupleTableSlot *slot;		/* for discovery */
 };

@@ -10,6 +10,7 @@
  *	--seconds=N			so many heartbeats of each
  *	--noop=1			instead of heartbeats, statements that do nothing with the
  *						same arguments: what the round trips cost
+ *	--noop=2			the same with a function in FROM that does nothing
  *
  * Prints "ready" when the attempts are started and heartbeats begin, and at the
  * end how many there were, how long a call took (us), and what processor time
@@ -157,6 +158,9 @@ start_beater(Beater *beater, long first)
 	if (noop)
 		prepare(beater->conn, "beat", batch > 1 ?
 				"SELECT true FROM unnest($1::uuid[], $2::jsonb[])" :
+				noop > 1 ?
+				"SELECT true FROM generate_series(1, 1)"
+				" WHERE $1::uuid IS NOT NULL AND $2::jsonb IS NOT NULL" :
 				"SELECT $1::uuid IS NOT NULL AND $2::jsonb IS NOT NULL");
 	else
 		prepare(beater->conn, "beat", batch > 1 ?

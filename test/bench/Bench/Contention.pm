@@ -16,7 +16,7 @@ use Bench::Scenario qw(number table verdict verdicts PAYLOAD);
 
 use constant NAME => 'contention';
 use constant TITLE => 'Many connections';
-use constant MINUTES => 5;
+use constant MINUTES => 8;
 
 my @CONNECTIONS = (8, 64, 256);
 my @WORK = (
@@ -77,7 +77,7 @@ sub turn
 sub run
 {
 	my ($bench, $short) = @_;
-	my ($rounds, $seconds) = $short ? (1, 2) : (3, 5);
+	my ($rounds, $seconds) = $short ? (1, 2) : (5, 5);
 	my @rounds;
 
 	for my $round (1 .. $rounds)

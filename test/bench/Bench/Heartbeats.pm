@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep time);
 
 use constant NAME => 'heartbeats';
 use constant TITLE => 'Heartbeats';
-use constant MINUTES => 4;
+use constant MINUTES => 5;
 
 my @WAYS = (
 	{
@@ -37,6 +37,12 @@ my @FLOOR = (
 		name => 'a statement that does nothing, one call each',
 		batch => 1,
 		noop => 1
+	},
+	{
+		key => 'noop_from',
+		name => 'a function in FROM that does nothing, one call each',
+		batch => 1,
+		noop => 2
 	},
 	{
 		key => 'noop_many',
@@ -189,7 +195,7 @@ sub run
 		  beat($bench, $session, $attempts, $way,
 			$way->{noop} ? $seconds / 2 : $seconds);
 		$session->quit;
-		say_now(sprintf '  %-45s server %.1f %%, client %.1f %% of a core; idle %.1f %%',
+		say_now(sprintf '  %-51s server %.1f %%, client %.1f %% of a core; idle %.1f %%',
 			$way->{name},
 			@{ $result{ $way->{key} } }{qw(server_percent client_percent idle_percent)});
 	}

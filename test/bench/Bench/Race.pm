@@ -6,6 +6,7 @@
 # warm-up that does not count.  What counts is tasks that were closed (or, where
 # nothing is closed, scheduled): what was scheduled less what is still open, so
 # that a poll that found nothing, or took what it did not complete, is no gain.
+# (An entry that is no queue shows the floor: a run of its script is a task.)
 # CPU is counted until a second after the end, so that it contains what was left
 # to background processes.
 package Bench::Race;
@@ -47,15 +48,15 @@ sub turn
 	$bench->reset($entry->{contestant});
 	$bench->pgbench(%option, seconds => $workload->{warmup})
 	  if $workload->{warmup};
-	my $before =
-	  $workload->{closes} ? $bench->open_tasks($entry->{contestant}) : 0;
+	my $closes = $workload->{closes} && $contestant->{open};
+	my $before = $closes ? $bench->open_tasks($entry->{contestant}) : 0;
 	my $run = $bench->pgbench(
 		%option,
 		seconds => $workload->{seconds},
 		tail => TAIL_SECONDS);
 	my $tasks = $run->{tx} * $workload->{tasks};
 	$tasks -= $bench->open_tasks($entry->{contestant}) - $before
-	  if $workload->{closes};
+	  if $closes;
 
 	return {
 		tasks => $tasks,

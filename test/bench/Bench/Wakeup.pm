@@ -16,7 +16,7 @@ use Bench::Scenario qw(create_taskq number table verdict verdicts);
 
 use constant NAME => 'wakeup';
 use constant TITLE => 'Wake-up';
-use constant MINUTES => 7;
+use constant MINUTES => 10;
 
 # Who is connected while producers commit: the kind of crowd, and whether the
 # tasks are for it.
@@ -66,19 +66,20 @@ sub crowd
 	  Bench::Clients->run($bench, 'crowd', arguments => \%arguments);
 }
 
-# Producers' latency beside each crowd, in turn.
+# Producers' latency beside each crowd, in turns whose order moves on.
 sub producers
 {
 	my ($bench, $short, $waiters) = @_;
-	my ($rounds, $commits) = $short ? (1, 100) : (2, 300);
+	my ($rounds, $commits) = $short ? (1, 100) : (6, 300);
 	my @rounds;
 
 	for my $round (1 .. $rounds)
 	{
 		my %round;
 
-		for my $crowd (@CROWDS)
+		for my $i (0 .. $#CROWDS)
 		{
+			my $crowd = $CROWDS[ ($i + $round - 1) % @CROWDS ];
 			my %part = crowd(
 				$bench,
 				kind => $crowd->{kind},
@@ -86,7 +87,7 @@ sub producers
 				queue => 'crowd',
 				into => $crowd->{into} // 'crowd',
 				commits => $commits,
-				gap => 50);
+				gap => 20);
 			my $commit = $part{commit};
 
 			# nobody takes what was not for the crowd

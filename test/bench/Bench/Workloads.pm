@@ -37,6 +37,11 @@ my %ENTRY = (
 		name => 'INSERT, primary key only',
 		contestant => 'floor',
 		script => 'write'
+	},
+	write_3 => {
+		name => 'three INSERTs, primary key only',
+		contestant => 'floor',
+		script => 'write_3'
 	});
 
 # Targets are the least ratio to R2, by the measure named.
@@ -94,7 +99,7 @@ my @RACES = (
 		sync => 'off',
 		tasks => 1,
 		closes => 1,
-		entries => [qw(r2 r2_tuned taskq taskq_0 taskq_busy taskq_0_busy)],
+		entries => [qw(r2 r2_tuned taskq taskq_0 taskq_busy taskq_0_busy write_3)],
 		seconds => 36,
 		warmup => 4,
 		measure => 'per_second',
@@ -113,7 +118,7 @@ my @RACES = (
 		sync => 'on',
 		tasks => 1,
 		closes => 1,
-		entries => [qw(r2 taskq taskq_0)],
+		entries => [qw(r2 r2_tuned taskq taskq_0 write_3)],
 		seconds => 36,
 		warmup => 4,
 		measure => 'per_second',
