@@ -28,6 +28,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "instance.h"
+#include "recent.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -54,16 +55,8 @@ enum
 static char cached_key[KEY_LENGTH];
 static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
 
-/* What hides the run_id in the token of a nonce; with the cached key. */
-typedef struct Mask
-{
-	int64		nonce;
-	uint64		bits;
-} Mask;
-
-#define MASKS			1024		/* a power of two */
-
-static Mask masks[MASKS];
+/* what hides the run_id in the token of a nonce; with the cached key */
+static Recent masks;
 
 /* the row, newest version; NULL when there is none yet */
 static HeapTuple
@@ -199,7 +192,7 @@ get_key(char *key, bool make)
 	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 	{
 		memcpy(cached_key, key, KEY_LENGTH);
-		memset(masks, 0, sizeof(masks));
+		memset(&masks, 0, sizeof(masks));
 		cached_for = catalog()->instance;
 	}
 	return true;
@@ -267,7 +260,7 @@ token_new_nonce(void)
 static uint64
 mask48(const char *key, int64 nonce)
 {
-	Mask	   *mask = &masks[nonce & (MASKS - 1)];
+	const uint64 *known = recent_find(&masks, (uint64) nonce);
 	union
 	{
 		bytea		bytes;
@@ -276,8 +269,8 @@ mask48(const char *key, int64 nonce)
 	bytea	   *digest;
 	uint64		bits = pg_hton64((uint64) nonce);
 
-	if (mask->nonce == nonce && cached_for == catalog()->instance)
-		return mask->bits;
+	if (known != NULL && cached_for == catalog()->instance)
+		return *known;
 	SET_VARSIZE(&input, sizeof(input.data));
 	memcpy(input.data + VARHDRSZ, key, KEY_LENGTH);
 	memcpy(input.data + VARHDRSZ + KEY_LENGTH, &bits, 8);
@@ -287,10 +280,7 @@ mask48(const char *key, int64 nonce)
 	for (int i = 0; i < 6; i++)
 		bits = bits << 8 | (unsigned char) VARDATA_ANY(digest)[i];
 	if (cached_for == catalog()->instance)
-	{
-		mask->nonce = nonce;
-		mask->bits = bits;
-	}
+		recent_put(&masks, (uint64) nonce, bits);
 	return bits;
 }
 

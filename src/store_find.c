@@ -19,6 +19,7 @@
 
 #include "catalog.h"
 #include "compat.h"
+#include "recent.h"
 #include "store_row.h"
 
 /* the first column */
@@ -29,31 +30,28 @@
  * ------------------------------------------------------------------------
  */
 
-/* Where this session has put or found the row of an attempt in progress. */
-typedef struct Place
-{
-	int64		run_id;
-	ItemPointerData tid;
-} Place;
-
-#define PLACES			1024	/* a power of two */
-
-static Place places[PLACES];
-
-static Place *
-place_of(int64 run_id)
-{
-	return &places[run_id & (PLACES - 1)];
-}
+/* where this session has put or found rows of attempts in progress, by run_id */
+static Recent places;
 
 /* store_remember_place: the attempt's row is there now, if we commit. */
 void
 store_remember_place(int64 run_id, ItemPointer tid)
 {
-	Place	   *place = place_of(run_id);
+	recent_put(&places, (uint64) run_id,
+			   (uint64) ItemPointerGetBlockNumber(tid) << 16 |
+			   ItemPointerGetOffsetNumber(tid));
+}
 
-	place->run_id = run_id;
-	place->tid = *tid;
+static bool
+remembered_place(int64 run_id, ItemPointer tid)
+{
+	const uint64 *place = recent_find(&places, (uint64) run_id);
+
+	if (place == NULL)
+		return false;
+	ItemPointerSet(tid, (BlockNumber) (*place >> 16),
+				   (OffsetNumber) (*place & 0xFFFF));
+	return ItemPointerIsValid(tid);
 }
 
 /*
@@ -65,14 +63,13 @@ static bool
 fetch_from_place(Relation table, int64 run_id, Snapshot snapshot,
 				 TupleTableSlot *slot)
 {
-	Place	   *place = place_of(run_id);
+	ItemPointerData tid;
 	bool		null;
 
-	if (place->run_id != run_id || !ItemPointerIsValid(&place->tid) ||
-		IsolationUsesXactSnapshot() ||
-		ItemPointerGetBlockNumber(&place->tid) >= RelationGetNumberOfBlocks(table))
+	if (IsolationUsesXactSnapshot() || !remembered_place(run_id, &tid) ||
+		ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(table))
 		return false;
-	return table_tuple_fetch_row_version(table, &place->tid, snapshot, slot) &&
+	return table_tuple_fetch_row_version(table, &tid, snapshot, slot) &&
 		DatumGetInt64(slot_getattr(slot, RUN_ID_ATTRIBUTE, &null)) == run_id;
 }
 
