@@ -274,16 +274,16 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 
 /* go through the levels until enough is claimed */
 static void
-poll_levels(Poll *poll, text *task_queue)
+poll_levels(Poll *poll, ReadyScan *ready)
 {
-	ReadyScan  *ready = ready_begin(task_queue, poll->now, poll->wanted,
-									!fairness_may_refuse(poll->admission));
 	int			max = 8;
 	Lane	  **lanes = palloc(max * sizeof(Lane *));
 	int			n;
-	Lane	   *lane = ready_next_lane(ready, NULL);
+	Lane	   *lane;
 
-	poll->now = ready_now(ready);
+	ready_open(ready, poll->wanted, !fairness_may_refuse(poll->admission));
+	lane = ready_next_lane(ready, NULL);
+	poll->now = Max(poll->now, ready_now(ready));
 	while (lane != NULL && poll->wanted > 0)
 	{
 		lane = collect_level(ready, lane, &lanes, &n, &max);
@@ -293,25 +293,28 @@ poll_levels(Poll *poll, text *task_queue)
 }
 
 /*
- * poll_queue: start up to max_tasks attempts and put them into the result.
+ * poll_queue: start up to max_tasks attempts and put them into the result.  Of
+ * an empty queue nothing is wanted, so that it costs no tokens.
  */
 void
 poll_queue(FunctionCallInfo fcinfo, const PollArguments *arguments)
 {
+	ReadyScan  *ready = ready_look(arguments->task_queue, clock_now());
 	Admission	admission;
 	Poll		poll;
 	int			claimed;
 
 	strlcpy(last_identity, arguments->identity, sizeof(last_identity));
 	limits_admit(&admission, arguments->task_queue, arguments->identity,
-				 arguments->max_tasks, arguments->max_tasks_per_second);
+				 ready_is_empty(ready) ? 0 : arguments->max_tasks,
+				 arguments->max_tasks_per_second);
 	poll.fcinfo = fcinfo;
 	poll.admission = &admission;
 	poll.identity = arguments->identity;
 	poll.wanted = admission.granted;
 	poll.now = clock_now();
 	if (admission.granted > 0)
-		poll_levels(&poll, arguments->task_queue);
+		poll_levels(&poll, ready);
 	claimed = admission.granted - poll.wanted;
 	limits_settle(&admission, claimed);
 	if (claimed > 0)
@@ -364,7 +367,8 @@ poll_ready(text *task_queue, TimestampTz *next)
 	*next = DT_NOEND;
 	admission.key = queue_key(task_queue);
 	admission.config = queue_config(task_queue);
-	ready = ready_begin(task_queue, clock_now(), 0, false);
+	ready = ready_look(task_queue, clock_now());
+	ready_open(ready, 0, false);
 	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -90,8 +90,9 @@ typedef struct CheckPlace
 	ReadyKey	from;
 } CheckPlace;
 
-extern ReadyScan *ready_begin(const text *task_queue, TimestampTz now,
-							  int wanted, bool start_all);
+extern ReadyScan *ready_look(const text *task_queue, TimestampTz now);
+extern bool ready_is_empty(const ReadyScan *ready);
+extern void ready_open(ReadyScan *ready, int wanted, bool start_all);
 extern TimestampTz ready_now(const ReadyScan *ready);
 extern void ready_end(ReadyScan *ready);
 extern TimestampTz ready_next_due(const ReadyScan *ready);

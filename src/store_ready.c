@@ -188,23 +188,45 @@ take_candidates(ReadyScan *ready)
 }
 
 /*
- * ready_begin: start to look for tasks of a queue that can be started at
- * "now", with a snapshot taken now.  Who wants to start some says how many, and
- * whether he starts whatever he finds.
+ * ready_look: start to look for tasks of a queue that can be started at "now".
+ * Nothing is read before ready_open().
  */
 ReadyScan *
-ready_begin(const text *task_queue, TimestampTz now, int wanted,
-			bool start_all)
+ready_look(const text *task_queue, TimestampTz now)
 {
-	ReadyScan  *ready = look(task_queue, now, now);
+	return look(task_queue, now, now);
+}
 
+/* ready_is_empty: is it known that there is none, without reading? */
+bool
+ready_is_empty(const ReadyScan *ready)
+{
+	return ready->look.complete && ready->nlanes == 0;
+}
+
+/*
+ * ready_open: go on with a snapshot taken now.  Who wants to start some tasks
+ * says how many, and whether he starts whatever he finds.
+ */
+void
+ready_open(ReadyScan *ready, int wanted, bool start_all)
+{
 	ready->wanted = wanted;
-	if (ready->look.complete && ready->nlanes == 0)
-		return ready;			/* nothing to be read */
+	if (ready_is_empty(ready))
+		return;
 	if (start_all)
 		take_candidates(ready);
 	open_relations(ready, wanted > 0 ? RowExclusiveLock : AccessShareLock);
 	find_lanes(ready);
+}
+
+/* look and read, to start nothing */
+static ReadyScan *
+begin_to_read(const text *task_queue, TimestampTz now)
+{
+	ReadyScan  *ready = ready_look(task_queue, now);
+
+	ready_open(ready, 0, false);
 	return ready;
 }
 
@@ -358,7 +380,7 @@ ready_place(IndexScanDesc scan)
 int
 store_count_due(const text *task_queue, TimestampTz now, int limit)
 {
-	ReadyScan  *ready = ready_begin(task_queue, now, 0, false);
+	ReadyScan  *ready = begin_to_read(task_queue, now);
 	Lane	   *lane = NULL;
 	int			n = 0;
 

@@ -9,6 +9,7 @@
  *	--loops=N			of each connection, or
  *	--seconds=N			as many as can be done
  *	--setup=SQL			once on each connection
+ *	--warmup=N			so many loops before, which do not count
  *	--report=N			print what the first connection's process has in memory
  *						after N loops, and after each further N
  *	--probe=SQL			part of that report: a number
@@ -53,6 +54,7 @@ static long nconnections = 1;
 static long loops = 0;
 static long seconds = 0;
 static long report = 0;
+static long warmup = 0;
 
 static Statement statements[MAX_STATEMENTS];
 static int	nstatements = 0;
@@ -172,7 +174,12 @@ work(void *argument)
 	usec		after;
 	long		wakes;
 
+	for (long i = 0; i < warmup; i++)
+		one_loop(me);
+	me->loops = 0;
+	memset(me->histograms, 0, sizeof(me->histograms));
 	pthread_barrier_wait(&everybody_ready);
+	pthread_barrier_wait(&everybody_ready); /* the deadline is set */
 	process_cpu(PQbackendPID(me->conn), &before, &wakes);
 	while (loops > 0 ? me->loops < loops : clock_us() < deadline)
 	{
@@ -228,6 +235,7 @@ main(int argc, char **argv)
 		{"loops", NULL, &loops},
 		{"seconds", NULL, &seconds},
 		{"report", NULL, &report},
+		{"warmup", NULL, &warmup},
 		{NULL, NULL, NULL}
 	};
 	Connection *all;
@@ -243,6 +251,7 @@ main(int argc, char **argv)
 		if (pthread_create(&all[i].thread, NULL, work, &all[i]) != 0)
 			die("could not create a thread");
 	}
+	pthread_barrier_wait(&everybody_ready);
 	start = clock_us();
 	deadline = start + seconds * USEC_PER_SECOND;
 	pthread_barrier_wait(&everybody_ready);

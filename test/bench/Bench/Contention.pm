@@ -66,6 +66,7 @@ sub turn
 		arguments => {
 			sql => $work->{sql},
 			connections => $connections,
+			warmup => 20,
 			seconds => $seconds
 		});
 	return {
@@ -146,7 +147,7 @@ sub report
 		}
 	}
 	return
-	    'Each connection does the same over and over; synchronous_commit is off. Medians of '
+	    'Each connection does the same over and over, 20 times before it counts; synchronous_commit is off. Medians of '
 	  . @rounds
 	  . " rounds.\n\n"
 	  . table(
