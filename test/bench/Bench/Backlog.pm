@@ -193,7 +193,7 @@ sub buffers
 sub measure
 {
 	my ($bench, $sessions, $stage, $short) = @_;
-	my ($rounds, $n) = $short ? (3, 1000) : (7, 2000);
+	my ($rounds, $n) = $short ? (3, 1000) : (15, 2000);
 	my (@rounds, %buffers);
 
 	for my $round (1 .. $rounds)
