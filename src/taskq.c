@@ -72,6 +72,7 @@
  *	forget.c		for tests: losing what shared memory knows
  *	guc.c			the settings
  *	clock.c			the one clock
+ *	recent.h		what a session knew last: a small cache
  *	compat.h		differences between versions of PostgreSQL
  *
  * Everything that needs shared memory needs shared_preload_libraries.  When
