@@ -3,6 +3,7 @@
 #   make && make install         build against the PostgreSQL of pg_config, install
 #   make installcheck            regress, isolation and TAP tests against a running server
 #   make installcheck-pgtap      pgTAP tests against a running server
+#   make installcheck-unit       unit tests, in a running server
 #   make bench, bench-steady     benchmarks, on a server of their own: docs/benchmarks.md
 #
 # The server needs shared_preload_libraries = 'taskq'. `bash test/run` does
@@ -14,10 +15,33 @@ MODULE_big = taskq
 PGFILEDESC = "taskq - durable task queues and activities"
 
 DATA = $(sort $(wildcard sql/taskq--*--*.sql)) sql/taskq--$(EXTVERSION).sql
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+# In layers: each folder uses those above it alone (docs/internals.md).
+SRC_base = clock grow json rate_limiter settings shared_table
+SRC_task = queue_keys task
+SRC_model = action_parts activity attempt_actions control_actions controls \
+	duration failure machine option_values options options_json \
+	queue_settings retry_policy retry_policy_json timeout
+SRC_shared = channels counts counts_known cursor_table cursors delays directory \
+	heartbeat_pool heartbeat_slots lane_cursor layout queue_locks queues \
+	sizes stat_file tell timer_ring waiter_debts waiter_state waiters
+SRC_notes = beats cursor_notes effects ledger ledger_end ledger_entries
+SRC_store = catalog catalog_shape closed config_rows extension find heartbeat_row \
+	instance lane leaves open open_row overdue places ready ready_count \
+	row scan sweep write write_known
+SRC_engine = admission attempt_report claim enqueue execute fairness heartbeat \
+	queue_config refusal token transaction
+SRC_worker = chore cursor_check heartbeat_flush instance_check launcher lifecycle \
+	notify put_off recount retention timer_look timers worker
+SRC_calls = args channel configure_queue health internal operate operate_many \
+	policy poll queue_counts queue_views read report report_batch schedule \
+	schedule_args test_hooks wait
+FOLDERS = base task model shared notes store engine worker calls
+OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 
 # What is switched off is what PostgreSQL's own headers trip over.
-PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
+PG_CPPFLAGS = -I$(srcdir)/src
 
 # Install scripts live in ./sql, tests below ./test, and what both kinds of
 # SQL test should print in ./expected. pg_isolation_regress would look below
@@ -28,23 +52,29 @@ REGRESS_OPTS = --inputdir=test --load-extension=taskq
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=taskq
 
-PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+PROVE_TESTS := $(sort $(wildcard test/t/*/*.pl))
 ifneq ($(PROVE_TESTS),)
 TAP_TESTS = 1
 endif
 
-PGTAP_TESTS := $(sort $(wildcard test/pgtap/*.sql))
+PGTAP_TESTS := $(sort $(wildcard test/pgtap/*/*.sql))
 PGTAP_DB = taskq_pgtap
 PG_PROVE = pg_prove
 
-EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check
+UNIT_TESTS := $(sort $(wildcard test/modules/unit/sql/*.sql))
+UNIT_DB = taskq_unit
+
+EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check $(OBJS:.o=.d) \
+	$(wildcard test/modules/unit/*.o test/modules/unit/*.so)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# No automatic dependencies with PGXS: every object depends on every header.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+# What an object includes it says when it is compiled (-MMD); its bitcode follows it.
+-include $(OBJS:.o=.d)
+$(OBJS): Makefile
+$(OBJS:.o=.bc): %.bc: %.o
 
 .PHONY: installcheck-pgtap
 installcheck-pgtap:
@@ -57,6 +87,16 @@ ifneq ($(PGTAP_TESTS),)
 		-c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION taskq'
 	PATH="$(bindir):$$PATH" $(PG_PROVE) --dbname $(PGTAP_DB) $(PROVE_FLAGS) $(PGTAP_TESTS)
 endif
+
+.PHONY: installcheck-unit
+installcheck-unit: $(OBJS)
+	$(MAKE) -C test/modules/unit PG_CONFIG=$(PG_CONFIG) install
+	$(bindir)/psql -X -q -v ON_ERROR_STOP=1 -d postgres \
+		-c 'SET client_min_messages = warning' \
+		-c 'DROP DATABASE IF EXISTS $(UNIT_DB)' \
+		-c 'CREATE DATABASE $(UNIT_DB) TEMPLATE template0'
+	$(bindir)/psql -X -q -v ON_ERROR_STOP=1 -d $(UNIT_DB) -c 'CREATE EXTENSION pgtap'
+	PATH="$(bindir):$$PATH" $(PG_PROVE) --dbname $(UNIT_DB) $(PROVE_FLAGS) $(UNIT_TESTS)
 
 .PHONY: bench bench-steady
 bench:

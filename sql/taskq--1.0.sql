@@ -1,7 +1,48 @@
-/* The install script of taskq 1.0: types, tables, functions, views, grants. */
+/*
+ * The install script of taskq 1.0. Its sections:
+ *
+ *   types
+ *   tables, with their indexes and triggers
+ *   calls, as they are named in src/:
+ *     schedule         to schedule activities, and how they are retried
+ *     poll             to hand tasks out
+ *     report           what a worker says of its attempt
+ *     report_batch     ... of many
+ *     operate          what others do to an activity
+ *     operate_many     ... to many
+ *     wait             to sleep until there is a task, or a result
+ *     channel          names to LISTEN on
+ *     configure_queue  settings of task queues
+ *     internal         what views ask of shared memory
+ *     read             activities: the view, describe, outcome
+ *     queue_counts     how many of them are open
+ *     queue_views      task queues, pollers, statistics
+ *     health           is taskq working well
+ *   nodes, the numbers in run ids and tokens
+ *   access, who may call and read what
+ *
+ * It runs with pg_catalog as its search_path (taskq.control) and makes the
+ * schema taskq itself: one that is there already is an error, never adopted,
+ * since whoever owns a schema can put functions and operators into it. The
+ * schema belongs to the extension and goes with it.
+ *
+ * Whatever is called may run with the rights of somebody else: views with those
+ * of the extension's owner. So nothing may depend on a search_path.
+ * - What views, function bodies in SQL, defaults, checks and index predicates
+ *   name is bound here, once. Operators and functions get operands of exactly
+ *   the types that pg_catalog has them for, and literals a type where the
+ *   operator could have another one; or they are qualified. Then no operator
+ *   or function of the same name can be a better match.
+ * - Functions in PL/pgSQL set search_path.
+ * Tables are heap tables, whatever default_table_access_method says: the code
+ * relies on it. test/t/access/install_script.pl holds this file to all that.
+ */
 
 -- complain if the script is sourced in psql, rather than by CREATE EXTENSION
 \echo Use "CREATE EXTENSION taskq" to load this file. \quit
+
+CREATE SCHEMA taskq;
+COMMENT ON SCHEMA taskq IS 'durable task queues and activities';
 
 --
 -- Types
@@ -87,11 +128,21 @@ CREATE TABLE taskq.instance (
   id int NOT NULL DEFAULT 1 CHECK (id = 1) PRIMARY KEY,
   token_key bytea NOT NULL,
   node int NOT NULL DEFAULT 0 CHECK (node BETWEEN 0 AND 32767),
-  leaf int NOT NULL DEFAULT 0,                -- closed table being filled
+  leaf int NOT NULL DEFAULT 0 CHECK (leaf BETWEEN 0 AND 7), -- closed table being filled
   leaf_since timestamptz NOT NULL,            -- since when
   epoch bigint NOT NULL DEFAULT 1             -- counts rotations
-);
+) USING heap;
 COMMENT ON TABLE taskq.instance IS 'internal: token key, node number and the closed leaf being filled';
+
+-- A key that comes by COPY or by hand: sessions read it again.  (What the worker
+-- changes, the leaf, they do not keep.)
+CREATE FUNCTION taskq.instance_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_instance_changed';
+COMMENT ON FUNCTION taskq.instance_changed() IS 'internal: trigger that has sessions read taskq.instance again';
+CREATE TRIGGER instance_changed AFTER INSERT OR UPDATE OF token_key OR DELETE OR TRUNCATE ON taskq.instance
+  FOR EACH STATEMENT EXECUTE FUNCTION taskq.instance_changed();
+COMMENT ON TRIGGER instance_changed ON taskq.instance IS 'internal: has sessions read it again';
+ALTER TABLE taskq.instance ENABLE ALWAYS TRIGGER instance_changed;
 
 CREATE SEQUENCE taskq.run_id_seq AS bigint;
 COMMENT ON SEQUENCE taskq.run_id_seq IS 'internal: the next run_id; node << 48 is added by set_node';
@@ -139,8 +190,11 @@ CREATE TABLE taskq.open (
   transitions int NOT NULL DEFAULT 1,
   attempt int NOT NULL DEFAULT 1,
   state smallint NOT NULL DEFAULT 1,
-  worker text NOT NULL DEFAULT ''
-) WITH (fillfactor = 50,
+  worker text NOT NULL DEFAULT '',
+  -- for rows that are written by hand: taskq's own writes keep to this
+  CHECK (state BETWEEN 1 AND 6 AND attempt >= 1 AND pg_catalog.isfinite(schedule_time)),
+  CHECK (dispatch_time IS NULL OR pg_catalog.isfinite(dispatch_time))
+) USING heap WITH (fillfactor = 50,
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE taskq.open IS 'internal: open activities; read taskq.activities';
@@ -157,8 +211,8 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_rows_changed';
 COMMENT ON FUNCTION taskq.rows_changed() IS 'internal: trigger that has the worker look at taskq.open again';
 CREATE TRIGGER rows_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.open
   FOR EACH STATEMENT EXECUTE FUNCTION taskq.rows_changed();
-ALTER TABLE taskq.open ENABLE ALWAYS TRIGGER rows_changed;
 COMMENT ON TRIGGER rows_changed ON taskq.open IS 'internal: has the worker look again';
+ALTER TABLE taskq.open ENABLE ALWAYS TRIGGER rows_changed;
 
 -- Details and time of the last heartbeat of an open activity; survives retries.
 CREATE TABLE taskq.heartbeat_state (
@@ -166,7 +220,7 @@ CREATE TABLE taskq.heartbeat_state (
   last_time timestamptz,
   count bigint NOT NULL,
   details jsonb
-) WITH (fillfactor = 50,
+) USING heap WITH (fillfactor = 50,
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE taskq.heartbeat_state IS 'internal: last heartbeats of open activities; read taskq.activities';
@@ -212,53 +266,61 @@ CREATE TABLE taskq.closed_0 (
   search_attributes jsonb,
   control jsonb,
   retry_policy taskq.retry_policy
-) WITH (autovacuum_freeze_min_age = 0);
+) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_0 IS 'internal: closed activities; read taskq.activities';
 ALTER TABLE taskq.closed_0 ADD CONSTRAINT closed_0_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_0_activity_id ON taskq.closed_0 (activity_id, run_id) WHERE activity_id IS NOT NULL;
-CREATE TABLE taskq.closed_1 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_2 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_3 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_4 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_5 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_6 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_7 (LIKE taskq.closed_0) WITH (autovacuum_freeze_min_age = 0);
-CREATE TABLE taskq.closed_long (LIKE taskq.closed_0);
+-- "what failed in this queue"; whoever asks for what was completed wants most of it
+CREATE INDEX closed_0_unsuccessful ON taskq.closed_0 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_1 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_1 IS 'internal: closed activities; read taskq.activities';
 ALTER TABLE taskq.closed_1 ADD CONSTRAINT closed_1_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_2 ADD CONSTRAINT closed_2_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_3 ADD CONSTRAINT closed_3_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_4 ADD CONSTRAINT closed_4_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_5 ADD CONSTRAINT closed_5_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_6 ADD CONSTRAINT closed_6_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_7 ADD CONSTRAINT closed_7_pkey PRIMARY KEY (run_id);
-ALTER TABLE taskq.closed_long ADD CONSTRAINT closed_long_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_1_activity_id ON taskq.closed_1 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_1_unsuccessful ON taskq.closed_1 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_2 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_2 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_2 ADD CONSTRAINT closed_2_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_2_activity_id ON taskq.closed_2 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_2_unsuccessful ON taskq.closed_2 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_3 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_3 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_3 ADD CONSTRAINT closed_3_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_3_activity_id ON taskq.closed_3 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_3_unsuccessful ON taskq.closed_3 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_4 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_4 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_4 ADD CONSTRAINT closed_4_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_4_activity_id ON taskq.closed_4 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_4_unsuccessful ON taskq.closed_4 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_5 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_5 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_5 ADD CONSTRAINT closed_5_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_5_activity_id ON taskq.closed_5 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_5_unsuccessful ON taskq.closed_5 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_6 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_6 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_6 ADD CONSTRAINT closed_6_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_6_activity_id ON taskq.closed_6 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_6_unsuccessful ON taskq.closed_6 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_7 (LIKE taskq.closed_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_7 IS 'internal: closed activities; read taskq.activities';
+ALTER TABLE taskq.closed_7 ADD CONSTRAINT closed_7_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_7_activity_id ON taskq.closed_7 (activity_id, run_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX closed_7_unsuccessful ON taskq.closed_7 (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
+
+CREATE TABLE taskq.closed_long (LIKE taskq.closed_0) USING heap;
+COMMENT ON TABLE taskq.closed_long IS 'internal: closed activities of queues with a retention beyond taskq.retention';
+ALTER TABLE taskq.closed_long ADD CONSTRAINT closed_long_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_long_activity_id ON taskq.closed_long (activity_id, run_id) WHERE activity_id IS NOT NULL;
 CREATE INDEX closed_long_expire_time ON taskq.closed_long (expire_time);
--- "what failed in this queue"; whoever asks for what was completed wants most of it
-CREATE INDEX closed_0_unsuccessful ON taskq.closed_0 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_1_unsuccessful ON taskq.closed_1 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_2_unsuccessful ON taskq.closed_2 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_3_unsuccessful ON taskq.closed_3 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_4_unsuccessful ON taskq.closed_4 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_5_unsuccessful ON taskq.closed_5 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_6_unsuccessful ON taskq.closed_6 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_7_unsuccessful ON taskq.closed_7 (task_queue, status) WHERE status <> 'completed';
-CREATE INDEX closed_long_unsuccessful ON taskq.closed_long (task_queue, status) WHERE status <> 'completed';
-COMMENT ON TABLE taskq.closed_0 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_1 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_2 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_3 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_4 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_5 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_6 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_7 IS 'internal: closed activities; read taskq.activities';
-COMMENT ON TABLE taskq.closed_long IS 'internal: closed activities of queues with a retention beyond taskq.retention';
+CREATE INDEX closed_long_unsuccessful ON taskq.closed_long (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
 
 -- Queues that somebody configured.
 CREATE TABLE taskq.queue_config (
@@ -268,9 +330,20 @@ CREATE TABLE taskq.queue_config (
   identity text,
   update_time timestamptz NOT NULL,
   revision bigint NOT NULL DEFAULT 1
-);
+) USING heap;
 COMMENT ON TABLE taskq.queue_config IS 'internal: configured task queues; read taskq.task_queues';
 
+-- Rows that come by COPY or by hand: sessions read the table again, and whoever
+-- waits for a task looks.  (The trigger of taskq.open would forget all counts.)
+CREATE FUNCTION taskq.queue_config_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_config_changed';
+COMMENT ON FUNCTION taskq.queue_config_changed() IS 'internal: trigger that has sessions read taskq.queue_config again';
+CREATE TRIGGER queue_config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.queue_config
+  FOR EACH STATEMENT EXECUTE FUNCTION taskq.queue_config_changed();
+COMMENT ON TRIGGER queue_config_changed ON taskq.queue_config IS 'internal: has sessions read it again';
+ALTER TABLE taskq.queue_config ENABLE ALWAYS TRIGGER queue_config_changed;
+
+-- what a dump takes along
 SELECT pg_catalog.pg_extension_config_dump('taskq.instance', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.open', '');
@@ -287,7 +360,7 @@ SELECT pg_catalog.pg_extension_config_dump('taskq.closed_long', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.queue_config', '');
 
 --
--- Producers
+-- schedule
 --
 
 CREATE FUNCTION taskq.retry_policy(
@@ -299,9 +372,14 @@ CREATE FUNCTION taskq.retry_policy(
   jitter float8 DEFAULT NULL
 ) RETURNS taskq.retry_policy
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT ROW($1, $2, $3, $4, $5, $6)::taskq.retry_policy $$;
+RETURN ROW($1, $2, $3, $4, $5, $6)::taskq.retry_policy;
 COMMENT ON FUNCTION taskq.retry_policy(interval, float8, interval, int, text[], float8)
   IS 'build a retry policy; what is NULL or omitted takes the server''s default';
+
+CREATE FUNCTION taskq.retry_policy_from_jsonb(policy jsonb) RETURNS taskq.retry_policy
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_from_jsonb';
+COMMENT ON FUNCTION taskq.retry_policy_from_jsonb(jsonb)
+  IS 'build a retry policy from an object; what is null or absent takes the server''s default';
 
 CREATE FUNCTION taskq.schedule_support(internal) RETURNS internal
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_schedule_support';
@@ -328,12 +406,13 @@ CREATE FUNCTION taskq.schedule(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL
+  identity text DEFAULT NULL,
+  start_at timestamptz DEFAULT NULL
 ) RETURNS SETOF taskq.scheduled_run ROWS 1 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule';
 COMMENT ON FUNCTION taskq.schedule(text, text, jsonb, text, interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
-    text, jsonb, text, jsonb, text)
+    text, jsonb, text, jsonb, text, timestamptz)
   IS 'schedule an activity in the current transaction';
 
 CREATE FUNCTION taskq.schedule_many(
@@ -356,27 +435,32 @@ CREATE FUNCTION taskq.schedule_many(
   header jsonb DEFAULT NULL,
   summary text DEFAULT NULL,
   search_attributes jsonb DEFAULT NULL,
-  identity text DEFAULT NULL
+  identity text DEFAULT NULL,
+  start_at timestamptz DEFAULT NULL
 ) RETURNS SETOF taskq.scheduled_run ROWS 100 SUPPORT taskq.schedule_support
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_schedule_many';
 COMMENT ON FUNCTION taskq.schedule_many(text, text, jsonb[], text[], interval, interval, interval, interval,
     taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
-    text, jsonb, text, jsonb, text)
+    text, jsonb, text, jsonb, text, timestamptz)
   IS 'schedule one activity per input, all with the same options; rows in the order of inputs';
 
 --
--- Workers
+-- poll
 --
 
 CREATE FUNCTION taskq.poll(
   task_queue text,
   identity text DEFAULT NULL,
-  max_tasks int DEFAULT 1,
+  max_tasks bigint DEFAULT 1,
   max_tasks_per_second float8 DEFAULT NULL
 ) RETURNS SETOF taskq.activity_task ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll';
-COMMENT ON FUNCTION taskq.poll(text, text, int, float8)
+COMMENT ON FUNCTION taskq.poll(text, text, bigint, float8)
   IS 'start up to max_tasks attempts that are due; returns at once';
+
+--
+-- report
+--
 
 CREATE FUNCTION taskq.complete(task_token uuid, result jsonb DEFAULT NULL, identity text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete';
@@ -401,6 +485,12 @@ CREATE FUNCTION taskq.report_canceled(task_token uuid, details jsonb DEFAULT NUL
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_report_canceled';
 COMMENT ON FUNCTION taskq.report_canceled(uuid, jsonb, text)
   IS 'report that an attempt stopped because cancellation was requested';
+
+CREATE FUNCTION taskq.release(
+  task_token uuid, delay interval DEFAULT NULL, last_heartbeat_details jsonb DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_release';
+COMMENT ON FUNCTION taskq.release(uuid, interval, jsonb, text)
+  IS 'hand an attempt back as if it had never been started; not handed out again before the delay is over';
 
 CREATE FUNCTION taskq.heartbeat(
   task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL
@@ -444,6 +534,10 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat_by_id';
 COMMENT ON FUNCTION taskq.heartbeat_by_id(text, jsonb, bigint, text)
   IS 'report that the attempt that runs is alive';
 
+--
+-- report_batch
+--
+
 CREATE FUNCTION taskq.complete_many(
   task_tokens uuid[], results jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
   OUT task_token uuid, OUT ok boolean
@@ -469,6 +563,14 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_many';
 COMMENT ON FUNCTION taskq.fail_many(uuid[], text, text, jsonb, boolean, interval, text, jsonb, jsonb, text)
   IS 'report the same failure of many attempts; one row per token, in order';
 
+CREATE FUNCTION taskq.release_many(
+  task_tokens uuid[], delay interval DEFAULT NULL, identity text DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_release_many';
+COMMENT ON FUNCTION taskq.release_many(uuid[], interval, text)
+  IS 'hand many attempts back; one row per token, in order';
+
 CREATE FUNCTION taskq.heartbeat_many(
   task_tokens uuid[], details jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
   OUT task_token uuid, OUT ok boolean,
@@ -483,31 +585,15 @@ CREATE FUNCTION taskq.complete_and_poll(
   results jsonb[],
   task_queue text,
   identity text DEFAULT NULL,
-  max_tasks int DEFAULT 1,
+  max_tasks bigint DEFAULT 1,
   max_tasks_per_second float8 DEFAULT NULL
 ) RETURNS SETOF taskq.activity_task ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_and_poll';
-COMMENT ON FUNCTION taskq.complete_and_poll(uuid[], jsonb[], text, text, int, float8)
+COMMENT ON FUNCTION taskq.complete_and_poll(uuid[], jsonb[], text, text, bigint, float8)
   IS 'complete attempts, then poll: a busy worker''s whole cycle';
 
-CREATE PROCEDURE taskq.wait_for_task(
-  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL
-) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_task';
-COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean)
-  IS 'sleep until a poll of the queue would return a task, or the time is up';
-
-CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
-COMMENT ON FUNCTION taskq.channel(text)
-  IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour';
-
-CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_channel';
-COMMENT ON FUNCTION taskq.worker_channel(text)
-  IS 'the name to LISTEN on for what happens to attempts that a worker holds; for one hour';
-
 --
--- Operators
+-- operate
 --
 
 CREATE FUNCTION taskq.request_cancel(
@@ -565,14 +651,130 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry';
 COMMENT ON FUNCTION taskq.retry(bigint)
   IS 'schedule a closed, unsuccessful activity again';
 
+--
+-- operate_many: never raises for one of the runs
+--
+
+CREATE FUNCTION taskq.request_cancel_many(
+  run_ids bigint[], reason text DEFAULT NULL, identity text DEFAULT NULL, request_id text DEFAULT NULL,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_request_cancel_many';
+COMMENT ON FUNCTION taskq.request_cancel_many(bigint[], text, text, text)
+  IS 'cancel many activities; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.terminate_many(
+  run_ids bigint[], reason text DEFAULT NULL, identity text DEFAULT NULL, request_id text DEFAULT NULL,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_terminate_many';
+COMMENT ON FUNCTION taskq.terminate_many(bigint[], text, text, text)
+  IS 'close many activities at once; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.pause_many(
+  run_ids bigint[], reason text DEFAULT NULL, identity text DEFAULT NULL, request_id text DEFAULT NULL,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_pause_many';
+COMMENT ON FUNCTION taskq.pause_many(bigint[], text, text, text)
+  IS 'hold many activities back; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.unpause_many(
+  run_ids bigint[], reason text DEFAULT NULL, identity text DEFAULT NULL, request_id text DEFAULT NULL,
+  jitter interval DEFAULT NULL, skip_backoff boolean DEFAULT false,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unpause_many';
+COMMENT ON FUNCTION taskq.unpause_many(bigint[], text, text, text, interval, boolean)
+  IS 'let many paused activities go on; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.reset_many(
+  run_ids bigint[], identity text DEFAULT NULL, request_id text DEFAULT NULL, keep_paused boolean DEFAULT false,
+  reset_heartbeat boolean DEFAULT false, restore_original_options boolean DEFAULT false, jitter interval DEFAULT NULL,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_reset_many';
+COMMENT ON FUNCTION taskq.reset_many(bigint[], text, text, boolean, boolean, boolean, interval)
+  IS 'start many open activities over with attempt 1; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.update_options_many(
+  run_ids bigint[], options jsonb DEFAULT NULL, restore_original boolean DEFAULT false,
+  identity text DEFAULT NULL, request_id text DEFAULT NULL,
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_update_options_many';
+COMMENT ON FUNCTION taskq.update_options_many(bigint[], jsonb, boolean, text, text)
+  IS 'change options of many open activities; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.delete_many(
+  run_ids bigint[],
+  OUT run_id bigint, OUT ok boolean, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_delete_many';
+COMMENT ON FUNCTION taskq.delete_many(bigint[])
+  IS 'remove many activities, open or closed; one row per run, in order, with the SQLSTATE where it was refused';
+
+CREATE FUNCTION taskq.retry_many(
+  run_ids bigint[],
+  OUT run_id bigint, OUT ok boolean, OUT error text, OUT new_run_id bigint
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_retry_many';
+COMMENT ON FUNCTION taskq.retry_many(bigint[])
+  IS 'schedule many closed, unsuccessful activities again; one row per run, in order, with the SQLSTATE where it was refused';
+
+--
+-- wait
+--
+
+CREATE PROCEDURE taskq.wait_for_task(
+  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_task';
+COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean)
+  IS 'sleep until a poll of the queue would return a task, or the time is up';
+
+CREATE PROCEDURE taskq.wait_for_tasks(
+  task_queues text[], timeout interval DEFAULT '60s', INOUT task_queue text DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_tasks';
+COMMENT ON PROCEDURE taskq.wait_for_tasks(text[], interval, text)
+  IS 'sleep until a poll of one of the queues would return a task, or the time is up; the first such queue';
+
+CREATE PROCEDURE taskq.wait_for_close(
+  run_id bigint DEFAULT NULL, timeout interval DEFAULT '60s', INOUT status taskq.activity_status DEFAULT NULL,
+  INOUT result jsonb DEFAULT NULL, INOUT failure jsonb DEFAULT NULL, activity_id text DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_close';
+COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_status, jsonb, jsonb, text)
+  IS 'sleep until the activity is closed, or the time is up';
+
+--
+-- channel
+--
+
+CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
+COMMENT ON FUNCTION taskq.channel(text)
+  IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour';
+
+CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_channel';
+COMMENT ON FUNCTION taskq.worker_channel(text)
+  IS 'the name to LISTEN on for what happens to attempts that a worker holds; for one hour';
+
+--
+-- configure_queue
+--
+
 CREATE FUNCTION taskq.configure_queue(
   task_queue text, config jsonb, reason text DEFAULT NULL, identity text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_configure_queue';
 COMMENT ON FUNCTION taskq.configure_queue(text, jsonb, text, text)
   IS 'change settings of a task queue; returns all that are set';
 
+CREATE FUNCTION taskq.is_paused(config jsonb) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_is_paused';
+COMMENT ON FUNCTION taskq.is_paused(jsonb) IS 'internal: does a queue that is configured so hand nothing out; read taskq.task_queues';
+
 --
--- Reading
+-- internal
 --
 
 CREATE FUNCTION taskq.clock() RETURNS timestamptz
@@ -586,6 +788,23 @@ LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_newest_hear
 COMMENT ON FUNCTION taskq.newest_heartbeat(bigint, bigint, timestamptz, bigint, jsonb)
   IS 'internal: the last heartbeat of an attempt, given what is stored of it; read taskq.activities';
 
+--
+-- read
+--
+
+CREATE FUNCTION taskq.duration(microseconds bigint) RETURNS interval
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_duration';
+COMMENT ON FUNCTION taskq.duration(bigint) IS 'internal: a duration as it is stored; read taskq.activities';
+
+CREATE FUNCTION taskq.later(instant timestamptz, microseconds bigint) RETURNS timestamptz
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_later';
+COMMENT ON FUNCTION taskq.later(timestamptz, bigint) IS 'internal: an instant that much later, NULL when there is none; read taskq.activities';
+
+CREATE FUNCTION taskq.retry_policy_to_jsonb(policy taskq.retry_policy) RETURNS jsonb
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_to_jsonb';
+COMMENT ON FUNCTION taskq.retry_policy_to_jsonb(taskq.retry_policy)
+  IS 'internal: a retry policy as it is stored; read taskq.activities';
+
 CREATE VIEW taskq.activities AS
 SELECT
   o.run_id,
@@ -598,7 +817,7 @@ SELECT
     WHEN 2 THEN 'started'
     WHEN 3 THEN 'cancel_requested'
     WHEN 4 THEN 'pause_requested'
-    WHEN 5 THEN CASE WHEN o.control ? 'reset_keep_paused' THEN 'pause_requested'::taskq.run_state ELSE 'started' END
+    WHEN 5 THEN CASE WHEN o.control ? 'reset_keep_paused'::text THEN 'pause_requested'::taskq.run_state ELSE 'started' END
     WHEN 6 THEN 'paused'
   END AS run_state,
   o.attempt,
@@ -613,30 +832,27 @@ SELECT
   coalesce((o.beat).count, 0) AS total_heartbeat_count,
   nullif(o.worker, '') AS last_worker_identity,
   o.schedule_time,
-  o.schedule_time + coalesce(o.start_delay, 0) * interval '1 microsecond' AS execution_time,
-  CASE WHEN o.schedule_to_close::float8 + coalesce(o.start_delay, 0) < 9.2e18 THEN
-    o.schedule_time + coalesce(o.start_delay, 0) * interval '1 microsecond'
-      + o.schedule_to_close * interval '1 microsecond'
-  END AS expiration_time,
+  taskq.later(o.schedule_time, coalesce(o.start_delay, 0)) AS execution_time,
+  taskq.later(taskq.later(o.schedule_time, coalesce(o.start_delay, 0)), o.schedule_to_close) AS expiration_time,
   coalesce(o.first_started_time, nullif(o.started_time, '-infinity')) AS first_started_time,
   nullif(o.started_time, '-infinity') AS last_started_time,
   o.last_complete_time AS last_attempt_complete_time,
-  CASE WHEN o.state = 1 AND o.attempt > 1 AND o.dispatch_time > taskq.clock() THEN
-    o.retry_interval * interval '1 microsecond'
+  CASE WHEN o.state = 1 AND o.dispatch_time > taskq.clock() THEN
+    taskq.duration(o.retry_interval)
   END AS current_retry_interval,
   CASE WHEN o.state = 1 AND o.dispatch_time > taskq.clock() THEN o.dispatch_time END AS next_attempt_schedule_time,
   NULL::timestamptz AS close_time,
   NULL::interval AS execution_duration,
-  o.schedule_to_close * interval '1 microsecond' AS schedule_to_close_timeout,
-  o.schedule_to_start * interval '1 microsecond' AS schedule_to_start_timeout,
-  o.start_to_close * interval '1 microsecond' AS start_to_close_timeout,
-  o.heartbeat_timeout * interval '1 microsecond' AS heartbeat_timeout,
-  coalesce(o.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy) AS retry_policy,
-  o.start_delay * interval '1 microsecond' AS start_delay,
+  taskq.duration(o.schedule_to_close) AS schedule_to_close_timeout,
+  taskq.duration(o.schedule_to_start) AS schedule_to_start_timeout,
+  taskq.duration(o.start_to_close) AS start_to_close_timeout,
+  taskq.duration(o.heartbeat_timeout) AS heartbeat_timeout,
+  taskq.retry_policy_to_jsonb(o.retry_policy) AS retry_policy,
+  taskq.duration(o.start_delay) AS start_delay,
   o.priority,
   nullif(o.fairness_key, '')::text AS fairness_key,
   o.fairness_weight,
-  o.control #>> '{cancel,reason}' AS cancel_reason,
+  o.control #>> '{cancel,reason}'::text[] AS cancel_reason,
   o.summary,
   o.search_attributes,
   o.transitions AS state_transition_count
@@ -652,216 +868,27 @@ SELECT
   c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
   c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
   c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
+  taskq.later(c.schedule_time, coalesce(c.start_delay, 0)),
+  taskq.later(taskq.later(c.schedule_time, coalesce(c.start_delay, 0)), c.schedule_to_close),
   coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
+  coalesce(c.last_complete_time, CASE WHEN c.status OPERATOR(pg_catalog.=) 'completed' THEN c.close_time END),
   NULL::interval, NULL::timestamptz,
   c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
+  taskq.duration(c.schedule_to_close),
+  taskq.duration(c.schedule_to_start),
+  taskq.duration(c.start_to_close),
+  taskq.duration(c.heartbeat_timeout),
+  taskq.retry_policy_to_jsonb(c.retry_policy),
+  taskq.duration(c.start_delay),
   c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_0 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_1 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_2 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_3 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_4 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_5 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_6 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_7 c WHERE c.expire_time > taskq.clock()
-UNION ALL
-SELECT
-  c.run_id, c.activity_id::text, c.activity_type::text, c.task_queue::text, c.status, NULL::taskq.run_state, c.attempt,
-  c.input, c.header, c.result, c.failure, c.retry_state, c.last_failure,
-  c.heartbeat_details, c.heartbeat_time, coalesce(c.heartbeat_count, 0), nullif(c.worker, ''),
-  c.schedule_time,
-  c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond',
-  CASE WHEN c.schedule_to_close::float8 + coalesce(c.start_delay, 0) < 9.2e18 THEN
-    c.schedule_time + coalesce(c.start_delay, 0) * interval '1 microsecond'
-      + c.schedule_to_close * interval '1 microsecond'
-  END,
-  coalesce(c.first_started_time, c.started_time), c.started_time,
-  coalesce(c.last_complete_time, CASE WHEN c.status = 'completed' THEN c.close_time END),
-  NULL::interval, NULL::timestamptz,
-  c.close_time, c.close_time - c.schedule_time,
-  c.schedule_to_close * interval '1 microsecond',
-  c.schedule_to_start * interval '1 microsecond',
-  c.start_to_close * interval '1 microsecond',
-  c.heartbeat_timeout * interval '1 microsecond',
-  coalesce(c.retry_policy, ROW('1s', 2, '100s', 0, NULL, 0)::taskq.retry_policy),
-  c.start_delay * interval '1 microsecond',
-  c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}', c.summary, c.search_attributes, c.transitions
-FROM taskq.closed_long c WHERE c.expire_time > taskq.clock();
+  c.control #>> '{cancel,reason}'::text[], c.summary, c.search_attributes, c.transitions
+FROM (
+  -- without conditions or expressions: the planner sees through it
+  TABLE taskq.closed_0 UNION ALL TABLE taskq.closed_1 UNION ALL TABLE taskq.closed_2 UNION ALL
+  TABLE taskq.closed_3 UNION ALL TABLE taskq.closed_4 UNION ALL TABLE taskq.closed_5 UNION ALL
+  TABLE taskq.closed_6 UNION ALL TABLE taskq.closed_7 UNION ALL TABLE taskq.closed_long
+) c
+WHERE c.expire_time > taskq.clock();
 COMMENT ON VIEW taskq.activities IS 'all activities, open and closed';
 
 CREATE FUNCTION taskq.describe(activity_id text DEFAULT NULL, run_id bigint DEFAULT NULL)
@@ -876,21 +903,9 @@ CREATE FUNCTION taskq.outcome(
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_outcome';
 COMMENT ON FUNCTION taskq.outcome(bigint) IS 'how an activity ended, or its status so far';
 
-CREATE PROCEDURE taskq.wait_for_close(
-  run_id bigint, timeout interval DEFAULT '60s', INOUT status taskq.activity_status DEFAULT NULL,
-  INOUT result jsonb DEFAULT NULL, INOUT failure jsonb DEFAULT NULL
-) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_close';
-COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_status, jsonb, jsonb)
-  IS 'sleep until the activity is closed, or the time is up';
-
-
-CREATE FUNCTION taskq.queue_rates(
-  task_queue text,
-  OUT add_rate float8, OUT dispatch_rate float8, OUT rate_limit float8, OUT rate_limit_source text,
-  OUT rate_limiting_active boolean
-) RETURNS SETOF record ROWS 1
-LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
-COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
+--
+-- queue_counts
+--
 
 CREATE FUNCTION taskq.queue_counts(
   OUT task_queue text, OUT priority int, OUT backlog_count bigint, OUT oldest timestamptz, OUT delayed_count bigint,
@@ -899,6 +914,18 @@ CREATE FUNCTION taskq.queue_counts(
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_counts';
 COMMENT ON FUNCTION taskq.queue_counts()
   IS 'internal: open activities by queue and level (NULL = on any), as committed; read taskq.task_queues';
+
+--
+-- queue_views
+--
+
+CREATE FUNCTION taskq.queue_rates(
+  task_queue text,
+  OUT add_rate float8, OUT dispatch_rate float8, OUT rate_limit float8, OUT rate_limit_source text,
+  OUT rate_limiting_active boolean
+) RETURNS SETOF record ROWS 1
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
+COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
 
 CREATE FUNCTION taskq.poller_states(
   OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
@@ -915,14 +942,11 @@ CREATE FUNCTION taskq.queue_statistics(
   OUT timed_out_schedule_to_close bigint, OUT timed_out_heartbeat bigint,
   OUT heartbeats bigint, OUT empty_polls bigint,
   OUT schedule_to_start_histogram bigint[], OUT execution_histogram bigint[],
-  OUT stats_reset timestamptz
+  OUT stats_reset timestamptz,
+  OUT released bigint
 ) RETURNS SETOF record
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_statistics';
 COMMENT ON FUNCTION taskq.queue_statistics() IS 'internal: counters of queues; read taskq.stat_task_queues';
-
-CREATE FUNCTION taskq.worker_status(OUT pid int, OUT state text) RETURNS SETOF record ROWS 1
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_status';
-COMMENT ON FUNCTION taskq.worker_status() IS 'internal: the background worker of this database; read taskq.health';
 
 CREATE VIEW taskq.pollers AS
 SELECT task_queue, identity, last_access_time, rate_per_second, waiting FROM taskq.poller_states();
@@ -958,7 +982,7 @@ SELECT
   r.rate_limit,
   r.rate_limit_source,
   r.rate_limiting_active,
-  coalesce((c.config ->> 'paused')::boolean, false) AS paused,
+  coalesce(taskq.is_paused(c.config), false) AS paused,
   c.config,
   c.reason AS config_reason,
   c.identity AS config_update_identity,
@@ -997,65 +1021,48 @@ CREATE FUNCTION taskq.stat_reset(task_queue text DEFAULT NULL) RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_stat_reset';
 COMMENT ON FUNCTION taskq.stat_reset(text) IS 'set the counters of a task queue, or of all, to zero';
 
+--
+-- health
+--
+
+CREATE FUNCTION taskq.health_checks(OUT check_name text, OUT status text, OUT detail text, OUT hint text)
+RETURNS SETOF record ROWS 12
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_health_checks';
+COMMENT ON FUNCTION taskq.health_checks() IS 'internal: the checks of taskq.health that are not of PostgreSQL''s own catalogs';
+
+-- names no table of taskq, or it would wait for who has locked one
 CREATE VIEW taskq.health AS
-SELECT 'background_worker'::text AS check_name,
-  CASE w.state WHEN 'running' THEN 'ok' WHEN 'standby' THEN 'ok' WHEN 'failed' THEN 'critical' WHEN 'not loaded' THEN 'critical'
-    ELSE 'warning' END AS status,
-  CASE w.state
-    WHEN 'running' THEN 'running with pid ' || w.pid
-    WHEN 'standby' THEN 'this server is a standby; timers fire on the primary'
-    ELSE 'not running: ' || w.state
-  END AS detail,
-  CASE
-    WHEN w.state = 'not loaded' THEN 'Add taskq to shared_preload_libraries and restart the server.'
-    WHEN w.state NOT IN ('running', 'standby') THEN
-      'See the server log; max_worker_processes and taskq.max_databases may be too low.'
-  END AS hint
-FROM taskq.worker_status() w
-UNION ALL
-SELECT 'timer_lateness',
-  CASE WHEN l.late > interval '60s' THEN 'critical' WHEN l.late > interval '5s' THEN 'warning' ELSE 'ok' END,
-  CASE WHEN l.late > interval '0' THEN 'oldest overdue timeout is late by ' || l.late ELSE 'no timeout is overdue' END,
-  CASE WHEN l.late > interval '5s' THEN 'Is the background worker running, and not kept waiting by a lock?' END
-FROM (SELECT coalesce(taskq.clock() - min(o.alarm), interval '0') AS late
-      FROM taskq.open o WHERE o.alarm < taskq.clock() AND o.state IN (1, 6)) l
+SELECT h.check_name, h.status, h.detail, h.hint FROM taskq.health_checks() h
 UNION ALL
 SELECT 'oldest_snapshot',
   CASE WHEN x.age > interval '1h' THEN 'critical' WHEN x.age > interval '5min' THEN 'warning' ELSE 'ok' END,
   CASE WHEN x.who IS NULL THEN 'no session holds an old snapshot'
-    WHEN x.age IS NULL THEN x.who || ' holds back the removal of dead rows; only pg_read_all_stats sees for how long'
-    ELSE x.who || ' has held back the removal of dead rows for ' || x.age END,
-  CASE WHEN x.age > interval '5min' THEN 'End that transaction, or set idle_in_transaction_session_timeout.' END
+    WHEN x.age IS NULL THEN x.who || ' holds back the removal of dead rows; only pg_read_all_stats sees for how long'::text
+    ELSE x.who || ' has held back the removal of dead rows for '::text || x.age::text END,
+  CASE WHEN x.age > interval '5min' AND x.prepared THEN 'Use COMMIT PREPARED or ROLLBACK PREPARED.'
+    WHEN x.age > interval '5min' THEN 'End that transaction, or set idle_in_transaction_session_timeout.' END
 FROM (SELECT 1) one LEFT JOIN (
-  SELECT 'pid ' || a.pid AS who, clock_timestamp() - a.xact_start AS age, age(a.backend_xmin) AS xids
+  SELECT 'pid '::text || a.pid::text AS who, clock_timestamp() - a.xact_start AS age, age(a.backend_xmin) AS xids,
+    false AS prepared
   FROM pg_catalog.pg_stat_activity a
   WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
   UNION ALL
-  SELECT 'prepared transaction "' || p.gid || '"', clock_timestamp() - p.prepared, age(p.transaction)
+  SELECT 'prepared transaction "'::text || p.gid || '"'::text, clock_timestamp() - p.prepared, age(p.transaction), true
   FROM pg_catalog.pg_prepared_xacts p
   WHERE p.database = current_database()
   ORDER BY xids DESC, age DESC NULLS LAST LIMIT 1) x ON true
 UNION ALL
 SELECT 'dead_rows',
   CASE WHEN s.dead > 100000 AND s.dead > 5 * s.live THEN 'warning' ELSE 'ok' END,
-  'about ' || s.dead || ' dead and ' || s.live || ' live rows in taskq.open',
+  'about '::text || s.dead::text || ' dead and '::text || s.live::text || ' live rows in taskq.open'::text,
   CASE WHEN s.dead > 100000 AND s.dead > 5 * s.live THEN 'Does autovacuum run, and does no old snapshot hold it back?' END
-FROM (SELECT coalesce(sum(n_dead_tup), 0)::bigint AS dead, coalesce(sum(n_live_tup), 0)::bigint AS live
-      FROM pg_catalog.pg_stat_all_tables WHERE relid = 'taskq.open'::regclass) s
-UNION ALL
-SELECT 'oldest_backlog',
-  CASE WHEN b.age > interval '1h' THEN 'warning' ELSE 'ok' END,
-  CASE WHEN b.age IS NULL THEN 'no task is waiting' ELSE 'a task of queue "' || b.task_queue || '" has waited for ' || b.age END,
-  CASE WHEN b.age > interval '1h' THEN 'Are there enough workers, and is the queue neither paused nor limited?' END
-FROM (SELECT 1) one LEFT JOIN (
-  SELECT o.task_queue, taskq.clock() - o.oldest AS age
-  FROM taskq.queue_counts() o WHERE o.oldest IS NOT NULL
-  ORDER BY o.oldest LIMIT 1) b ON true
+FROM (SELECT coalesce(sum(n_dead_tup), 0::numeric)::bigint AS dead, coalesce(sum(n_live_tup), 0::numeric)::bigint AS live
+      FROM pg_catalog.pg_stat_all_tables WHERE schemaname = 'taskq' AND relname = 'open') s
 UNION ALL
 SELECT 'notify_queue',
-  CASE WHEN u.usage > 0.75 THEN 'critical' WHEN u.usage > 0.25 THEN 'warning' ELSE 'ok' END,
-  'NOTIFY queue is ' || round((u.usage * 100)::numeric, 1) || ' % full',
-  CASE WHEN u.usage > 0.25 THEN 'Some session listens and has been in a transaction for long.' END
+  CASE WHEN u.usage > 0.75::float8 THEN 'critical' WHEN u.usage > 0.25::float8 THEN 'warning' ELSE 'ok' END,
+  'NOTIFY queue is '::text || round((u.usage * 100::float8)::numeric, 1)::text || ' % full'::text,
+  CASE WHEN u.usage > 0.25::float8 THEN 'Some session listens and has been in a transaction for long.' END
 FROM (SELECT pg_catalog.pg_notification_queue_usage() AS usage) u;
 COMMENT ON VIEW taskq.health IS 'is taskq working well here: one row per check';
 
@@ -1065,12 +1072,12 @@ COMMENT ON VIEW taskq.health IS 'is taskq working well here: one row per check';
 
 CREATE FUNCTION taskq.node_of(run_id bigint) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$ SELECT ($1 >> 48)::int $$;
+RETURN ($1 >> 48)::int;
 COMMENT ON FUNCTION taskq.node_of(bigint) IS 'the node where a run was scheduled';
 
 CREATE FUNCTION taskq.node_of(task_token uuid) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$ SELECT ('x' || pg_catalog.left(($1)::text, 4))::bit(16)::int $$;
+RETURN ('x'::text || left($1::text, 4))::bit(16)::int;
 COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
 
 CREATE FUNCTION taskq.set_node(node int) RETURNS void
@@ -1085,7 +1092,8 @@ BEGIN
   LOCK TABLE taskq.open IN EXCLUSIVE MODE;
   IF EXISTS (SELECT 1 FROM taskq.activities) OR (SELECT is_called FROM taskq.run_id_seq) THEN
     RAISE EXCEPTION 'the installation is not empty' USING ERRCODE = 'TQ003',
-      DETAIL = 'The node is part of every run_id and is set before the first one.';
+      CONSTRAINT = 'installation_not_empty', DETAIL = '{}',
+      HINT = 'The node is part of every run_id and is set before the first one.';
   END IF;
   -- unlike setval, this goes with a rollback
   EXECUTE format('ALTER SEQUENCE taskq.run_id_seq RESTART WITH %s', (node::bigint << 48) + 1);
@@ -1099,21 +1107,22 @@ COMMENT ON FUNCTION taskq.set_node(int) IS 'make run ids of this database start 
 
 -- The parts that grant_access knows, and what belongs to each.
 CREATE FUNCTION taskq.access_objects(access text, OUT routines name[], OUT views name[])
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  reading_routines CONSTANT name[] := ARRAY['clock', 'newest_heartbeat', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'worker_status',
+  reading_routines CONSTANT name[] := ARRAY['clock', 'duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb', 'is_paused', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'health_checks',
     'describe', 'outcome', 'wait_for_close', 'node_of'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'outcome', 'describe', 'wait_for_close', 'node_of']::name[]
-    WHEN 'worker' THEN ARRAY['poll', 'wait_for_task', 'channel', 'worker_channel', 'complete', 'fail', 'report_canceled',
-      'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many',
+    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'outcome', 'describe', 'wait_for_close', 'node_of']::name[]
+    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'report_canceled',
+      'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many',
       'heartbeat_many', 'complete_and_poll', 'node_of']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
-      'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
+      'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many',
+      'retry_many', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
     WHEN 'monitor' THEN reading_routines
   END;
   views := CASE WHEN access IN ('operator', 'monitor') THEN reading_views ELSE '{}' END;
@@ -1136,6 +1145,8 @@ DECLARE
 BEGIN
   IF role IS NULL THEN
     RAISE EXCEPTION 'role is not set' USING ERRCODE = '22004';
+  ELSIF NOT EXISTS (SELECT 1 FROM pg_roles r WHERE r.oid = role::oid) THEN
+    RAISE EXCEPTION 'role with OID % does not exist', role::oid USING ERRCODE = '42704';
   END IF;
   SELECT * INTO objects FROM taskq.access_objects(access);
   EXECUTE format('GRANT USAGE ON SCHEMA taskq TO %s', role);
@@ -1165,6 +1176,8 @@ DECLARE
 BEGIN
   IF role IS NULL THEN
     RAISE EXCEPTION 'role is not set' USING ERRCODE = '22004';
+  ELSIF NOT EXISTS (SELECT 1 FROM pg_roles r WHERE r.oid = role::oid) THEN
+    RAISE EXCEPTION 'role with OID % does not exist', role::oid USING ERRCODE = '42704';
   END IF;
   SELECT * INTO objects FROM taskq.access_objects(access);
   SELECT array_agg(other.part) INTO kept
@@ -1205,8 +1218,8 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
 GRANT USAGE ON SCHEMA taskq TO pg_monitor;
 GRANT SELECT ON taskq.task_queues, taskq.task_queue_priorities, taskq.pollers, taskq.stat_task_queues, taskq.health
   TO pg_monitor;
-GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.queue_counts(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
-  taskq.worker_status() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.is_paused(jsonb), taskq.queue_counts(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
+  taskq.health_checks() TO pg_monitor;
 
 -- the background worker serves this database from the commit on
 CREATE FUNCTION taskq.installed() RETURNS void

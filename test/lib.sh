@@ -8,8 +8,13 @@
 # links to the installed PostgreSQL, so that several runs and several versions
 # don't meet.
 
+# Somebody's own server is not meant.
+unset "${!PG@}" MAKEFLAGS
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TEST_USER=taskq-test
+CACHE=${XDG_CACHE_HOME:-/var/cache}/taskq-test
+POSTGRES_ROOT=${POSTGRES_ROOT:-}	# "usr" of the PostgreSQL to use lies here; see debug_server.sh
 
 say()
 {
@@ -114,6 +119,15 @@ ensure_packages()
 	as_root rm -f "$no_cluster"
 }
 
+# The site that apt calls $1, which may be a list of mirrors.
+real_site()
+{
+	case $1 in
+		mirror+file:*) grep -m 1 -o '^[a-z]*:[^ \t]*' "${1#mirror+file:}" ;;
+		*) say "$1" ;;
+	esac
+}
+
 # Let PACKAGES be what it takes to build and test with PostgreSQL version $1.
 packages_for()
 {
@@ -171,22 +185,23 @@ make_work()
 
 # Below $WORK/usr, shadow the installation of version $1: programs as copies,
 # since they look for everything else relative to where they are, the rest as
-# links. From then on $BIN is where its programs are, $PG_VERSION the full version.
+# links, but for a taskq that may be installed there. From then on $BIN is where its programs are, $PG_VERSION the full version.
 shadow_postgres()
 {
 	local lib=/usr/lib/postgresql/$1 share=/usr/share/postgresql/$1
 
 	# shellcheck disable=SC2016		# for the shell inside
 	as_user bash -euc '
-		lib=$1 share=$2
+		root=$1 lib=$2 share=$3
 		mkdir -p "./${lib%/*}" "./${share%/*}"
-		cp -as "$lib" "./${lib%/*}/"
-		cp -as "$share" "./${share%/*}/"
+		cp -as "$root$lib" "./${lib%/*}/"
+		cp -as "$root$share" "./${share%/*}/"
 		rm -r "./$lib/bin"
-		cp -aL "$lib/bin" "./$lib/"
-		ln -s /usr/include usr/include
+		cp -aL "$root$lib/bin" "./$lib/"
+		rm -rf "./$lib/lib/taskq.so" "./$lib/lib/bitcode/taskq"* "./$share/extension/taskq"*
+		ln -s "$root/usr/include" usr/include
 		ln -s /usr/share/locale usr/share/locale
-	' shadow "$lib" "$share"
+	' shadow "$POSTGRES_ROOT" "$lib" "$share"
 	BIN=$WORK$lib/bin
 	# shellcheck disable=SC2034
 	PG_VERSION=$("$BIN/pg_config" --version | sed 's/^PostgreSQL \([^ ]*\).*/\1/')
@@ -196,7 +211,7 @@ shadow_postgres()
 copy_tree()
 {
 	as_user mkdir tree
-	tar -C "$TOP" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' \
+	tar -C "$TOP" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' --exclude='*.d' \
 		--exclude='*.so' --exclude=./results --exclude=./tmp_check \
 		--exclude=./output_iso --exclude=node_modules . |
 		as_user tar -C tree -xf - --no-same-owner
@@ -215,11 +230,15 @@ build()
 
 # ---- a server ------------------------------------------------------------
 
+SERVER_PROGRAM=					# to be started in place of $BIN/postgres
+
 # Start a server in $WORK/data that listens on a unix socket in $WORK only, and
 # point the libpq environment at it. Arguments are settings, on top of those of
 # test/postgresql.conf.
 start_server()
 {
+	local program=${SERVER_PROGRAM:-$BIN/postgres}
+
 	as_user "$BIN/initdb" -D data -U postgres -A trust -E UTF8 --no-locale -N \
 		>"$WORK/initdb.log" 2>&1 ||
 		{
@@ -230,7 +249,7 @@ start_server()
 	printf '%s\n' "unix_socket_directories = '$WORK'" "$@" |
 		as_user tee -a data/postgresql.conf >/dev/null
 	export PGHOST=$WORK PGPORT=5432 PGUSER=postgres
-	as_user "$BIN/pg_ctl" -D data -l server.log -w -s start ||
+	as_user "$BIN/pg_ctl" -p "$program" -D data -l server.log -w -s start ||
 		{
 			cat "$WORK/server.log"
 			return 1

@@ -89,28 +89,29 @@ sub rates
 sub drain
 {
 	my ($bench, $entry) = @_;
-	my $contestant = Bench::contestant($entry->{key});
+	my $name = $entry->{contestant} // $entry->{key};
+	my $contestant = Bench::contestant($name);
 	my %option = (
 		database => $contestant->{database},
 		clients => $DRAIN{clients},
 		sync => $DRAIN{sync});
 
-	$bench->reset($entry->{key});
+	$bench->reset($name);
 	$bench->pgbench(
 		%option,
-		script => Bench::script($entry->{key}, 'schedule_100'),
+		script => Bench::script($name, 'schedule_100'),
 		transactions => $DRAIN{backlog} / $DRAIN{clients} / 100);
 	$bench->sql('CHECKPOINT', 'postgres');
-	my $backlog = $bench->open_tasks($entry->{key});
+	my $backlog = $bench->open_tasks($name);
 	my $run = $bench->pgbench(
 		%option,
-		script => Bench::script($entry->{key}, 'work_1'),
+		script => Bench::script($name, 'work_1'),
 		log => 'drain',
 		$entry->{seconds}
 		? (seconds => $entry->{seconds})
 		: (transactions => $backlog / $DRAIN{clients}),
 		tail => 1);
-	my $tasks = $backlog - $bench->open_tasks($entry->{key});
+	my $tasks = $backlog - $bench->open_tasks($name);
 	my ($tenths, $curve) = rates($run);
 
 	return {

@@ -1,0 +1,14 @@
+/*
+ * clock.h
+ *		The one clock of taskq, and sums of instants.
+ */
+#ifndef TASKQ_CLOCK_H
+#define TASKQ_CLOCK_H
+
+#include "datatype/timestamp.h"
+
+extern TimestampTz clock_now(void);
+extern long clock_ms_until(TimestampTz when, long cap_ms);
+extern TimestampTz instant_add(TimestampTz when, int64 duration);
+
+#endif							/* TASKQ_CLOCK_H */

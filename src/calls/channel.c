@@ -1,0 +1,66 @@
+/*
+ * channel.c
+ *		taskq.channel and taskq.worker_channel: the name of a channel, for LISTEN.
+ *
+ * Asking is no change of the database: it takes effect at once and is not undone
+ * by a rollback.  On a standby nobody can LISTEN, and asking is an error.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "calls/args.h"
+#include "model/options.h"
+#include "shared/channels.h"
+#include "shared/directory.h"
+
+/*
+ * ask_for_channel: what channel() and worker_channel() have in common.  "what"
+ * is the name of the argument.
+ */
+static Datum
+ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
+{
+	text	   *argument;
+	char	   *name;
+	int			length;
+
+	require_arg(fcinfo, 0, what);
+	argument = PG_GETARG_TEXT_PP(0);
+	if (is_worker)
+		check_identity(argument, false);
+	else
+		(void) check_queue_name(argument);
+	name = VARDATA_ANY(argument);
+	length = VARSIZE_ANY_EXHDR(argument);
+
+	shmem_require();
+	PreventCommandDuringRecovery(is_worker ? "taskq.worker_channel()" :
+								 "taskq.channel()");
+	channel_mark_listened(name, length, is_worker);
+	return CStringGetTextDatum(channel_name(name, length, is_worker));
+}
+
+PG_FUNCTION_INFO_V1(taskq_channel);
+
+/*
+ * taskq.channel(task_queue): the channel of a queue, listened to from now on.
+ */
+Datum
+taskq_channel(PG_FUNCTION_ARGS)
+{
+	return ask_for_channel(fcinfo, "task_queue", false);
+}
+
+PG_FUNCTION_INFO_V1(taskq_worker_channel);
+
+/*
+ * taskq.worker_channel(identity): the channel of a worker, likewise.
+ */
+Datum
+taskq_worker_channel(PG_FUNCTION_ARGS)
+{
+	return ask_for_channel(fcinfo, "identity", true);
+}

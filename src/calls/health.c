@@ -1,0 +1,508 @@
+/*
+ * health.c
+ *		What taskq.health says of the worker, its timers, expiry and sizes.
+ *
+ * Somebody who asks whether all is well mostly suspects that it is not, so
+ * nothing here waits, for a lock or for a process: where a table is locked, the
+ * answer is that one cannot look.  Judged is what the tables say, not what
+ * the worker believes.  The remaining checks of the view read PostgreSQL's own
+ * catalogs and are SQL.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xlog.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "calls/args.h"
+#include "calls/queue_counts.h"
+#include "engine/heartbeat.h"
+#include "engine/queue_config.h"
+#include "model/duration.h"
+#include "shared/directory.h"
+#include "shared/sizes.h"
+#include "store/catalog.h"
+#include "store/extension.h"
+#include "store/overdue.h"
+
+/* a worker that should run by now is critical after that */
+#define MISSED				(5 * USECS_PER_SEC)
+
+/* one that is in one transaction for so long is busy, or critical */
+#define BUSY				(5 * USECS_PER_SEC)
+#define STUCK				(60 * USECS_PER_SEC)
+
+/* a timeout may be late by that much, and by that before it is critical */
+#define LATE				(5 * USECS_PER_SEC)
+#define VERY_LATE			(60 * USECS_PER_SEC)
+
+/* a leaf that cannot be emptied is reported after that */
+#define BLOCKED				(10 * USECS_PER_SEC)
+
+/* a task may wait so long for a worker */
+#define LONG_WAIT			USECS_PER_HOUR
+
+/* a size that was exceeded is reported for so long */
+#define REMEMBERED			(10 * SECS_PER_MINUTE * USECS_PER_SEC)
+
+/* in the order of the texts that users see */
+typedef enum HealthStatus
+{
+	HEALTH_OK,
+	HEALTH_WARNING,
+	HEALTH_CRITICAL
+} HealthStatus;
+
+/* What the slot says of the worker, copied. */
+typedef struct WorkerView
+{
+	WorkerState state;
+	int			pid;
+	TimestampTz wake_at;
+	TimestampTz ticked_at;
+	TimestampTz called_at;
+	int			blocked_leaf;
+	TimestampTz blocked_since;
+	PutOffRuns	put_off[PUT_OFF_KINDS];
+} WorkerView;
+
+static void
+report(FunctionCallInfo fcinfo, const char *check, HealthStatus status,
+	   const char *detail, const char *hint)
+{
+	static const char *const names[] = {
+		[HEALTH_OK] = "ok",
+		[HEALTH_WARNING] = "warning",
+		[HEALTH_CRITICAL] = "critical",
+	};
+	Datum		values[4];
+	bool		nulls[4] = {false};
+
+	values[0] = CStringGetTextDatum(check);
+	values[1] = CStringGetTextDatum(names[status]);
+	values[2] = CStringGetTextDatum(detail);
+	nulls[3] = status == HEALTH_OK || hint == NULL;
+	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(hint);
+	put_row(fcinfo, values, nulls, lengthof(values));
+}
+
+static void
+report_locked(FunctionCallInfo fcinfo, const char *check)
+{
+	report(fcinfo, check, HEALTH_WARNING,
+		   "cannot look: somebody has locked a table of taskq",
+		   "See pg_locks for an AccessExclusiveLock on a relation in schema taskq.");
+}
+
+/* microseconds as an interval for people, without fractions of a second */
+static char *
+span(int64 us)
+{
+	Interval   *interval = duration_to_interval(us - us % USECS_PER_SEC);
+
+	return DatumGetCString(DirectFunctionCall1(interval_out,
+											   IntervalPGetDatum(interval)));
+}
+
+/* ------------------------------------------------------------------------
+ * The worker
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+in_template(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+										ObjectIdGetDatum(MyDatabaseId));
+	bool		is_template;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	is_template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return is_template;
+}
+
+static void
+view_worker(DatabaseSlot *slot, WorkerView *view)
+{
+	LWLockAcquire(control->lock, LW_SHARED);
+	view->state = slot->state;
+	view->pid = (int) slot->worker_pid;
+	LWLockRelease(control->lock);
+	SpinLockAcquire(&slot->mutex);
+	view->wake_at = slot->timers.wake_at;
+	view->ticked_at = slot->ticked_at;
+	view->called_at = slot->timers.called_at;
+	view->blocked_leaf = slot->leaves.blocked;
+	view->blocked_since = slot->leaves.blocked_since;
+	memcpy(view->put_off, slot->put_off, sizeof(view->put_off));
+	SpinLockRelease(&slot->mutex);
+}
+
+/* a worker that runs: does it come when it should? */
+static void
+check_tick(FunctionCallInfo fcinfo, const WorkerView *view)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		missed = 0;
+	int64		busy = 0;
+
+	if (view->wake_at != DT_NOBEGIN)
+		missed = clock_now() - view->wake_at;	/* asleep */
+	else if (view->called_at > view->ticked_at)
+		missed = now - view->called_at;
+	else if (view->ticked_at != DT_NOBEGIN)
+		busy = now - view->ticked_at;
+
+	if (missed > MISSED)
+		report(fcinfo, "background_worker", HEALTH_CRITICAL,
+			   psprintf("pid %d should have woken up %s ago", view->pid,
+						span(missed)),
+			   "Is the process stopped, or the machine overloaded?");
+	else if (busy > BUSY)
+		report(fcinfo, "background_worker",
+			   busy > STUCK ? HEALTH_CRITICAL : HEALTH_WARNING,
+			   psprintf("pid %d has been in one transaction for %s", view->pid,
+						span(busy)),
+			   "See pg_stat_activity for what it waits for.");
+	else
+		report(fcinfo, "background_worker", HEALTH_OK,
+			   psprintf("running with pid %d", view->pid), NULL);
+}
+
+static void
+check_worker(FunctionCallInfo fcinfo, DatabaseSlot *slot,
+			 const WorkerView *view)
+{
+	static const char check[] = "background_worker";
+	static const char see_log[] =
+		"See the server log; max_worker_processes and taskq.max_databases may be too low.";
+
+	if (control == NULL)
+		report(fcinfo, check, HEALTH_CRITICAL, "not running: not loaded",
+			   "Add taskq to shared_preload_libraries and restart the server.");
+	else if (RecoveryInProgress())
+		report(fcinfo, check, HEALTH_OK,
+			   "this server is a standby; timers fire on the primary", NULL);
+	else if (slot != NULL && view->state == WORKER_RUNNING)
+		check_tick(fcinfo, view);
+	else if (in_template())
+		report(fcinfo, check, HEALTH_WARNING,
+			   "not running: this is a template database",
+			   "Timeouts do not fire here; make it an ordinary database with ALTER DATABASE ... IS_TEMPLATE false.");
+	else if (slot == NULL)
+		report(fcinfo, check, HEALTH_WARNING, "not running: no slot", see_log);
+	else if (view->state == WORKER_FAILED)
+		report(fcinfo, check, HEALTH_CRITICAL, "not running: failed", see_log);
+	else
+		report(fcinfo, check, HEALTH_WARNING, "not running: starting",
+			   see_log);
+}
+
+/* ------------------------------------------------------------------------
+ * What it does
+ * ------------------------------------------------------------------------
+ */
+
+static void
+report_unlogged(FunctionCallInfo fcinfo, const char *check, Oid unlogged)
+{
+	const char *name = get_rel_name(unlogged);
+
+	report(fcinfo, check, HEALTH_CRITICAL,
+		   psprintf("\"taskq.%s\" is unlogged, so that a crash would empty it",
+					name),
+		   psprintf("Use ALTER %s taskq.%s SET LOGGED.",
+					unlogged == catalog()->run_id_seq ? "SEQUENCE" : "TABLE",
+					name));
+}
+
+/* false: one is missing, and nothing can look at any */
+static bool
+check_tables(FunctionCallInfo fcinfo)
+{
+	static const char check[] = "tables";
+	const char *missing = catalog_missing();
+	const char *trigger;
+	const char *table;
+	Oid			unlogged;
+
+	if (missing != NULL)
+	{
+		report(fcinfo, check, HEALTH_CRITICAL,
+			   psprintf("\"taskq.%s\" does not exist", missing),
+			   HOW_TO_GET_BACK);
+		return false;
+	}
+	unlogged = catalog_unlogged();
+	trigger = catalog_idle_trigger(&table);
+	if (OidIsValid(unlogged))
+		report_unlogged(fcinfo, check, unlogged);
+	else if (trigger != NULL)
+		report(fcinfo, check, HEALTH_CRITICAL,
+			   psprintf("trigger \"%s\" of \"taskq.%s\" is not always enabled, so that changes by hand go unnoticed",
+						trigger, table),
+			   psprintf("Use ALTER TABLE taskq.%s ENABLE ALWAYS TRIGGER %s.",
+						table, trigger));
+	else
+		report(fcinfo, check, HEALTH_OK, "all survive a crash", NULL);
+	return true;
+}
+
+/* false: what reads tables cannot look */
+static bool
+check_indexes(FunctionCallInfo fcinfo)
+{
+	static const char check[] = "indexes";
+	const char *broken = catalog_broken_index();
+
+	if (broken == NULL)
+		report(fcinfo, check, HEALTH_OK, "all are as taskq makes them", NULL);
+	else
+		report(fcinfo, check, HEALTH_CRITICAL,
+			   psprintf("\"taskq.%s\" is missing, not valid, or not as taskq makes it",
+						broken),
+			   "Create the index as it was; docs/operations.md has the definitions.");
+	return broken == NULL;
+}
+
+static void
+check_timers(FunctionCallInfo fcinfo)
+{
+	static const char check[] = "timer_lateness";
+	static const char *const names[] = {
+		[TIMEOUT_NONE] = "",
+		[TIMEOUT_SCHEDULE_TO_START] = "schedule_to_start",
+		[TIMEOUT_START_TO_CLOSE] = "start_to_close",
+		[TIMEOUT_SCHEDULE_TO_CLOSE] = "schedule_to_close",
+		[TIMEOUT_HEARTBEAT] = "heartbeat",
+	};
+	TimestampTz now = clock_now();
+	Overdue		worst;
+	int64		late;
+
+	if (!store_overdue(now, queue_counts_started(), heartbeat_last_time,
+					   &worst))
+	{
+		report_locked(fcinfo, check);
+		return;
+	}
+	if (worst.run_id == 0)
+	{
+		report(fcinfo, check, HEALTH_OK, "no timeout is overdue", NULL);
+		return;
+	}
+	late = now - worst.since;
+	report(fcinfo, check,
+		   late > VERY_LATE ? HEALTH_CRITICAL :
+		   late > LATE ? HEALTH_WARNING : HEALTH_OK,
+		   psprintf("oldest overdue timeout (%s of run " INT64_FORMAT ") is late by %s",
+					names[worst.type], worst.run_id, span(late)),
+		   "Is the background worker running, and not kept waiting by a lock?");
+}
+
+static void
+check_put_off(FunctionCallInfo fcinfo, const WorkerView *view, PutOffKind kind)
+{
+	static const struct
+	{
+		const char *check;
+		const char *all;
+		const char *failed;
+		const char *hint;
+	}			kinds[] = {
+		[PUT_OFF_TIMEOUT] = {
+			"failed_timeouts", "every timeout could be fired",
+			"timeouts of %d run(s) could not be fired, one of them " INT64_FORMAT,
+			"The server log says what is wrong with each; mend its row in taskq.open, or delete it."
+		},
+		[PUT_OFF_HEARTBEAT] = {
+			"failed_heartbeats", "every heartbeat could be saved",
+			"heartbeats of %d run(s) could not be saved, one of them " INT64_FORMAT,
+			"The server log says what is wrong with each; a crash loses those that are not in taskq.heartbeat_state."
+		},
+	};
+	int			n = view->put_off[kind].n;
+
+	StaticAssertStmt(lengthof(kinds) == PUT_OFF_KINDS, "each kind is checked");
+	if (n == 0)
+		report(fcinfo, kinds[kind].check, HEALTH_OK, kinds[kind].all, NULL);
+	else
+		report(fcinfo, kinds[kind].check, HEALTH_WARNING,
+			   psprintf(kinds[kind].failed, n, view->put_off[kind].one),
+			   kinds[kind].hint);
+}
+
+static void
+check_settings(FunctionCallInfo fcinfo)
+{
+	static const char check[] = "queue_settings";
+	const char *queue;
+	int			n;
+
+	if (!catalog_lock_at_once(catalog()->queue_config, QUEUE_CONFIG_PKEY))
+	{
+		report_locked(fcinfo, check);
+		return;
+	}
+	n = queue_config_unreadable(&queue);
+	if (n == 0)
+		report(fcinfo, check, HEALTH_OK, "all can be read", NULL);
+	else
+		report(fcinfo, check, HEALTH_CRITICAL,
+			   psprintf("settings of %d task queue(s) cannot be read, one of them \"%s\"",
+						n, queue),
+			   "Such a queue counts as paused. Set what is wrong again with taskq.configure_queue(), or correct the row of taskq.queue_config.");
+}
+
+static void
+check_retention(FunctionCallInfo fcinfo, const WorkerView *view)
+{
+	static const char check[] = "retention";
+	int64		blocked = view->blocked_leaf < 0 ? 0 :
+		GetCurrentTimestamp() - view->blocked_since;
+
+	if (blocked <= BLOCKED)
+		report(fcinfo, check, HEALTH_OK,
+			   "what has expired is being removed", NULL);
+	else
+		report(fcinfo, check, HEALTH_WARNING,
+			   psprintf("taskq.closed_%d cannot be emptied since %s",
+						view->blocked_leaf, span(blocked)),
+			   "See pg_locks for who uses that table; if nobody does, it holds activities with a longer retention.");
+}
+
+/* the first row of taskq.queue_counts() by age; locks are held */
+static void
+find_oldest(FunctionCallInfo fcinfo, char **queue, TimestampTz *since)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		isnull;
+
+	*queue = NULL;
+	SPI_connect();
+	if (SPI_execute("SELECT task_queue, oldest FROM taskq.queue_counts()"
+					" WHERE oldest IS NOT NULL ORDER BY oldest LIMIT 1",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read taskq.queue_counts()");
+	if (SPI_processed > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		char	   *name = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
+
+		*queue = MemoryContextStrdup(context, name);
+		*since = DatumGetTimestampTz(SPI_getbinval(row, SPI_tuptable->tupdesc,
+												   2, &isnull));
+	}
+	SPI_finish();
+}
+
+static void
+check_backlog(FunctionCallInfo fcinfo)
+{
+	static const char check[] = "oldest_backlog";
+	char	   *queue;
+	TimestampTz since;
+	int64		waited;
+
+	if (!catalog_lock_at_once(catalog()->open, OPEN_READY))
+	{
+		report_locked(fcinfo, check);
+		return;
+	}
+	find_oldest(fcinfo, &queue, &since);
+	if (queue == NULL)
+	{
+		report(fcinfo, check, HEALTH_OK, "no task is waiting", NULL);
+		return;
+	}
+	waited = Max(clock_now() - since, 0);
+	report(fcinfo, check, waited > LONG_WAIT ? HEALTH_WARNING : HEALTH_OK,
+		   psprintf("a task of queue \"%s\" has waited for %s", queue,
+					span(waited)),
+		   "Are there enough workers, and is the queue neither paused nor limited?");
+}
+
+/* ------------------------------------------------------------------------
+ * Sizes
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_size(FunctionCallInfo fcinfo, SizeKind kind)
+{
+	static const struct
+	{
+		const char *check;
+		const char *setting;
+		const int  *value;
+	}			sizes[] = {
+		[SIZE_DATABASES] = {"databases", "taskq.max_databases", &taskq_max_databases},
+		[SIZE_QUEUES] = {"queues", "taskq.max_queues", &taskq_max_queues},
+		[SIZE_LANES] = {"fairness_keys", "taskq.max_lanes", &taskq_max_lanes},
+		[SIZE_POLLERS] = {"pollers", "taskq.max_pollers", &taskq_max_pollers},
+		[SIZE_DELAYS] = {"delays", "taskq.max_delays", &taskq_max_delays},
+		[SIZE_CHANNELS] = {"channels", "taskq.max_listened_queues", &taskq_max_listened_queues},
+		[SIZE_HEARTBEAT_SLOTS] = {"heartbeat_slots", "taskq.heartbeat_slots", &taskq_heartbeat_slots},
+	};
+	TimestampTz when = size_exceeded_at(kind);
+	int64		age = when == DT_NOBEGIN ? REMEMBERED + 1 :
+		Max(GetCurrentTimestamp() - when, 0);
+
+	StaticAssertStmt(lengthof(sizes) == SIZES, "each size is checked");
+	if (age > REMEMBERED)
+		report(fcinfo, sizes[kind].check, HEALTH_OK,
+			   psprintf("%s = %d is enough", sizes[kind].setting,
+						*sizes[kind].value), NULL);
+	else
+		report(fcinfo, sizes[kind].check, HEALTH_WARNING,
+			   psprintf("%s = %d was exceeded %s ago", sizes[kind].setting,
+						*sizes[kind].value, span(age)),
+			   psprintf("Consider increasing the configuration parameter \"%s\".",
+						sizes[kind].setting));
+}
+
+PG_FUNCTION_INFO_V1(taskq_health_checks);
+
+/*
+ * taskq.health_checks() returns setof (check_name, status, detail, hint)
+ */
+Datum
+taskq_health_checks(PG_FUNCTION_ARGS)
+{
+	DatabaseSlot *slot = NULL;
+	WorkerView	view = {.blocked_leaf = -1};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (control != NULL && !RecoveryInProgress())
+		slot = shmem_my_slot();
+	if (slot != NULL)
+		view_worker(slot, &view);
+	check_worker(fcinfo, slot, &view);
+	if (slot == NULL)
+		return (Datum) 0;
+	if (check_tables(fcinfo) && check_indexes(fcinfo))
+	{
+		check_timers(fcinfo);
+		check_settings(fcinfo);
+		check_backlog(fcinfo);
+	}
+	for (PutOffKind kind = 0; kind < PUT_OFF_KINDS; kind++)
+		check_put_off(fcinfo, &view, kind);
+	check_retention(fcinfo, &view);
+	for (SizeKind kind = 0; kind < SIZES; kind++)
+		check_size(fcinfo, kind);
+	return (Datum) 0;
+}

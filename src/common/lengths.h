@@ -1,0 +1,14 @@
+/*
+ * lengths.h
+ *		How long names and texts may be, in bytes.
+ *
+ * Client programs include it too: it needs no header of PostgreSQL.
+ */
+#ifndef TASKQ_LENGTHS_H
+#define TASKQ_LENGTHS_H
+
+#define MAX_NAME_LENGTH			1000	/* queues, types, ids, identities */
+#define MAX_SUMMARY_LENGTH		400
+#define MAX_FAIRNESS_KEY_LENGTH	64
+
+#endif							/* TASKQ_LENGTHS_H */

@@ -1,0 +1,17 @@
+/*
+ * token.h
+ *		Task tokens.
+ */
+#ifndef TASKQ_TOKEN_H
+#define TASKQ_TOKEN_H
+
+#include "utils/uuid.h"
+
+/* run ids of node n start at n << NODE_SHIFT */
+#define NODE_SHIFT		48
+
+extern int64 token_new_nonce(void);
+extern pg_uuid_t *token_make(int64 run_id, int64 nonce);
+extern bool token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce);
+
+#endif							/* TASKQ_TOKEN_H */

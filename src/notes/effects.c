@@ -1,0 +1,420 @@
+/*
+ * effects.c
+ *		What a transaction tells the rest of the server when it ends.
+ *
+ * While a transaction runs, its calls note here what others should hear of:
+ * new alarms and started attempts (for the timers), tasks that are due (for
+ * listeners), attempts that were touched (for their workers).  When it
+ * commits, a callback (transaction.c) hands that to shared memory; when it
+ * aborts, only the tasks that it gives back are told.  At that point nothing may
+ * fail, so that neither allocates nor looks anything up.
+ *
+ * Those who wait for a queue whose settings were changed have to find the new
+ * ones when they are woken.  Backends hear of those by invalidations, which are
+ * sent after the commit callbacks, so a transaction that has changed any tells
+ * all that it has to tell when its locks are released, a moment later.
+ *
+ * All of it is a hint.  What an aborted subtransaction noted is told, too:
+ * whoever hears it looks at the row.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/compat.h"
+#include "base/grow.h"
+#include "notes/effects.h"
+#include "shared/channels.h"
+#include "shared/counts.h"
+#include "shared/cursor_table.h"
+#include "shared/directory.h"
+#include "shared/tell.h"
+#include "shared/timer_ring.h"
+#include "shared/waiters.h"
+#include "task/queue_keys.h"
+
+/* queues that a transaction can tell of one by one; more = all of them */
+#define MAX_QUEUES		32
+
+typedef struct QueueEffect
+{
+	uint64		hash;
+	TimestampTz due;			/* earliest, DT_NOEND = none scheduled */
+	int			tasks;			/* how many become due */
+	bool		configured;		/* all who wait look again */
+	int			polled;			/* tasks that come back at an abort */
+} QueueEffect;
+
+typedef struct WorkerEffect
+{
+	uint64		hash;
+	int64		run_id;
+	int			attempt;
+	WorkerEvent event;
+} WorkerEffect;
+
+/* Of the transaction in progress. */
+static struct
+{
+	bool		any;
+	DatabaseSlot *slot;
+	int			reserved;		/* timer hints promised to us */
+	TimerHint  *hints;			/* in TopTransactionContext */
+	int64	   *nonces;			/* of the same attempts, likewise */
+	int			nhints;
+	int			max_hints;
+	int			max_nonces;
+	TimestampTz alarm;			/* earliest written */
+	QueueEffect queues[MAX_QUEUES];
+	int			nqueues;
+	bool		all_queues;
+	WorkerEffect *events;		/* in TopTransactionContext */
+	int			nevents;
+	int			max_events;
+	int64	   *closed;			/* in TopTransactionContext */
+	int			nclosed;
+	int			max_closed;
+	bool		rows_changed;	/* by others than taskq's calls */
+	bool		configured;		/* some queue: tell when locks are released */
+}			pending;
+
+static void
+forget_effects(void)
+{
+	memset(&pending, 0, sizeof(pending));
+}
+
+static void
+begin_noting(void)
+{
+	if (pending.any)
+		return;
+	forget_effects();
+	pending.any = true;
+	pending.alarm = DT_NOEND;
+	pending.slot = shmem_my_slot();
+}
+
+static void tell_when_released(void);
+
+static QueueEffect *
+queue_effect(const QueueKey *queue)
+{
+	QueueEffect *effect;
+
+	begin_noting();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].hash == queue->hash)
+			return &pending.queues[i];
+	if (pending.nqueues == MAX_QUEUES)
+	{
+		pending.all_queues = true;
+		return NULL;
+	}
+	effect = &pending.queues[pending.nqueues++];
+	effect->hash = queue->hash;
+	effect->due = DT_NOEND;
+	effect->tasks = 0;
+	effect->configured = false;
+	effect->polled = 0;
+	return effect;
+}
+
+/*
+ * effects_tasks_due: n tasks of the queue are due from "due" on.
+ */
+void
+effects_tasks_due(const QueueKey *queue, TimestampTz due, int n)
+{
+	QueueEffect *effect = queue_effect(queue);
+
+	if (effect == NULL)
+		return;
+	effect->due = Min(effect->due, due);
+	effect->tasks += n;
+}
+
+/* effects_task_due: one task is. */
+void
+effects_task_due(const QueueKey *queue, TimestampTz due)
+{
+	effects_tasks_due(queue, due, 1);
+}
+
+/* effects_all_queues: something changed for all queues of the database. */
+void
+effects_all_queues(void)
+{
+	begin_noting();
+	pending.all_queues = true;
+}
+
+/* effects_configured: the settings of a queue were changed. */
+void
+effects_configured(const QueueKey *queue)
+{
+	QueueEffect *effect = queue_effect(queue);
+
+	if (effect != NULL)
+	{
+		effect->due = DT_NOBEGIN;
+		effect->configured = true;
+	}
+	tell_when_released();
+}
+
+/* effects_all_configured: of any queue; nobody knows of which. */
+void
+effects_all_configured(void)
+{
+	effects_all_queues();
+	tell_when_released();
+}
+
+/*
+ * effects_polled: n tasks of the queue, or so, come back if the transaction
+ * aborts.  Less than none: that many do not.
+ */
+void
+effects_polled(const QueueKey *queue, int n)
+{
+	QueueEffect *effect = queue_effect(queue);
+
+	if (effect != NULL)
+		effect->polled += n;
+}
+
+/* effects_closed: those who wait for the close of the run can go on. */
+void
+effects_closed(int64 run_id)
+{
+	begin_noting();
+	pending.closed = grow(pending.closed, NULL, &pending.max_closed,
+						  pending.nclosed + 1, sizeof(int64),
+						  TopTransactionContext);
+	pending.closed[pending.nclosed++] = run_id;
+}
+
+/* effects_alarm: an alarm was written. */
+void
+effects_alarm(TimestampTz alarm)
+{
+	begin_noting();
+	pending.alarm = Min(pending.alarm, alarm);
+}
+
+/*
+ * effects_reserve_timer: will the worker hear of the deadline of one more
+ * attempt?  If not, it has to be written into the row.
+ */
+bool
+effects_reserve_timer(void)
+{
+	begin_noting();
+	if (pending.reserved > pending.nhints)
+		return true;
+	if (pending.slot == NULL || !timers_reserve(pending.slot, 1))
+		return false;
+	pending.reserved++;
+	return true;
+}
+
+/*
+ * effects_attempt_started: the attempt with that nonce, for which a timer was
+ * reserved.
+ */
+void
+effects_attempt_started(int64 run_id, int64 nonce, TimestampTz deadline)
+{
+	Assert(pending.nhints < pending.reserved);
+	pending.hints = grow(pending.hints, NULL, &pending.max_hints,
+						 pending.nhints + 1, sizeof(TimerHint),
+						 TopTransactionContext);
+	pending.nonces = grow(pending.nonces, NULL, &pending.max_nonces,
+						  pending.nhints + 1, sizeof(int64),
+						  TopTransactionContext);
+	pending.hints[pending.nhints].run_id = run_id;
+	pending.hints[pending.nhints].deadline = deadline;
+	pending.nonces[pending.nhints] = nonce;
+	pending.nhints++;
+}
+
+/* effects_attempts: how many were started. */
+int
+effects_attempts(void)
+{
+	return pending.nhints;
+}
+
+/* effects_attempt: the i-th of them; its nonce becomes *nonce. */
+const TimerHint *
+effects_attempt(int i, int64 *nonce)
+{
+	Assert(i >= 0 && i < pending.nhints && pending.nhints <= pending.reserved);
+	*nonce = pending.nonces[i];
+	return &pending.hints[i];
+}
+
+/*
+ * effects_worker_event: something happened to an attempt that "worker" holds.
+ */
+void
+effects_worker_event(const text *worker, int64 run_id, int attempt,
+					 WorkerEvent event)
+{
+	WorkerEffect *effect;
+
+	begin_noting();
+	pending.events = grow(pending.events, NULL, &pending.max_events,
+						  pending.nevents + 1, sizeof(WorkerEffect),
+						  TopTransactionContext);
+	effect = &pending.events[pending.nevents++];
+	effect->hash = name_hash(VARDATA_ANY(worker), VARSIZE_ANY_EXHDR(worker),
+							 true);
+	effect->run_id = run_id;
+	effect->attempt = attempt;
+	effect->event = event;
+}
+
+/*
+ * effects_rows_changed: rows of taskq.open were changed by others than taskq's
+ * calls.
+ */
+void
+effects_rows_changed(void)
+{
+	begin_noting();
+	pending.rows_changed = true;
+}
+
+/* ------------------------------------------------------------------------
+ * End of transaction
+ * ------------------------------------------------------------------------
+ */
+
+/* effects_any: was anything noted? */
+bool
+effects_any(void)
+{
+	return pending.any;
+}
+
+static void
+tell_queues(void)
+{
+	if (pending.all_queues)
+		tell_all_queues();
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].due != DT_NOEND)
+			tell_queue(pending.queues[i].hash, pending.queues[i].due,
+					   pending.queues[i].configured ? PG_INT32_MAX :
+					   pending.queues[i].tasks);
+}
+
+/* those who wait for the close of runs, and the workers of attempts */
+static void
+tell_of_runs(void)
+{
+	for (int i = 0; i < pending.nclosed && wait_anybody(); i++)
+		wait_wake(wait_run_key(pending.closed[i]), PG_INT32_MAX);
+	for (int i = 0; i < pending.nevents && channels_anybody(); i++)
+		channels_worker_event(pending.events[i].hash, pending.events[i].run_id,
+							  pending.events[i].attempt,
+							  pending.events[i].event);
+}
+
+static void
+tell(void)
+{
+	if (pending.slot != NULL)
+	{
+		timers_publish(pending.slot, pending.hints, pending.nhints,
+					   pending.alarm);
+		timers_release(pending.slot, pending.reserved);
+	}
+	tell_queues();
+	tell_of_runs();
+	if (pending.rows_changed)
+	{
+		counts_forget();
+		tell_rows_changed();
+	}
+	forget_effects();
+}
+
+/* effects_commit: the transaction has committed; cannot fail. */
+void
+effects_commit(void)
+{
+	if (!pending.configured)
+		tell();
+}
+
+/* resource release callback: invalidations were sent by now */
+static void
+at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level,
+		   void *arg)
+{
+	if (pending.configured && phase == RESOURCE_RELEASE_AFTER_LOCKS &&
+		is_commit && is_top_level)
+		tell();
+}
+
+/* tell at the end of the commit, where it is called */
+static void
+tell_when_released(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterResourceReleaseCallback(at_release, NULL);
+	registered = true;
+	pending.configured = true;
+}
+
+/*
+ * effects_given_back: what the transaction, or a savepoint of it, has polled is
+ * there again; cannot fail.
+ */
+void
+effects_given_back(void)
+{
+	for (int i = 0; i < pending.nqueues; i++)
+		if (pending.queues[i].polled != 0)
+			tell_queue(pending.queues[i].hash, DT_NOBEGIN,
+					   pending.queues[i].polled);
+	if (pending.all_queues)
+		tell_all_queues();
+}
+
+/* effects_abort: the transaction was rolled back; cannot fail. */
+void
+effects_abort(void)
+{
+	if (pending.slot != NULL)
+		timers_release(pending.slot, pending.reserved);
+	if (pending.rows_changed)
+		cursors_forget_database(MyDatabaseId);
+	effects_given_back();
+	forget_effects();
+}
+
+/*
+ * effects_prepare: the transaction is prepared.  Nobody will know of it when it
+ * commits, so the numbers of rows that others have changed are unknown from now
+ * on; the worker does not count before it has ended.
+ */
+void
+effects_prepare(void)
+{
+	if (pending.slot != NULL)
+		timers_release(pending.slot, pending.reserved);
+	if (pending.rows_changed)
+	{
+		counts_prepared();
+		counts_forget();
+	}
+	forget_effects();
+}

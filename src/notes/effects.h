@@ -1,0 +1,40 @@
+/*
+ * effects.h
+ *		What a transaction tells the rest of the server when it ends.
+ */
+#ifndef TASKQ_EFFECTS_H
+#define TASKQ_EFFECTS_H
+
+#include "datatype/timestamp.h"
+
+#include "shared/channels.h"
+#include "shared/directory.h"
+#include "shared/timer_ring.h"
+#include "task/queue_keys.h"
+
+extern void effects_task_due(const QueueKey *queue, TimestampTz due);
+extern void effects_tasks_due(const QueueKey *queue, TimestampTz due, int n);
+extern void effects_all_queues(void);
+extern void effects_configured(const QueueKey *queue);
+extern void effects_all_configured(void);
+extern void effects_closed(int64 run_id);
+extern void effects_polled(const QueueKey *queue, int n);
+extern void effects_alarm(TimestampTz alarm);
+extern bool effects_reserve_timer(void);
+extern void effects_attempt_started(int64 run_id, int64 nonce,
+									TimestampTz deadline);
+extern void effects_worker_event(const text *worker, int64 run_id,
+								 int attempt, WorkerEvent event);
+
+extern void effects_rows_changed(void);
+
+/* for the end of a transaction */
+extern bool effects_any(void);
+extern int	effects_attempts(void);
+extern const TimerHint *effects_attempt(int i, int64 *nonce);
+extern void effects_commit(void);
+extern void effects_given_back(void);
+extern void effects_abort(void);
+extern void effects_prepare(void);
+
+#endif							/* TASKQ_EFFECTS_H */

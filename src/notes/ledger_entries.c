@@ -1,0 +1,266 @@
+/*
+ * ledger_entries.c
+ *		The list of what a transaction has done to the state of queues.
+ *
+ * Each entry remembers its subtransaction; those of one are together, and those
+ * of the innermost come last.  An entry that is like one of the last few is added
+ * to that.  The list of most transactions needs no allocation.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/grow.h"
+#include "notes/ledger_entries.h"
+#include "task/queue_keys.h"
+
+/* What most transactions need, so that they need not allocate. */
+#define FEW_ENTRIES		16
+#define FEW_NAMES		256
+
+static LedgerEntry few_entries[FEW_ENTRIES];
+static char few_names[FEW_NAMES];
+
+/* Of the transaction in progress: the above, or in TopTransactionContext. */
+static LedgerEntry *entries = NULL;
+static int	nentries = 0;
+static int	max_entries = 0;
+static char *names = NULL;
+static int	names_used = 0;
+static int	max_names = 0;
+
+/* how many entries back an equal one is looked for */
+#define MERGE_WINDOW	12
+
+/*
+ * ledger_list: the entries, *n of them; NULL when there was none in this
+ * transaction.  Entries may be gone with a savepoint while their memory is that
+ * of the transaction.  Valid until one is added.
+ */
+LedgerEntry *
+ledger_list(int *n)
+{
+	*n = nentries;
+	return entries;
+}
+
+/* ledger_entry_name: the name that an entry brings along. */
+const char *
+ledger_entry_name(const LedgerEntry *entry)
+{
+	Assert(entry->name_length > 0);
+	return names + entry->name;
+}
+
+/* ------------------------------------------------------------------------
+ * Adding
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * ledger_reserve_entries: the next n entries will not fail.  To be called before
+ * what they will tell of is done in shared memory.
+ */
+void
+ledger_reserve_entries(int n)
+{
+	if (entries == NULL)
+	{
+		entries = few_entries;
+		max_entries = FEW_ENTRIES;
+	}
+	entries = grow(entries, few_entries, &max_entries, nentries + n,
+				   sizeof(LedgerEntry), TopTransactionContext);
+}
+
+static LedgerEntry *
+add_entry(EntryKind kind)
+{
+	LedgerEntry *entry;
+
+	ledger_reserve_entries(1);
+	entry = &entries[nentries++];
+	memset(entry, 0, sizeof(LedgerEntry));
+	entry->subid = GetCurrentSubTransactionId();
+	entry->kind = kind;
+	return entry;
+}
+
+/*
+ * ledger_queue_entry: the entry of that kind for a queue, found or made.
+ */
+LedgerEntry *
+ledger_queue_entry(EntryKind kind, int counter, const QueueKey *queue)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	LedgerEntry *entry;
+
+	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+		if (entries[i].kind == kind && entries[i].counter == counter &&
+			entries[i].subid == subid &&
+			entries[i].queue.hash == queue->hash)
+			return &entries[i];
+	entry = add_entry(kind);
+	entry->counter = counter;
+	entry->queue = *queue;
+	return entry;
+}
+
+/* ledger_lane_entry: likewise for a lane. */
+LedgerEntry *
+ledger_lane_entry(EntryKind kind, const LaneKey *lane)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	LedgerEntry *entry;
+
+	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+		if (entries[i].kind == kind && entries[i].subid == subid &&
+			memcmp(&entries[i].key.lane, lane, sizeof(LaneKey)) == 0)
+			return &entries[i];
+	entry = add_entry(kind);
+	entry->key.lane = *lane;
+	return entry;
+}
+
+/* ledger_delay_entry: likewise for a span of time. */
+LedgerEntry *
+ledger_delay_entry(const QueueKey *queue, const DelayKey *delay)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	LedgerEntry *entry;
+
+	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+		if (entries[i].kind == ENTRY_DELAYED && entries[i].subid == subid &&
+			memcmp(&entries[i].key.delay, delay, sizeof(DelayKey)) == 0)
+			return &entries[i];
+	entry = add_entry(ENTRY_DELAYED);
+	entry->queue = *queue;
+	entry->key.delay = *delay;
+	return entry;
+}
+
+/* the offset of a name that an entry has to bring along */
+static int
+remember_name(const text *name)
+{
+	int			length = VARSIZE_ANY_EXHDR(name);
+
+	if (names == NULL)
+	{
+		names = few_names;
+		max_names = FEW_NAMES;
+	}
+	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+		if (entries[i].name_length == length &&
+			memcmp(names + entries[i].name, VARDATA_ANY(name), length) == 0)
+			return entries[i].name;
+	names = grow(names, few_names, &max_names, names_used + length, 1,
+				 TopTransactionContext);
+	memcpy(names + names_used, VARDATA_ANY(name), length);
+	names_used += length;
+	return names_used - length;
+}
+
+/*
+ * ledger_named_entry: the entry of a queue that it may make known, so it brings
+ * the name along.
+ */
+LedgerEntry *
+ledger_named_entry(EntryKind kind, int counter, const QueueRef *queue)
+{
+	LedgerEntry *entry = ledger_queue_entry(kind, counter, &queue->key);
+
+	if (entry->name_length == 0)
+	{
+		int			name = remember_name(queue->name);
+
+		entry->name = name;
+		entry->name_length = VARSIZE_ANY_EXHDR(queue->name);
+	}
+	return entry;
+}
+
+/* ------------------------------------------------------------------------
+ * Going
+ * ------------------------------------------------------------------------
+ */
+
+/* ledger_forget: all of it; their memory goes with the transaction. */
+void
+ledger_forget(void)
+{
+	entries = NULL;
+	names = NULL;
+	nentries = max_entries = names_used = max_names = 0;
+}
+
+/* ledger_cut: forget the entries from "first" on. */
+void
+ledger_cut(int first)
+{
+	Assert(first <= nentries);
+	nentries = first;
+}
+
+/*
+ * ledger_first_of: the first entry of the innermost subtransaction, if that is
+ * "mine"; else behind the last.  What came before is not looked at, since there
+ * may be a savepoint for each task.
+ */
+int
+ledger_first_of(SubTransactionId mine)
+{
+	int			first = nentries;
+
+	while (first > 0 && entries[first - 1].subid == mine)
+		first--;
+	return first;
+}
+
+static bool
+is_alike(const LedgerEntry *a, const LedgerEntry *b)
+{
+	return a->kind == b->kind && a->counter == b->counter &&
+		a->subid == b->subid && a->queue.hash == b->queue.hash &&
+		memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
+}
+
+static void
+add_to(LedgerEntry *entry, const LedgerEntry *more)
+{
+	entry->n += more->n;
+	entry->amount += more->amount;
+	entry->ahead += more->ahead;
+	entry->due = Max(entry->due, more->due);
+	if (entry->name_length == 0)
+	{
+		entry->name = more->name;
+		entry->name_length = more->name_length;
+	}
+}
+
+/*
+ * ledger_hand_up: the entries from "first" on become those of the parent,
+ * and are added to those that it has.
+ */
+void
+ledger_hand_up(int first, SubTransactionId parent)
+{
+	int			kept = first;
+
+	for (int i = first; i < nentries; i++)
+	{
+		int			like = kept - 1;
+
+		entries[i].subid = parent;
+		while (like >= Max(kept - MERGE_WINDOW, 0) &&
+			   !is_alike(&entries[like], &entries[i]))
+			like--;
+		if (like >= Max(kept - MERGE_WINDOW, 0))
+			add_to(&entries[like], &entries[i]);
+		else
+			entries[kept++] = entries[i];
+	}
+	nentries = kept;
+}

@@ -1,0 +1,26 @@
+/*
+ * beat.h
+ *		A heartbeat in memory.
+ */
+#ifndef TASKQ_BEAT_H
+#define TASKQ_BEAT_H
+
+#include "datatype/timestamp.h"
+
+/* Largest details that a slot takes, in bytes, without the varlena header. */
+#define SLOT_DETAILS		256
+
+/* An attempt's last heartbeat. */
+typedef struct Beat
+{
+	int64		run_id;
+	int64		nonce;			/* of the attempt */
+	TimestampTz last_time;
+	int64		count;
+	uint16		length;			/* of the details, 0 = NULL */
+	char		details[SLOT_DETAILS];
+} Beat;
+
+StaticAssertDecl(SLOT_DETAILS <= PG_UINT16_MAX, "length has room for it");
+
+#endif							/* TASKQ_BEAT_H */

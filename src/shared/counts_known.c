@@ -1,0 +1,98 @@
+/*
+ * counts_known.c
+ *		Whether the numbers of open activities in shared memory are right.
+ *
+ * They are unknown after a start of the server, after transactions were
+ * prepared, when rows were changed by others than taskq's calls, and when there
+ * was no room for all queues.  Then the worker counts the table once, as soon
+ * as somebody has missed them.  A database is complete when each queue that
+ * has no entry in shared memory has no open activity either: a queue that is
+ * new then is known from the start.
+ *
+ * Locks: slot->mutex covers the slot's fields about counts.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "shared/counts_known.h"
+#include "shared/directory.h"
+#include "shared/queue_locks.h"
+#include "shared/queue_state.h"
+
+/* numbers of the database went missing: they have to be counted, not kept */
+static void
+lose_numbers(Oid database, bool complete)
+{
+	DatabaseSlot *slot = shmem_slot_of(database);
+
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->counts.lost = true;
+	slot->counts.complete &= complete;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_lost: there is no entry for what the transaction has moved. */
+void
+counts_lost(void)
+{
+	lose_numbers(MyDatabaseId, false);
+}
+
+/* counts_are_zero: as far as is known the queue has no open activity. */
+bool
+counts_are_zero(const QueueState *state)
+{
+	if (state->started != 0 || state->reserved != 0 || state->paused != 0)
+		return false;
+	for (int i = 0; i < LEVELS; i++)
+		if (state->waiting[i] != 0)
+			return false;
+	return true;
+}
+
+/*
+ * counts_complete: does a queue of this database that has no entry have no open
+ * activity?
+ */
+bool
+counts_complete(void)
+{
+	DatabaseSlot *slot = shmem_slot_of(MyDatabaseId);
+	bool		complete;
+
+	if (slot == NULL)
+		return false;
+	SpinLockAcquire(&slot->mutex);
+	complete = slot->counts.complete;
+	SpinLockRelease(&slot->mutex);
+	return complete;
+}
+
+/* counts_begin: the entry is new, its numbers are zero. */
+void
+counts_begin(QueueState *state)
+{
+	DatabaseSlot *slot = shmem_slot_of(state->key.database);
+
+	Assert(queue_state_is_locked(queue_state_part(&state->key), LW_EXCLUSIVE));
+	state->latest_due = state->delays_from = DT_NOBEGIN;
+	state->delays_known = true;
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	state->known = slot->counts.complete;
+	state->being_counted = !state->known && slot->counts.running &&
+		!slot->counts.lost;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_evicted: the entry goes. */
+void
+counts_evicted(const QueueState *state)
+{
+	Assert(queue_state_is_locked(queue_state_part(&state->key), LW_EXCLUSIVE));
+	lose_numbers(state->key.database, state->known && counts_are_zero(state));
+}

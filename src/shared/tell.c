@@ -1,0 +1,58 @@
+/*
+ * tell.c
+ *		Telling of tasks: to those who wait, and to those who listen.
+ *
+ * Who waits (waiters.c) is woken, and the channels of those who listen
+ * (channels.c) are marked.  All of it is a hint: whoever hears it looks at the
+ * tables.  So what is told has to be visible by then: tasks are told of by
+ * callbacks at the end of a transaction.  Nothing here allocates or fails.
+ *
+ * Locks: those of waiters and of channels, one after the other.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/clock.h"
+#include "shared/channels.h"
+#include "shared/cursor_table.h"
+#include "shared/directory.h"
+#include "shared/tell.h"
+#include "shared/timer_ring.h"
+#include "shared/waiters.h"
+
+/*
+ * tell_queue: n tasks of the queue with that hash are due from "due" on.  So
+ * many waiters are to look if that is past; else one, who sleeps on until then.
+ */
+void
+tell_queue(uint64 hash, TimestampTz due, int n)
+{
+	if (wait_anybody())
+		wait_wake(hash, due <= clock_now() ? n : 1);
+	if (channels_anybody())
+		channels_task_due(hash, due);
+}
+
+/* tell_all_queues: something changed for all queues of this database. */
+void
+tell_all_queues(void)
+{
+	wait_wake_all();
+	channels_all_queues();
+}
+
+/*
+ * tell_rows_changed: rows of taskq.open have changed, and nobody knows which.
+ */
+void
+tell_rows_changed(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	if (slot == NULL)
+		return;
+	cursors_forget_database(MyDatabaseId);
+	timers_rescan(slot);
+	tell_all_queues();
+}

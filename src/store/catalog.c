@@ -1,0 +1,480 @@
+/*
+ * catalog.c
+ *		taskq's own relations and types.
+ *
+ * OIDs are looked up once per session, and again when the caches tell that
+ * something has happened to one of the relations.  The OID of a table or a type
+ * stays as long as the extension does.  That of an index does not: REINDEX
+ * CONCURRENTLY puts another in its place.  So it is given only to who has locked
+ * the table: the lock brings the news of what has happened, and from then on
+ * every index that the table had stays, until the lock goes.
+ *
+ * For the same reason a snapshot is taken after the table is locked: who waits
+ * for the lock may have waited for a command that writes the table anew, and
+ * an older snapshot shows nothing of that.
+ *
+ * Rows are read (row.c) and written (write.c) through the table and index
+ * access methods, on the index that is meant: no statistics can change that.
+ * Privileges are not checked there; whoever may call a function of taskq may do
+ * what it does.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_namespace.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/basics.h"
+#include "base/compat.h"
+#include "common/statuses.h"
+#include "store/catalog.h"
+#include "store/extension.h"
+#include "task/task.h"
+
+#define HOW_TO_MEND \
+	"Create the index as it was; docs/operations.md has the definitions."
+
+static Catalog cached;
+static bool cached_valid = false;
+static bool callback_registered = false;
+static Oid	indexes[TASKQ_INDEXES]; /* InvalidOid = to be looked up */
+
+static void
+forget_catalog(Datum arg, int cacheid, uint32 hashvalue)
+{
+	cached_valid = false;
+	memset(indexes, 0, sizeof(indexes));
+}
+
+/* the tables and the sequence, with the place of each one's OID */
+static const struct
+{
+	const char *name;
+	Oid		   *oid;
+}			relations[] =
+{
+	{"open", &cached.open},
+	{"heartbeat_state", &cached.heartbeat},
+	{"queue_config", &cached.queue_config},
+	{"instance", &cached.instance},
+	{"run_id_seq", &cached.run_id_seq},
+	{"closed_0", &cached.closed[0]},
+	{"closed_1", &cached.closed[1]},
+	{"closed_2", &cached.closed[2]},
+	{"closed_3", &cached.closed[3]},
+	{"closed_4", &cached.closed[4]},
+	{"closed_5", &cached.closed[5]},
+	{"closed_6", &cached.closed[6]},
+	{"closed_7", &cached.closed[7]},
+	{"closed_long", &cached.closed[CLOSED_LONG]},
+};
+
+static bool
+is_cached(Oid relation)
+{
+	for (int i = 0; i < (int) lengthof(relations); i++)
+		if (*relations[i].oid == relation)
+			return true;
+	return false;
+}
+
+/* something has happened to a relation, or to any */
+static void
+forget_relation(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || is_cached(relation))
+		cached_valid = false;	/* it may be gone, and the extension too */
+	for (int i = 0; i < TASKQ_INDEXES; i++)
+		if (relation == InvalidOid || relation == indexes[i])
+			indexes[i] = InvalidOid;
+}
+
+static void
+raise_missing(const char *name, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation \"%s.%s\" does not exist", TASKQ_SCHEMA, name),
+			 errhint("%s", hint)));
+}
+
+static Oid
+relation_oid(const char *name)
+{
+	Oid			oid = get_relname_relid(name, cached.namespace);
+
+	if (!OidIsValid(oid))
+		raise_missing(name, HOW_TO_GET_BACK);
+	return oid;
+}
+
+static Oid
+type_oid(const char *name)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum(name),
+						   ObjectIdGetDatum(cached.namespace));
+}
+
+static Oid
+enum_oid(Oid type, const char *label)
+{
+	HeapTuple	tuple = SearchSysCache2(ENUMTYPOIDNAME,
+										ObjectIdGetDatum(type),
+										CStringGetDatum(label));
+	Oid			oid;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "enum %u has no label \"%s\"", type, label);
+	oid = ((Form_pg_enum) GETSTRUCT(tuple))->oid;
+	ReleaseSysCache(tuple);
+	return oid;
+}
+
+static void
+load_enums(void)
+{
+	static const char *const retry_states[] = {
+		[RETRY_IN_PROGRESS] = "in_progress",
+		[RETRY_NON_RETRYABLE_FAILURE] = "non_retryable_failure",
+		[RETRY_TIMEOUT] = "timeout",
+		[RETRY_MAXIMUM_ATTEMPTS_REACHED] = "maximum_attempts_reached",
+		[RETRY_POLICY_NOT_SET] = "retry_policy_not_set",
+		[RETRY_INTERNAL_SERVER_ERROR] = "internal_server_error",
+		[RETRY_CANCEL_REQUESTED] = "cancel_requested",
+	};
+	Oid			status = type_oid("activity_status");
+	Oid			retry_state = type_oid("retry_state");
+	Oid			reuse = type_oid("id_reuse_policy");
+	Oid			conflict = type_oid("id_conflict_policy");
+
+	StaticAssertStmt(lengthof(retry_states) == RETRY_STATE_LAST + 1,
+					 "each has a name");
+	StaticAssertStmt(lengthof(cached.retry_state) == RETRY_STATE_LAST + 1 &&
+					 lengthof(cached.status) == STATE_LAST + 1,
+					 "each has an OID");
+	cached.status_running = enum_oid(status, STATUS_RUNNING);
+	cached.status_paused = enum_oid(status, STATUS_PAUSED);
+	for (State state = STATE_COMPLETED; state <= STATE_LAST; state++)
+		cached.status[state] = enum_oid(status, state_name(state));
+	for (int i = RETRY_IN_PROGRESS; i <= RETRY_STATE_LAST; i++)
+		cached.retry_state[i] = enum_oid(retry_state, retry_states[i]);
+	cached.reuse_allow = enum_oid(reuse, "allow_duplicate");
+	cached.reuse_failed_only = enum_oid(reuse, "allow_duplicate_failed_only");
+	cached.reuse_reject = enum_oid(reuse, "reject_duplicate");
+	cached.conflict_fail = enum_oid(conflict, "fail");
+	cached.conflict_use_existing = enum_oid(conflict, "use_existing");
+}
+
+static void
+load_catalog(void)
+{
+	cached.namespace = extension_schema();
+	StaticAssertStmt(CLOSED_LONG == 8, "each leaf is listed");
+	for (int i = 0; i < (int) lengthof(relations); i++)
+		*relations[i].oid = relation_oid(relations[i].name);
+	cached.retry_policy = type_oid("retry_policy");
+	load_enums();
+}
+
+/*
+ * catalog: the OIDs.  Also where taskq is not preloaded, for the views.
+ */
+const Catalog *
+catalog(void)
+{
+	if (likely(cached_valid))
+		return &cached;
+
+	if (!callback_registered)
+	{
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_catalog, (Datum) 0);
+		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+		callback_registered = true;
+	}
+	load_catalog();
+	cached_valid = true;
+	return &cached;
+}
+
+/*
+ * catalog_exists: is there something to look up?  The transaction may have
+ * dropped the extension.
+ */
+bool
+catalog_exists(void)
+{
+	return cached_valid ||
+		OidIsValid(get_extension_oid(TASKQ_EXTENSION, /* missing_ok */ true));
+}
+
+/*
+ * catalog_missing: the name of a table of taskq, or its sequence, that is not in
+ * its schema, so that catalog() raises; NULL when all are.  Waits for no lock.
+ */
+const char *
+catalog_missing(void)
+{
+	Oid			schema = extension_schema();
+
+	for (int i = 0; i < (int) lengthof(relations); i++)
+		if (!OidIsValid(get_relname_relid(relations[i].name, schema)))
+			return relations[i].name;
+	return NULL;
+}
+
+/* catalog_status: the label of taskq.activity_status that users see. */
+Oid
+catalog_status(State state)
+{
+	if (state_is_closed(state))
+		return catalog()->status[state];
+	return state == STATE_PAUSED ? catalog()->status_paused :
+		catalog()->status_running;
+}
+
+/* the table that the index is of */
+static Oid
+table_of(TaskqIndex which)
+{
+	if (which <= OPEN_ACTIVITY_ID)
+		return cached.open;
+	if (which == HEARTBEAT_PKEY)
+		return cached.heartbeat;
+	if (which == INSTANCE_PKEY)
+		return cached.instance;
+	if (which == QUEUE_CONFIG_PKEY)
+		return cached.queue_config;
+	return cached.closed[which < CLOSED_ACTIVITY_ID ? which - CLOSED_PKEY :
+						 which - CLOSED_ACTIVITY_ID];
+}
+
+/*
+ * catalog_broken_index: the name of an index that is missing, not valid, or
+ * not as the install script makes it; NULL when all are there.  Waits for no
+ * lock.
+ */
+const char *
+catalog_broken_index(void)
+{
+	(void) catalog();
+	for (TaskqIndex which = 0; which < TASKQ_INDEXES; which++)
+	{
+		bool		valid;
+		Oid			oid = shape_find_index(which, cached.namespace, &valid);
+
+		if (!valid || !shape_is_ours(oid, table_of(which), which))
+			return shape_index_name(which);
+	}
+	return NULL;
+}
+
+static bool
+is_unlogged(Oid relation)
+{
+	return get_rel_persistence(relation) != RELPERSISTENCE_PERMANENT;
+}
+
+/*
+ * catalog_unlogged: a table of taskq, or its sequence, that a crash would
+ * empty; InvalidOid when there is none.  Waits for no lock.
+ */
+Oid
+catalog_unlogged(void)
+{
+	(void) catalog();
+	for (int i = 0; i < (int) lengthof(relations); i++)
+		if (is_unlogged(*relations[i].oid))
+			return *relations[i].oid;
+	return InvalidOid;
+}
+
+/*
+ * catalog_idle_trigger: the name of a trigger of taskq that does not fire always,
+ * and of its table; NULL when all do.  Waits for no lock.
+ */
+const char *
+catalog_idle_trigger(const char **table)
+{
+	static const struct
+	{
+		const char *table;
+		const char *name;
+		const Oid  *oid;
+	}			triggers[] = {
+		{"open", "rows_changed", &cached.open},
+		{"instance", "instance_changed", &cached.instance},
+		{"queue_config", "queue_config_changed", &cached.queue_config},
+	};
+
+	(void) catalog();
+	for (int i = 0; i < (int) lengthof(triggers); i++)
+	{
+		*table = triggers[i].table;
+		if (shape_trigger_enabled(*triggers[i].oid,
+								  triggers[i].name) != TRIGGER_FIRES_ALWAYS)
+			return triggers[i].name;
+	}
+	return NULL;
+}
+
+static int
+expected_columns(Oid table)
+{
+	if (table == cached.open)
+		return OPEN_COLUMNS;
+	if (table == cached.heartbeat)
+		return HEARTBEAT_COLUMNS;
+	if (table == cached.instance)
+		return INSTANCE_COLUMNS;
+	return table == cached.queue_config ? QUEUE_CONFIG_COLUMNS : CLOSED_COLUMNS;
+}
+
+/* a table went while we waited for its lock: alone, or with the extension? */
+static void
+raise_gone(void)
+{
+	cached_valid = false;
+	if (OidIsValid(get_extension_oid(TASKQ_EXTENSION, /* missing_ok */ true)))
+		(void) catalog();		/* raises 42P01 when it is missing */
+	raise_dropped();
+}
+
+/*
+ * catalog_open_table: open one of taskq's tables, which with NoLock the caller
+ * has locked.  Raises 55000 when it went with the extension while we waited for
+ * its lock, 42P01 when it went alone.
+ */
+Relation
+catalog_open_table(Oid table, LOCKMODE lock)
+{
+	Relation	relation;
+
+	if (lock != NoLock)
+		LockRelationOid(table, lock);	/* brings the news, if there is any */
+	if (unlikely(!cached_valid) &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
+		raise_gone();
+	relation = table_open(table, NoLock);
+	Assert(CheckRelationLockedByMe(relation, Max(lock, AccessShareLock), true));
+	if (unlikely(RelationGetNumberOfAttributes(relation) !=
+				 expected_columns(table)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" has other columns than taskq gives it",
+						TASKQ_SCHEMA, RelationGetRelationName(relation)),
+				 errhint("What taskq stores there is its own; keep other things in tables of your own.")));
+	return relation;
+}
+
+/* look an index up; see catalog_index() */
+static Oid
+require_index(TaskqIndex which)
+{
+	bool		valid;
+	Oid			oid;
+
+	(void) catalog();
+	oid = shape_find_index(which, cached.namespace, &valid);
+	if (!OidIsValid(oid))
+		raise_missing(shape_index_name(which), HOW_TO_MEND);
+	if (!shape_is_ours(oid, table_of(which), which))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s.%s\" is not as taskq makes it",
+						TASKQ_SCHEMA, shape_index_name(which)),
+				 errhint(HOW_TO_MEND)));
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s.%s\" is not valid", TASKQ_SCHEMA,
+						shape_index_name(which)),
+				 errhint("Wait until it is built, or use REINDEX.")));
+	return oid;
+}
+
+/*
+ * catalog_index: the OID of an index of a table that the caller has opened, and
+ * locked.  Raises 42P01 when somebody has dropped it, 55000 when another one has
+ * its name, or it is not, or not yet, of use.
+ */
+Oid
+catalog_index(Relation table, TaskqIndex which)
+{
+	Assert(CheckRelationLockedByMe(table, AccessShareLock, true));
+	if (unlikely(!OidIsValid(indexes[which])))
+		indexes[which] = require_index(which);
+	return indexes[which];
+}
+
+/*
+ * catalog_lock_at_once: lock a table and an index of it, to read, unless that
+ * takes waiting; false then, and some may be locked.
+ */
+bool
+catalog_lock_at_once(Oid table, TaskqIndex which)
+{
+	Relation	relation;
+	bool		locked;
+
+	if (!ConditionalLockRelationOid(table, AccessShareLock))
+		return false;
+	relation = table_open(table, NoLock);
+	locked = ConditionalLockRelationOid(catalog_index(relation, which),
+										AccessShareLock);
+	table_close(relation, NoLock);
+	return locked;
+}
+
+/* does the index not show all that our snapshot does? */
+static bool
+too_new(Relation index)
+{
+	return index->rd_index->indcheckxmin && IsolationUsesXactSnapshot() &&
+		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+							   TransactionXmin);
+}
+
+/*
+ * catalog_open_index: open an index to read through it, until
+ * catalog_close_index().  Raises what catalog_index() does, and 40001 when the
+ * index was made after the transaction's snapshot was taken.
+ */
+Relation
+catalog_open_index(Relation table, TaskqIndex which)
+{
+	Relation	index = index_open(catalog_index(table, which),
+								   AccessShareLock);
+
+	if (unlikely(too_new(index)))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent creation of an index")));
+	return index;
+}
+
+/*
+ * catalog_close_index: the index has been read.  Its lock does not stay, unlike
+ * that of the table.  REINDEX keeps writers from the table, and then waits for
+ * the locks on the index; a transaction that has read, and waits to write, would
+ * be waited for.
+ */
+void
+catalog_close_index(Relation index)
+{
+	index_close(index, AccessShareLock);
+}

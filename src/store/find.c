@@ -1,0 +1,223 @@
+/*
+ * find.c
+ *		Finding one open activity, by its run_id or its activity_id.
+ *
+ * A row is found with a snapshot taken now.  Under a transaction snapshot,
+ * finding less than the newest version is a serialization failure when the
+ * row is to be written.
+ *
+ * A row of an attempt is where this session remembers it (places.c), mostly.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "store/catalog.h"
+#include "store/find.h"
+#include "store/open_row.h"
+#include "store/places.h"
+#include "store/row.h"
+
+/* the first column */
+#define RUN_ID_ATTRIBUTE	1
+
+/*
+ * The row of the run, if it is where this session knew it.  Of the rows
+ * with that run_id the snapshot shows one at most: if this is one of them,
+ * then the index would have led here.
+ */
+static bool
+fetch_from_place(Relation table, int64 run_id, Snapshot snapshot,
+				 TupleTableSlot *slot)
+{
+	ItemPointerData tid;
+	bool		null;
+
+	if (IsolationUsesXactSnapshot() || !remembered_place(run_id, &tid) ||
+		ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(table))
+		return false;
+	return table_tuple_fetch_row_version(table, &tid, snapshot, slot) &&
+		DatumGetInt64(slot_getattr(slot, RUN_ID_ATTRIBUTE, &null)) == run_id;
+}
+
+static HeapTuple
+copy_from_place(Relation table, int64 run_id, Snapshot snapshot)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	HeapTuple	tuple = NULL;
+
+	if (fetch_from_place(table, run_id, snapshot, slot))
+		tuple = index_copy_found(slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return tuple;
+}
+
+/* ------------------------------------------------------------------------
+ * Finding
+ * ------------------------------------------------------------------------
+ */
+
+/* How a row is looked for. */
+typedef struct Search
+{
+	ScanKeyData key;
+	TaskqIndex	index;
+	bool		has_run_id;
+	int64		run_id;
+} Search;
+
+/* the newest committed version must be the one that our snapshot shows */
+static void
+check_snapshot_is_newest(Relation table, Search *search, HeapTuple seen)
+{
+	Snapshot	latest;
+	HeapTuple	newest;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	newest = index_fetch(table, search->index, latest, &search->key, 1,
+						 ForwardScanDirection);
+	UnregisterSnapshot(latest);
+	if ((seen == NULL) != (newest == NULL) ||
+		(seen != NULL && !ItemPointerEquals(&seen->t_self, &newest->t_self)))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * The row as our snapshot shows it; to be written, it has to be the newest.
+ * Who is going to write takes the lock for that at once.
+ */
+static bool
+find(Search *search, bool to_write, Activity *activity)
+{
+	Relation	table = catalog_open_table(catalog()->open, to_write ?
+								   RowExclusiveLock : AccessShareLock);
+	Snapshot	snapshot = fresh_snapshot();
+	HeapTuple	tuple = NULL;
+
+	if (search->has_run_id)
+		tuple = copy_from_place(table, search->run_id, snapshot);
+	if (tuple == NULL)
+		tuple = index_fetch(table, search->index, snapshot, &search->key, 1,
+							ForwardScanDirection);
+	UnregisterSnapshot(snapshot);
+	if (to_write)
+		check_snapshot_is_newest(table, search, tuple);
+	if (tuple != NULL)
+		row_open_activity(tuple, RelationGetDescr(table), activity);
+	table_close(table, NoLock);
+	return tuple != NULL;
+}
+
+static bool
+find_run(int64 run_id, bool to_write, Activity *activity)
+{
+	Search		search;
+
+	ScanKeyInit(&search.key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	search.index = OPEN_PKEY;
+	search.has_run_id = true;
+	search.run_id = run_id;
+	return find(&search, to_write, activity);
+}
+
+static bool
+find_id(const text *activity_id, bool to_write, Activity *activity)
+{
+	Search		search;
+
+	row_text_key(&search.key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
+	search.index = OPEN_ACTIVITY_ID;
+	search.has_run_id = false;
+	return find(&search, to_write, activity);
+}
+
+/*
+ * store_find: the open activity of that run_id, for a call that may write.
+ * What is committed now; raises 40001 if the transaction's snapshot cannot
+ * show that.
+ */
+bool
+store_find(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, true, activity);
+}
+
+/* store_find_by_activity_id: likewise, the open activity of that id. */
+bool
+store_find_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, true, activity);
+}
+
+/* store_see: the open activity of that run_id, as our snapshot shows it. */
+bool
+store_see(int64 run_id, Activity *activity)
+{
+	return find_run(run_id, false, activity);
+}
+
+/* store_see_by_activity_id: likewise, the open activity of that id. */
+bool
+store_see_by_activity_id(const text *activity_id, Activity *activity)
+{
+	return find_id(activity_id, false, activity);
+}
+
+/* the row of the run, by the index */
+static bool
+fetch_by_index(Relation table, int64 run_id, Snapshot snapshot,
+			   TupleTableSlot *slot, OpenGlance *glance)
+{
+	Relation	index = catalog_open_index(table, OPEN_PKEY);
+	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, 1);
+	ScanKeyData key;
+	bool		found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(run_id));
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+	{
+		row_open_glance(slot, glance);
+		store_remember_place(run_id, &slot->tts_tid);	/* there are more */
+	}
+	index_endscan(scan);
+	catalog_close_index(index);
+	return found;
+}
+
+/*
+ * store_glance: what a heartbeat has to know of the open activity of that
+ * run_id; false when there is none.
+ */
+bool
+store_glance(int64 run_id, OpenGlance *glance)
+{
+	Relation	table = catalog_open_table(catalog()->open, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	Snapshot	snapshot = fresh_snapshot();
+	bool		found = fetch_from_place(table, run_id, snapshot, slot);
+
+	if (found)
+		row_open_glance(slot, glance);
+	else
+		found = fetch_by_index(table, run_id, snapshot, slot, glance);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return found;
+}

@@ -1,0 +1,18 @@
+/*
+ * find.h
+ *		Finding one open activity, by its run_id or its activity_id.
+ */
+#ifndef TASKQ_FIND_H
+#define TASKQ_FIND_H
+
+#include "store/open_row.h"
+
+extern bool store_find(int64 run_id, Activity *activity);
+extern bool store_find_by_activity_id(const text *activity_id,
+									  Activity *activity);
+extern bool store_glance(int64 run_id, OpenGlance *glance);
+extern bool store_see(int64 run_id, Activity *activity);
+extern bool store_see_by_activity_id(const text *activity_id,
+									 Activity *activity);
+
+#endif							/* TASKQ_FIND_H */

@@ -1,0 +1,213 @@
+/*
+ * instance.c
+ *		The one row of taskq.instance.
+ *
+ * The row with the key is made when the first token is needed, not by the
+ * install script: a dump restores the key together with the tokens' rows.  The
+ * worker makes it, in a transaction of its own, so that the first poll does
+ * not keep others waiting for its commit; without a worker the poll does.
+ *
+ * Sessions remember the key.  When another one comes by COPY, or by hand, they
+ * hear of it by the relation cache, as they do of settings of queues.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "shared/directory.h"
+#include "store/catalog.h"
+#include "store/instance.h"
+#include "store/row.h"
+#include "store/write.h"
+
+/* how long a poll waits for the worker to make the row */
+#define AWAIT_US		(2 * USECS_PER_SEC)
+
+/* columns of taskq.instance, zero-based */
+enum
+{
+	COL_ID,
+	COL_TOKEN_KEY,
+	COL_NODE,
+	COL_LEAF,
+	COL_LEAF_SINCE,
+	COL_EPOCH,
+	COLUMNS
+};
+
+static char cached_key[INSTANCE_KEY_LENGTH];
+static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
+static bool callback_registered = false;
+
+/* the row, newest version; NULL when there is none yet */
+static HeapTuple
+read_instance(Datum *values, bool *nulls)
+{
+	Relation	table = catalog_open_table(catalog()->instance, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(1));
+	tuple = index_fetch(table, INSTANCE_PKEY, snapshot, &key, 1,
+						ForwardScanDirection);
+	UnregisterSnapshot(snapshot);
+	StaticAssertStmt(COLUMNS == INSTANCE_COLUMNS, "all columns are known");
+	Assert(RelationGetDescr(table)->natts == COLUMNS);
+	if (tuple != NULL)
+		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+	table_close(table, NoLock);
+	return tuple;
+}
+
+/* instance_random: what nobody can guess, for the key and for nonces. */
+void
+instance_random(void *buffer, size_t length)
+{
+	if (!pg_strong_random(buffer, length))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random number for a task token")));
+}
+
+/* instance_make: make the row unless somebody else does. */
+void
+instance_make(void)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS] = {false};
+	bytea	   *key = palloc(VARHDRSZ + INSTANCE_KEY_LENGTH);
+
+	SET_VARSIZE(key, VARHDRSZ + INSTANCE_KEY_LENGTH);
+	instance_random(VARDATA(key), INSTANCE_KEY_LENGTH);
+	values[COL_ID] = Int32GetDatum(1);
+	values[COL_TOKEN_KEY] = PointerGetDatum(key);
+	values[COL_NODE] = Int32GetDatum(0);
+	values[COL_LEAF] = Int32GetDatum(0);
+	values[COL_LEAF_SINCE] = TimestampTzGetDatum(clock_now());
+	values[COL_EPOCH] = Int64GetDatum(1);
+	(void) target_insert_unless_duplicate(catalog()->instance, INSTANCE_PKEY,
+										  values, nulls);
+}
+
+/* instance_is_made: is the row there? */
+bool
+instance_is_made(void)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+
+	return read_instance(values, nulls) != NULL;
+}
+
+/* have the worker make the row, and wait for it a moment */
+static HeapTuple
+ask_worker(Datum *values, bool *nulls)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+	TimestampTz until = GetCurrentTimestamp() + AWAIT_US;
+	HeapTuple	tuple;
+
+	if (slot == NULL || slot->worker_pid == 0)
+		return NULL;
+	(void) errand_ask(slot, &slot->instance);
+	shmem_wake_worker(slot);
+	ConditionVariablePrepareToSleep(&slot->answered);
+	while ((tuple = read_instance(values, nulls)) == NULL &&
+		   slot->worker_pid != 0)
+		if (!shmem_await(slot, until, custom_wait_event("TaskqInstance")))
+			break;
+	ConditionVariableCancelSleep();
+	return tuple;
+}
+
+/* relcache callback */
+static void
+forget_key(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || relation == cached_for)
+		cached_for = InvalidOid;
+}
+
+static void
+remember_key(const char *key)
+{
+	if (!callback_registered)
+		CacheRegisterRelcacheCallback(forget_key, (Datum) 0);
+	callback_registered = true;
+	memcpy(cached_key, key, INSTANCE_KEY_LENGTH);
+	cached_for = catalog()->instance;
+}
+
+/*
+ * instance_key: the token key.  False when there is none and none is to be
+ * made.  Only a key that is committed is remembered: one that this transaction
+ * has made may be rolled back.
+ */
+bool
+instance_key(char *key, bool make)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	HeapTuple	tuple;
+	bytea	   *stored;
+
+	if (cached_for == catalog()->instance)
+	{
+		memcpy(key, cached_key, INSTANCE_KEY_LENGTH);
+		return true;
+	}
+	tuple = read_instance(values, nulls);
+	if (tuple == NULL && make)
+		tuple = ask_worker(values, nulls);
+	if (tuple == NULL && make)
+	{
+		instance_make();
+		tuple = read_instance(values, nulls);
+	}
+	if (tuple == NULL)
+		return false;
+	stored = DatumGetByteaPP(values[COL_TOKEN_KEY]);
+	memset(key, 0, INSTANCE_KEY_LENGTH);
+	memcpy(key, VARDATA_ANY(stored),
+		   Min(VARSIZE_ANY_EXHDR(stored), INSTANCE_KEY_LENGTH));
+	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+		remember_key(key);
+	return true;
+}
+
+/*
+ * instance_current_leaf: the closed table to append to.  A hint is enough; the
+ * worker gives it as soon as it has looked, before that it is read here.
+ */
+int
+instance_current_leaf(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	int			leaf;
+
+	if (slot != NULL && slot->leaves.current >= 0)
+		return slot->leaves.current;
+	if (read_instance(values, nulls) == NULL)
+		return 0;
+	leaf = DatumGetInt32(values[COL_LEAF]);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		if (slot->leaves.current < 0)
+			slot->leaves.current = leaf;
+		SpinLockRelease(&slot->mutex);
+	}
+	return leaf;
+}

@@ -1,0 +1,23 @@
+/*
+ * leaves.h
+ *		The tables that keep closed activities, as a whole.
+ */
+#ifndef TASKQ_LEAVES_H
+#define TASKQ_LEAVES_H
+
+#include "datatype/timestamp.h"
+#include "storage/block.h"
+#include "storage/lockdefs.h"
+
+#include "store/catalog_shape.h"
+
+extern bool leaf_lock(int number, LOCKMODE mode);
+extern BlockNumber leaf_blocks(int number, Oid *file);
+extern TimestampTz leaf_latest_expiry(int number, BlockNumber from,
+									  BlockNumber to);
+extern void leaf_truncate(int number);
+extern int64 leaf_delete_expired(TimestampTz now, int64 limit);
+extern int	leaf_read_current(TimestampTz *since);
+extern bool leaf_change_current(int before, int number, TimestampTz now);
+
+#endif							/* TASKQ_LEAVES_H */

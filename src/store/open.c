@@ -1,0 +1,188 @@
+/*
+ * open.c
+ *		Rows of taskq.open: adding, changing, locking and removing them.
+ *
+ * A write names the version that was read (find.c) and fails when it is
+ * no longer the newest.  Under READ COMMITTED the caller then reads again;
+ * under a transaction snapshot that is a serialization failure.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "commands/sequence.h"
+#include "utils/fmgrprotos.h"
+
+#include "notes/cursor_notes.h"
+#include "store/catalog.h"
+#include "store/open.h"
+#include "store/open_row.h"
+#include "store/places.h"
+#include "store/store_result.h"
+#include "store/sweep.h"
+#include "store/write.h"
+#include "task/queue_keys.h"
+
+/*
+ * store_next_run_id: a new run_id; never given twice, gaps are normal.  The
+ * table is locked first, as for the row: so the sequence is there as long as
+ * the table is.
+ */
+int64
+store_next_run_id(void)
+{
+	table_close(catalog_open_table(catalog()->open, RowExclusiveLock), NoLock);
+	return nextval_internal(catalog()->run_id_seq, false);
+}
+
+/* store_last_run_id: no run_id given so far is greater. */
+int64
+store_last_run_id(void)
+{
+	LOCAL_FCINFO(call, 1);
+	Datum		last;
+
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(catalog()->run_id_seq);
+	call->args[0].isnull = false;
+	last = pg_sequence_last_value(call);
+	return call->isnull ? 0 : DatumGetInt64(last);
+}
+
+/*
+ * store_insert: add an activity.  False when its activity_id belongs to
+ * another open one; an uncommitted rival is waited for.
+ */
+bool
+store_insert(Activity *activity)
+{
+	Datum		values[OPEN_COLUMNS];
+	bool		nulls[OPEN_COLUMNS];
+	Oid			file;
+
+	row_open_columns(activity, values, nulls);
+	if (activity->activity_id != NULL)
+	{
+		cursor_notes_comes(activity, NULL, InvalidOid);
+		return target_insert_unless_duplicate(catalog()->open,
+											  OPEN_ACTIVITY_ID,
+											  values, nulls);
+	}
+	file = target_insert(catalog()->open, values, nulls, &activity->task.tid);
+	cursor_notes_comes(activity, &activity->task.tid, file);
+	store_sweep(activity);
+	return true;
+}
+
+/* Activities that differ by run_id and input only, on their way. */
+struct StoreBatch
+{
+	TargetBatch *target;
+	Datum		values[OPEN_COLUMNS];
+	bool		nulls[OPEN_COLUMNS];
+};
+
+/*
+ * store_begin_many: add many activities like "model", which has no
+ * activity_id, by store_put().  They are in after store_end_many().
+ */
+StoreBatch *
+store_begin_many(Activity *model)
+{
+	StoreBatch *batch = palloc(sizeof(StoreBatch));
+	Activity	first = *model;
+
+	Assert(model->activity_id == NULL);
+	first.task.run_id = 0;			/* before all that come */
+	cursor_notes_comes(&first, NULL, InvalidOid);
+	row_open_columns(model, batch->values, batch->nulls);
+	batch->target = target_begin_many(catalog()->open);
+	return batch;
+}
+
+/* store_put: one more; the input has to be valid until the end. */
+void
+store_put(StoreBatch *batch, int64 run_id, struct varlena *input)
+{
+	row_open_set_run(batch->values, batch->nulls, run_id, input);
+	target_put(batch->target, batch->values, batch->nulls);
+}
+
+/* store_end_many: what store_begin_many() began is written, and freed. */
+void
+store_end_many(StoreBatch *batch)
+{
+	target_end_many(batch->target);
+	pfree(batch);
+}
+
+/* tell those who look for tasks what the write does to the lanes */
+static void
+note_places(const Activity *activity, bool stays)
+{
+	const LanePlace *place = &activity->task.place;
+
+	if (place->task_queue != NULL)
+	{
+		QueueKey	queue = queue_key(place->task_queue);
+
+		cursor_notes_goes(&queue, place->level, place->fairness_key,
+						  (ReadyKey) {place->dispatch_time, activity->task.run_id});
+	}
+	if (stays && activity->task.state == STATE_SCHEDULED)
+		cursor_notes_comes(activity, NULL, InvalidOid);
+}
+
+static StoreResult
+update(Activity *activity, TargetWait wait)
+{
+	Datum		values[OPEN_COLUMNS];
+	bool		nulls[OPEN_COLUMNS];
+	StoreResult result;
+
+	row_open_columns(activity, values, nulls);
+	note_places(activity, true);
+	result = target_update(catalog()->open, &activity->task.tid, values, nulls, wait);
+	if (result == STORE_OK && state_in_progress(activity->task.state))
+		store_remember_place(activity->task.run_id, &activity->task.tid);
+	return result;
+}
+
+/*
+ * store_update: write a changed activity over the version that was read; its
+ * tid becomes that of the new one.
+ */
+StoreResult
+store_update(Activity *activity, bool wait)
+{
+	return update(activity, wait ? TARGET_WAIT : TARGET_NO_WAIT);
+}
+
+/*
+ * store_claim: likewise, for the start of an attempt: it does not wait, and
+ * writes nothing but the new version.  A row that our own transaction has
+ * locked is STORE_BUSY, too.
+ */
+StoreResult
+store_claim(Activity *activity)
+{
+	return update(activity, TARGET_CLAIM);
+}
+
+/* store_lock: keep others from changing the row until the transaction ends. */
+StoreResult
+store_lock(const Activity *activity, bool wait)
+{
+	ItemPointerData tid = activity->task.tid;
+
+	return target_lock(catalog()->open, &tid, wait);
+}
+
+/* store_delete: remove the version that was read. */
+StoreResult
+store_delete(const Activity *activity, bool wait)
+{
+	ItemPointerData tid = activity->task.tid;
+
+	note_places(activity, false);
+	return target_delete(catalog()->open, &tid, wait);
+}

@@ -1,0 +1,371 @@
+/*
+ * ready.c
+ *		The next tasks of a queue: its lanes in open_ready, and where to begin.
+ *
+ * The index open_ready holds all open rows in the order in which they are
+ * handed out inside a lane: (queue, level, fairness key | dispatch time,
+ * run_id).  A lane is one (queue, level, fairness key).  Which lanes there are
+ * and where live work begins is known to shared memory (cursors.c); where it
+ * is not, lanes are discovered by descending to the first key after the last
+ * one found, never by walking over a lane.  lane.c walks along them.
+ *
+ * One snapshot serves one ReadyScan, taken after the look at the cursors; a
+ * row that changed since is skipped by whoever claims it.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/itup.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/grow.h"
+#include "notes/cursor_notes.h"
+#include "shared/cursors.h"
+#include "store/catalog.h"
+#include "store/open_row.h"
+#include "store/ready.h"
+#include "store/ready_internal.h"
+#include "store/row.h"
+#include "task/queue_keys.h"
+#include "task/task.h"
+
+/* ------------------------------------------------------------------------
+ * Which lanes there are
+ * ------------------------------------------------------------------------
+ */
+
+/* the lane of the first entry that matches the keys; false without one */
+static bool
+first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane)
+{
+	IndexScanDesc scan;
+	bool		found;
+
+	if (ready->slot == NULL)
+		ready->slot = table_slot_create(ready->table, NULL);
+	scan = compat_index_beginscan(ready->table, ready->index, ready->snapshot,
+								  nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, ready->slot);
+	if (found)
+	{
+		const KnownLane *known;
+
+		memset(lane, 0, sizeof(KnownLane));
+		row_open_lane_key(ready->slot, &lane->level, &lane->fairness_key);
+		lane->from = READY_KEY_FIRST;
+		known = cursors_known(&ready->look, lane->level, lane->fairness_key);
+		if (known != NULL)
+			*lane = *known;
+	}
+	index_endscan(scan);
+	ExecClearTuple(ready->slot);
+	return found;
+}
+
+/*
+ * The lane after "previous" (NULL = the first) in order of level and fairness
+ * key; false after the last.
+ */
+static bool
+discover_next(ReadyScan *ready, const KnownLane *previous, KnownLane *lane)
+{
+	ScanKeyData keys[3];
+
+	CHECK_FOR_INTERRUPTS();
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->queue.name);
+	if (previous == NULL)
+		return first_lane(ready, keys, 1, lane);
+
+	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(previous->level));
+	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTGreaterStrategyNumber,
+				 F_TEXT_GT, previous->fairness_key);
+	if (first_lane(ready, keys, 3, lane))
+		return true;
+	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum(previous->level));
+	return first_lane(ready, keys, 2, lane);
+}
+
+/* find all lanes, and let the next poll know */
+static void
+discover_all(ReadyScan *ready)
+{
+	int			max = 0;
+	KnownLane	lane;
+	KnownLane  *previous = NULL;
+
+	ready->lanes = NULL;
+	ready->nlanes = 0;
+	while (discover_next(ready, previous, &lane))
+	{
+		ready->lanes = grow(ready->lanes, NULL, &max, ready->nlanes + 1,
+							sizeof(KnownLane), CurrentMemoryContext);
+		previous = &ready->lanes[ready->nlanes++];
+		*previous = lane;
+	}
+	cursors_learn(&ready->look, ready->lanes, ready->nlanes);
+}
+
+/* ready_open_relations: the snapshot comes later. */
+void
+ready_open_relations(ReadyScan *ready, LOCKMODE lock)
+{
+	ready->table = catalog_open_table(catalog()->open, lock);
+	ready->index = catalog_open_index(ready->table, OPEN_READY);
+	cursors_settle(&ready->look, ready->table->rd_rel->relfilenode);
+}
+
+/*
+ * ready_look_until: look at the cursors of lanes that may have a task before
+ * "until".  The tasks that this transaction has made are there for itself, unless
+ * its snapshot is older.
+ */
+ReadyScan *
+ready_look_until(const QueueRef *queue, TimestampTz now, TimestampTz until)
+{
+	ReadyScan  *ready = palloc0(sizeof(ReadyScan));
+
+	ready->queue = *queue;
+	if (!IsolationUsesXactSnapshot())
+		cursor_notes_announce(&queue->key);
+	cursors_look(&queue->key, until, &ready->look);
+	ready->now = until == now ? ready->look.now : now;
+	ready->next_due = ready->look.next_due;
+	ready->lanes = ready->look.lanes;
+	ready->nlanes = ready->look.nlanes;
+	return ready;
+}
+
+/* ready_find_lanes: find the lanes, if they are not known. */
+void
+ready_find_lanes(ReadyScan *ready)
+{
+	if (ready->look.complete)
+		return;
+	if (ready->look.generation != 0)
+		discover_all(ready);
+	else
+		ready->nlanes = -1;
+}
+
+/*
+ * Take what shared memory knows to come next, if it can only come from one
+ * lane.  The note of the lane is made before, so that what is taken will be
+ * announced again whatever happens.
+ */
+static void
+take_candidates(ReadyScan *ready)
+{
+	const KnownLane *lane = &ready->lanes[0];
+	Offers	   *offers;
+
+	if (ready->wanted == 0 || ready->wanted > MAX_CANDIDATES ||
+		!ready->look.complete || !ready->look.may_tell ||
+		(ready->nlanes > 1 && ready->lanes[1].level == lane->level))
+		return;
+	offers = palloc0(sizeof(Offers));
+	if (!cursors_name_lane(&ready->look.queue, lane->level,
+						   lane->fairness_key, &offers->lane))
+		return;
+	cursor_notes_goes(&ready->queue.key, lane->level, lane->fairness_key,
+					  READY_KEY_LAST);
+	offers->n = cursors_take(&ready->look, lane, ready->now,
+							 offers->candidates, ready->wanted);
+	if (offers->n == 0)
+		return;
+	cursor_notes_goes(&ready->queue.key, lane->level, lane->fairness_key,
+					  offers->candidates[0].place);
+	offers->ours = true;
+	offers->behind = offers->candidates[offers->n - 1].place;
+	offers->behind.run_id++;
+	ready->offers = offers;
+}
+
+/*
+ * ready_look: start to look for tasks of a queue that can be started at "now".
+ * Nothing is read before ready_open().
+ */
+ReadyScan *
+ready_look(const QueueRef *queue, TimestampTz now)
+{
+	return ready_look_until(queue, now, now);
+}
+
+/* ready_is_empty: is it known that there is none, without reading? */
+bool
+ready_is_empty(const ReadyScan *ready)
+{
+	return ready->look.complete && ready->nlanes == 0;
+}
+
+/*
+ * ready_open: go on with a snapshot taken now.  Who wants to start some tasks
+ * says how many, and whether he starts whatever he finds.
+ */
+void
+ready_open(ReadyScan *ready, int wanted, bool start_all)
+{
+	Assert(ready->table == NULL);
+	ready->wanted = wanted;
+	if (ready_is_empty(ready))
+		return;
+	ready_open_relations(ready, wanted > 0 ? RowExclusiveLock : AccessShareLock);
+	if (start_all)
+		take_candidates(ready);
+	ready->snapshot = fresh_snapshot();
+	ready_find_lanes(ready);
+}
+
+/* ready_now: what is due by then is found. */
+TimestampTz
+ready_now(const ReadyScan *ready)
+{
+	return ready->now;
+}
+
+/* ready_end: all lanes have to be ended before. */
+void
+ready_end(ReadyScan *ready)
+{
+	if (ready->table == NULL)
+		return;
+	if (ready->slot != NULL)
+		ExecDropSingleTupleTableSlot(ready->slot);
+	UnregisterSnapshot(ready->snapshot);
+	catalog_close_index(ready->index);
+	table_close(ready->table, NoLock);
+}
+
+/*
+ * ready_news: has a task come that the look did not know?  It may not be due,
+ * or gone.  Also after ready_end().
+ */
+bool
+ready_news(const ReadyScan *ready)
+{
+	return cursors_news(&ready->look);
+}
+
+/*
+ * ready_next_due: when the next task is due, DT_NOEND when there is none, as
+ * far as the walks have gone: all lanes have to have been ended after
+ * lane_next() said that there is none.  May be too early.
+ */
+TimestampTz
+ready_next_due(const ReadyScan *ready)
+{
+	return ready->next_due;
+}
+
+/*
+ * ready_next_lane: the lane after "previous" (NULL = the first) in order of
+ * level and fairness key; NULL after the last.  It has no candidate yet.
+ */
+Lane *
+ready_next_lane(ReadyScan *ready, const Lane *previous)
+{
+	KnownLane	known;
+	Lane	   *lane;
+
+	if (ready->nlanes < 0)
+	{
+		if (!discover_next(ready, previous ? previous->known : NULL, &known))
+			return NULL;
+	}
+	else if (ready->next_lane < ready->nlanes)
+		known = ready->lanes[ready->next_lane++];
+	else
+		return NULL;
+
+	lane = palloc0(sizeof(Lane));
+	lane->ready = ready;
+	lane->level = known.level;
+	lane->fairness_key = known.fairness_key;
+	lane->known = palloc(sizeof(KnownLane));
+	*lane->known = known;
+	lane->place = known.from;
+	lane->end = READY_KEY_LAST;
+	lane->offers = ready->offers;
+	ready->offers = NULL;
+	return lane;
+}
+
+/* ------------------------------------------------------------------------
+ * Walks
+ * ------------------------------------------------------------------------
+ */
+
+/* (dispatch_time, run_id) >= from */
+static void
+from_key(ScanKey key, ScanKey members, ReadyKey from)
+{
+	ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, READY_DISPATCH_TIME,
+						   BTGreaterEqualStrategyNumber, InvalidOid,
+						   InvalidOid, F_TIMESTAMPTZ_CMP,
+						   TimestampTzGetDatum(from.dispatch_time));
+	ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER | SK_ROW_END,
+						   READY_RUN_ID, BTGreaterEqualStrategyNumber,
+						   InvalidOid, InvalidOid, F_BTINT8CMP,
+						   Int64GetDatum(from.run_id));
+	memset(key, 0, sizeof(ScanKeyData));
+	key->sk_flags = SK_ROW_HEADER;
+	key->sk_attno = READY_DISPATCH_TIME;
+	key->sk_strategy = BTGreaterEqualStrategyNumber;
+	key->sk_argument = PointerGetDatum(members);
+}
+
+/*
+ * ready_walk: a scan over the lane from a place on; "keys" live as long as it
+ * does.
+ */
+IndexScanDesc
+ready_walk(const ReadyScan *ready, const KnownLane *lane, ReadyKey from,
+		   LaneKeys *keys, bool want_index_tuple)
+{
+	int			nkeys = 3;
+	IndexScanDesc scan;
+
+	Assert(ready->snapshot != NULL);
+	row_text_key(&keys->keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber,
+				 F_TEXTEQ, ready->queue.name);
+	ScanKeyInit(&keys->keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(lane->level));
+	row_text_key(&keys->keys[2], READY_FAIRNESS_KEY, BTEqualStrategyNumber,
+				 F_TEXTEQ, lane->fairness_key);
+	if (from.dispatch_time != DT_NOBEGIN)
+		from_key(&keys->keys[nkeys++], keys->members, from);
+	scan = compat_index_beginscan(ready->table, ready->index,
+								  ready->snapshot, nkeys);
+	scan->xs_want_itup = want_index_tuple;
+	index_rescan(scan, keys->keys, nkeys, NULL, 0);
+	return scan;
+}
+
+/* ready_place: where such a scan stands, if it was asked for index tuples. */
+ReadyKey
+ready_place(IndexScanDesc scan)
+{
+	Datum		values[READY_COLUMNS];
+	bool		nulls[READY_COLUMNS];
+
+	Assert(scan->xs_itupdesc->natts == READY_COLUMNS);
+	index_deform_tuple(scan->xs_itup, scan->xs_itupdesc, values, nulls);
+	if (nulls[READY_DISPATCH_TIME - 1])
+		return READY_KEY_LAST;
+	return (ReadyKey) {
+		DatumGetTimestampTz(values[READY_DISPATCH_TIME - 1]),
+		DatumGetInt64(values[READY_RUN_ID - 1])
+	};
+}

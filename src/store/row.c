@@ -1,0 +1,145 @@
+/*
+ * row.c
+ *		How single rows are read: from the index to C values.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/multixact.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "store/catalog.h"
+#include "store/row.h"
+
+/*
+ * fresh_snapshot: what is committed now (or the transaction's snapshot, under
+ * the isolation levels that have one), registered: the caller unregisters.
+ */
+Snapshot
+fresh_snapshot(void)
+{
+	return RegisterSnapshot(GetTransactionSnapshot());
+}
+
+/* index_copy_found: a copy of the row in a slot, with its tid. */
+HeapTuple
+index_copy_found(TupleTableSlot *slot)
+{
+	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
+
+	tuple->t_self = slot->tts_tid;
+	return tuple;
+}
+
+/*
+ * index_fetch: a copy of the first row that an index of the table finds, or
+ * NULL.  The snapshot has to be taken after the table was locked.
+ */
+HeapTuple
+index_fetch(Relation table, TaskqIndex which, Snapshot snapshot, ScanKey keys,
+			int nkeys, ScanDirection direction)
+{
+	Relation	index = catalog_open_index(table, which);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, nkeys);
+	HeapTuple	tuple = NULL;
+
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	if (index_getnext_slot(scan, direction, slot))
+		tuple = index_copy_found(slot);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	catalog_close_index(index);
+	return tuple;
+}
+
+/* row_empty_text: '' */
+text *
+row_empty_text(void)
+{
+	static varattrib_4b empty;
+
+	SET_VARSIZE(&empty, VARHDRSZ);
+	return (text *) &empty;
+}
+
+/*
+ * row_text_key: a scan key on a text column, all of which compare by the "C"
+ * collation.
+ */
+void
+row_text_key(ScanKey key, AttrNumber attribute, StrategyNumber strategy,
+			 RegProcedure procedure, const text *value)
+{
+	ScanKeyEntryInitialize(key, 0, attribute, strategy, InvalidOid,
+						   C_COLLATION_OID, procedure,
+						   PointerGetDatum(value));
+}
+
+/* what one transaction, or savepoint, means for others */
+static RowHolder
+holder_of(TransactionId xid, bool changes)
+{
+	if (TransactionIdIsCurrentTransactionId(xid))
+		return changes ? ROW_CHANGED_BY_US : ROW_FREE;
+	if (TransactionIdIsInProgress(xid))
+		return changes ? ROW_CHANGED : ROW_LOCKED;
+	return changes && TransactionIdDidCommit(xid) ? ROW_CHANGED : ROW_FREE;
+}
+
+/* several hold it, of whom one at most changes it: whose word counts most */
+static RowHolder
+holder_among(MultiXactId multixact, bool only_locked)
+{
+	MultiXactMember *members;
+	int			n = GetMultiXactIdMembers(multixact, &members, false,
+										  only_locked);
+	RowHolder	holder = ROW_FREE;
+
+	for (int i = 0; i < n; i++)
+		holder = Max(holder,
+					 holder_of(members[i].xid,
+							   ISUPDATE_from_mxstatus(members[i].status)));
+	if (n > 0)
+		pfree(members);
+	return holder;
+}
+
+/*
+ * row_holder: who holds the row version in the slot, which has to be one that a
+ * scan has put there.  Takes the lock of its buffer for a moment.
+ */
+RowHolder
+row_holder(TupleTableSlot *slot)
+{
+	HeapTupleHeader row = ExecFetchSlotHeapTuple(slot, false, NULL)->t_data;
+	Buffer		buffer = ((BufferHeapTupleTableSlot *) slot)->buffer;
+	TransactionId xmax;
+	uint16		infomask;
+	bool		only_locked;
+
+	Assert(TTS_IS_BUFFERTUPLE(slot));
+	Assert(BufferIsValid(buffer));
+	if (row->t_infomask & HEAP_XMAX_INVALID)
+		return ROW_FREE;		/* mostly; one flag is read whole */
+
+	/* the flags say what kind of number the other field is */
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	xmax = HeapTupleHeaderGetRawXmax(row);
+	infomask = row->t_infomask;
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	only_locked = HEAP_XMAX_IS_LOCKED_ONLY(infomask);
+	if ((infomask & HEAP_XMAX_INVALID) || HEAP_LOCKED_UPGRADED(infomask))
+		return ROW_FREE;
+	if (infomask & HEAP_XMAX_IS_MULTI)
+		return holder_among(xmax, only_locked);
+	return holder_of(xmax, !only_locked);
+}

@@ -1,0 +1,23 @@
+/*
+ * scan.h
+ *		Scans over taskq.open: due alarms, attempts in progress, counts.
+ */
+#ifndef TASKQ_SCAN_H
+#define TASKQ_SCAN_H
+
+#include "utils/snapshot.h"
+
+#include "shared/timer_ring.h"
+#include "store/open_row.h"
+
+extern bool store_scan_unsettled(void);
+extern void store_scan_lock(void);
+extern void store_scan_open(Snapshot snapshot,
+							void (*callback) (const OpenCount *row, void *arg),
+							void *arg);
+extern int	store_alarms(TimestampTz after, int64 after_run_id,
+						 TimestampTz until, TimerHint *hints, int limit,
+						 TimestampTz *next);
+extern void store_scan_in_progress(void (*callback) (const TimerHint *hint));
+
+#endif							/* TASKQ_SCAN_H */

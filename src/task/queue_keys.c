@@ -1,0 +1,78 @@
+/*
+ * queue_keys.c
+ *		The keys of queues, and of what belongs to them.
+ *
+ * A queue is known by its database and a hash of its name, and so is what
+ * belongs to it: lanes, pollers, spans of time in which tasks are due.  Two
+ * names with one hash are taken for one queue, which is as unlikely as a fault
+ * of the memory.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "base/compat.h"
+#include "task/queue_keys.h"
+
+/* names up to this length are compared faster than hashed */
+#define LAST_NAME_LENGTH	128
+
+/*
+ * name_hash: by which a queue of this database, or a worker, is found.  Never 0.
+ */
+uint64
+name_hash(const char *name, int length, bool is_worker)
+{
+	uint64		seed = ((uint64) MyDatabaseId << 1) | (is_worker ? 1 : 0);
+	uint64		hash = hash_bytes_extended((const unsigned char *) name,
+										   length, seed);
+
+	return hash == 0 ? 1 : hash;
+}
+
+/*
+ * queue_key: of a queue of this database.  Remembers the last one, since a
+ * call asks again and again.
+ */
+QueueKey
+queue_key(const text *task_queue)
+{
+	static QueueKey last = {0};
+	static int	last_length = -1;
+	static char last_name[LAST_NAME_LENGTH];
+	const char *name = VARDATA_ANY(task_queue);
+	int			length = VARSIZE_ANY_EXHDR(task_queue);
+
+	if (length == last_length && memcmp(name, last_name, length) == 0)
+		return last;
+	last.database = MyDatabaseId;
+	last.hash = name_hash(name, length, false);
+	last_length = length <= LAST_NAME_LENGTH ? length : -1;
+	memcpy(last_name, name, Min(length, LAST_NAME_LENGTH));
+	return last;
+}
+
+/* queue_ref: likewise, with the name, which is not copied. */
+QueueRef
+queue_ref(const text *task_queue)
+{
+	QueueRef	queue = {queue_key(task_queue), task_queue};
+
+	return queue;
+}
+
+/* lane_key: of a lane of a queue; the level is 0 for the key on all levels. */
+LaneKey
+lane_key(const QueueKey *queue, int level, const char *fairness_key,
+		 int length)
+{
+	LaneKey		key = {0};
+
+	key.database = queue->database;
+	key.level = level;
+	key.queue_hash = queue->hash;
+	key.key_hash = hash_bytes_extended((const unsigned char *) fairness_key,
+									   length, 0);
+	return key;
+}

@@ -1,0 +1,68 @@
+/*
+ * queue_keys.h
+ *		The keys of queues, and of what belongs to them.
+ */
+#ifndef TASKQ_QUEUE_KEYS_H
+#define TASKQ_QUEUE_KEYS_H
+
+#include "datatype/timestamp.h"
+
+typedef struct QueueKey
+{
+	Oid			database;
+	uint32		unused;			/* zero: the key is hashed as bytes */
+	uint64		hash;			/* of the queue's name */
+} QueueKey;
+
+StaticAssertDecl(sizeof(QueueKey) == 2 * sizeof(uint32) + sizeof(uint64),
+				 "keys are compared as bytes, so they have no holes");
+
+typedef struct LaneKey
+{
+	Oid			database;
+	int32		level;			/* 0: the limiter of the key on all levels */
+	uint64		queue_hash;
+	uint64		key_hash;
+} LaneKey;
+
+StaticAssertDecl(sizeof(LaneKey) == 2 * sizeof(uint32) + 2 * sizeof(uint64),
+				 "keys are compared as bytes, so they have no holes");
+
+typedef struct PollerKey
+{
+	Oid			database;
+	uint32		unused;
+	uint64		queue_hash;
+	uint64		identity_hash;
+} PollerKey;
+
+StaticAssertDecl(sizeof(PollerKey) == 2 * sizeof(uint32) + 2 * sizeof(uint64),
+				 "keys are compared as bytes, so they have no holes");
+
+/* A span of time: what is due in [end - 2^width us, end). */
+typedef struct DelayKey
+{
+	Oid			database;
+	int16		level;
+	int16		width;
+	uint64		queue_hash;
+	TimestampTz end;
+} DelayKey;
+
+StaticAssertDecl(sizeof(DelayKey) == 2 * sizeof(uint32) + 2 * sizeof(uint64),
+				 "keys are compared as bytes, so they have no holes");
+
+/* A queue of this database: its name, looked up once. */
+typedef struct QueueRef
+{
+	QueueKey	key;
+	const text *name;			/* as long as the reference is used */
+} QueueRef;
+
+extern uint64 name_hash(const char *name, int length, bool is_worker);
+extern QueueKey queue_key(const text *task_queue);
+extern LaneKey lane_key(const QueueKey *queue, int level,
+						const char *fairness_key, int length);
+extern QueueRef queue_ref(const text *task_queue);
+
+#endif							/* TASKQ_QUEUE_KEYS_H */

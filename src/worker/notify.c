@@ -1,0 +1,307 @@
+/*
+ * notify.c
+ *		The worker's chore for coalesced NOTIFY.
+ *
+ * A NOTIFY takes a lock of the whole cluster through the flush of the commit
+ * that sends it, so no transaction of a user ever sends one.  At its end it
+ * marks the channel (channels.c) in shared memory, and the worker of the
+ * database sends the notifications of all: per channel the first at once, and
+ * then at most one per taskq.notify_interval.
+ *
+ * When a delayed task has become due, the following one is looked up in the
+ * table.  The worker sets next_due to infinity *before* it takes the snapshot
+ * for that, and lowers it to what it found after: whoever commits a delayed task
+ * that the snapshot did not see marks the channel later, since transactions do
+ * when they can be seen, and lowers it too.
+ *
+ * All of this is hints.  What was taken from shared memory and could not be
+ * sent, because the worker's transaction failed, is put back by the next
+ * round; a worker that starts takes every queue of its database for one with
+ * news.  The sending transaction does not wait for its flush: that would only
+ * prolong the lock, and a notification lost in a crash has no listener left.
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "base/basics.h"
+#include "base/clock.h"
+#include "base/settings.h"
+#include "shared/channels.h"
+#include "shared/directory.h"
+#include "store/ready_count.h"
+#include "task/queue_keys.h"
+#include "worker/chore.h"
+#include "worker/notify.h"
+
+/* channels served in one round; further ones have to wait for the next */
+#define MAX_BATCH			16
+
+/* What the worker took from shared memory. */
+typedef struct Taken
+{
+	bool		notify;			/* send it */
+	bool		look_up;		/* see when the next task becomes due */
+	TimestampTz found;			/* that is when */
+	ListenedChannel channel;	/* as it was */
+} Taken;
+
+static Taken batch[MAX_BATCH];
+static int	batch_used = 0;
+
+static const char *const event_names[] = {
+	[WORKER_EVENT_CANCEL_REQUESTED] = "cancel_requested",
+	[WORKER_EVENT_PAUSED] = "paused",
+	[WORKER_EVENT_RESET] = "reset",
+	[WORKER_EVENT_TERMINATED] = "terminated",
+	[WORKER_EVENT_TIMED_OUT] = "timed_out",
+	[WORKER_EVENT_DELETED] = "deleted",
+};
+
+StaticAssertDecl(lengthof(event_names) == WORKER_EVENT_DELETED + 1,
+				 "each has a name");
+
+/*
+ * has_something: is there anything to be sent on this channel?
+ */
+static bool
+has_something(const ListenedChannel *channel, TimestampTz now)
+{
+	return channel->news || channel->events_used > 0 ||
+		channel->next_due <= now;
+}
+
+/*
+ * may_send_at: when the channel may be notified again.
+ */
+static TimestampTz
+may_send_at(const ListenedChannel *channel, TimestampTz now)
+{
+	if (channel->last_sent == DT_NOBEGIN || channel->last_sent > now)
+		return now;				/* never before, or the clock was set back */
+	return channel->last_sent + taskq_notify_interval * INT64CONST(1000);
+}
+
+/*
+ * wants: when there is something to do for a channel.
+ */
+static TimestampTz
+wants(const ListenedChannel *channel, TimestampTz now, TimestampTz real_now)
+{
+	if (channel->next_due == DT_NOBEGIN || channel->until <= real_now)
+		return now;
+	if (has_something(channel, now))
+		return may_send_at(channel, now);
+	return channel->next_due;
+}
+
+/*
+ * earliest: when there is something to do for any channel of this database.
+ */
+static TimestampTz
+earliest(TimestampTz now)
+{
+	TimestampTz real_now = GetCurrentTimestamp();
+	TimestampTz next = TIMESTAMP_NEVER;
+
+	LWLockAcquire(control->lock, LW_SHARED);
+	for (int i = 0; i < taskq_max_listened_queues; i++)
+	{
+		const ListenedChannel *channel = channel_at(i);
+
+		if (channel != NULL)
+		{
+			TimestampTz when = wants(channel, now, real_now);
+
+			next = Min(next, when);
+		}
+	}
+	LWLockRelease(control->lock);
+	return next;
+}
+
+/*
+ * take: take over what is to be done for a channel.
+ */
+static void
+take(ListenedChannel *channel, TimestampTz now)
+{
+	Taken	   *taken = &batch[batch_used++];
+
+	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
+	Assert(batch_used <= MAX_BATCH);
+	taken->notify = channel->next_due == DT_NOBEGIN ?
+		channel->news && may_send_at(channel, now) <= now :
+		has_something(channel, now);
+	taken->look_up = !channel->is_worker && channel->next_due <= now;
+	taken->found = TIMESTAMP_NEVER;
+	taken->channel = *channel;
+
+	if (taken->look_up)
+		channel->next_due = TIMESTAMP_NEVER;
+	if (taken->notify)
+	{
+		channel->news = false;
+		channel->events_used = 0;
+		channel->last_sent = now;
+	}
+}
+
+/*
+ * take_batch: take over what is to be done now, as far as there is room, and
+ * forget the channels that nobody asked for within the hour.  It begins where
+ * the last batch was full, so that all have their turn.
+ */
+static void
+take_channels(TimestampTz now)
+{
+	static int	turn = 0;
+	TimestampTz real_now = GetCurrentTimestamp();
+
+	LWLockAcquire(control->lock, LW_EXCLUSIVE);
+	for (int n = 0; n < taskq_max_listened_queues && batch_used < MAX_BATCH; n++)
+	{
+		int			i = turn;
+		ListenedChannel *channel = channel_at(i);
+
+		turn = (turn + 1) % taskq_max_listened_queues;
+		if (channel == NULL)
+			continue;
+		if (channel->until <= real_now)
+			channel_forget(i);
+		else if (wants(channel, now, real_now) <= now)
+			take(channel, now);
+	}
+	LWLockRelease(control->lock);
+}
+
+/*
+ * send: queue the notifications of a channel for the end of the transaction.
+ */
+static void
+send(const ListenedChannel *channel)
+{
+	char	   *name = channel_name(channel->name, channel->name_length,
+									channel->is_worker);
+
+	if (!channel->is_worker)
+	{
+		Async_Notify(name, "");
+		return;
+	}
+	for (int i = 0; i < channel->events_used; i++)
+	{
+		const PendingEvent *event =
+		&channel->events[(channel->events_first + i) % MAX_PENDING_EVENTS];
+
+		Async_Notify(name,
+					 psprintf("{\"run_id\": \"" INT64_FORMAT "\", \"attempt\": %d, \"event\": \"%s\"}",
+							  event->run_id, event->attempt,
+							  event_names[event->event]));
+	}
+}
+
+/*
+ * process_batch: look up and send what was taken.  On error it stays in the
+ * batch.
+ */
+static void
+process_batch(TimestampTz now)
+{
+	chore_begin("notify");
+	(void) set_config_option("synchronous_commit", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	for (int i = 0; i < batch_used; i++)
+	{
+		Taken	   *taken = &batch[i];
+
+		if (taken->look_up)
+		{
+			QueueRef	queue =
+				queue_ref(cstring_to_text_with_len(taken->channel.name,
+												   taken->channel.name_length));
+
+			taken->found = store_next_due(&queue, now);
+		}
+		if (taken->notify)
+			send(&taken->channel);
+	}
+	chore_commit();
+}
+
+/*
+ * settle_batch: done, or ("failed") to be done again.
+ */
+static void
+settle_batch(bool failed)
+{
+	LWLockAcquire(control->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < batch_used; i++)
+	{
+		const Taken *taken = &batch[i];
+		const ListenedChannel *was = &taken->channel;
+		ListenedChannel *channel = channel_find(was->hash, was->name,
+												was->name_length);
+
+		if (channel == NULL)
+			continue;
+		if (taken->look_up)
+			channel->next_due = failed ? DT_NOBEGIN :
+				Min(channel->next_due, taken->found);
+		if (failed && taken->notify)
+		{
+			channel->news = !channel->is_worker;
+			for (int j = 0; j < was->events_used; j++)
+				channel_add_event(channel,
+								  &was->events[(was->events_first + j) % MAX_PENDING_EVENTS]);
+		}
+	}
+	LWLockRelease(control->lock);
+	batch_used = 0;
+}
+
+/*
+ * listen_stop: the worker ends, maybe in the middle of a batch, which is left
+ * to the next one.
+ */
+void
+listen_stop(void)
+{
+	if (batch_used > 0)
+		settle_batch(true);
+}
+
+/*
+ * listen_run: the chore.
+ */
+TimestampTz
+listen_run(void)
+{
+	static bool starting = true;
+	TimestampTz now = clock_now();
+	TimestampTz next;
+
+	if (batch_used > 0)
+		settle_batch(true);
+	if (starting)
+		channels_all_queues();
+	starting = false;
+
+	if (!channels_anybody())
+		return TIMESTAMP_NEVER;
+	next = earliest(now);
+	if (next > now)
+		return next;
+
+	take_channels(now);
+	if (batch_used > 0)
+		process_batch(now);
+	settle_batch(false);
+	return earliest(clock_now());
+}

@@ -1,0 +1,105 @@
+# pg_dump and pg_restore keep open and closed activities: a token from the old
+# database completes in the new one, timers fire there, run ids go on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib map { "$FindBin::RealBin/../../$_" } qw(lib model);
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Taskq;
+use TaskqTest;
+use Test::More;
+
+my $node = activity_node('main', "taskq.heartbeat_flush = '100ms'");
+my $once = 'retry_policy => taskq.retry_policy(maximum_attempts => 1)';
+my $dump = $node->basedir . '/dump';
+my $rows = 'SELECT * FROM taskq.activities ORDER BY run_id';
+
+sub in_copy
+{
+	my ($database, $statement) = @_;
+
+	return $node->safe_psql($database, $statement);
+}
+
+my $scheduled = schedule($node, 'scheduled', "activity_id => 'a'");
+my ($held, $token) = start($node, 'held',
+	"input => '{\"n\": [1, \"x\"]}', header => '{\"h\": null}', summary => 'sum', search_attributes => '{\"k\": 1}', retry_policy => taskq.retry_policy(initial_interval => '5 s', non_retryable_error_types => ARRAY['a', 'b']), priority => 1, fairness_key => 'f', fairness_weight => 2.5");
+my ($closed, $closed_token) = start($node, 'closed', "activity_id => 'c', request_id => 'r'");
+my ($failed, $failed_token) = start($node, 'failed');
+my $paused = schedule($node, 'paused', "start_delay => '1 h', schedule_to_close_timeout => '2 h'");
+sql($node,
+	"SELECT taskq.heartbeat('$token', '{\"at\": 7}');
+	 SELECT taskq.complete('$closed_token', '{\"sum\": 3}');
+	 SELECT taskq.fail('$failed_token', 'no', 'x', '[1]', next_retry_delay => '1 h');
+	 SELECT taskq.pause(run_id => $paused, reason => 'because')");
+
+# with timers that are due when it has been restored
+my @timers = (
+	schedule($node, 'unpolled', "schedule_to_start_timeout => '1 s'"),
+	(start($node, 'running', "start_to_close_timeout => '1 s', $once"))[0],
+	(start($node, 'silent', "heartbeat_timeout => '1 s', $once"))[0]);
+my $before = sql($node, $rows);
+wait_for_flush($node);
+$node->command_ok(
+	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+
+for my $database ('copy', 'second_copy')
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0");
+	$node->command_ok(
+		[ 'pg_restore', '--exit-on-error', '-d', $node->connstr($database), $dump ],
+		"$database: pg_restore");
+	ok(wait_served($node, $database eq 'copy' ? qw(copy postgres) : qw(copy postgres second_copy)),
+		"$database: it has a worker");
+	is( in_copy($database, "SELECT * FROM taskq.activities WHERE run_id <= $paused ORDER BY run_id"),
+		join("\n", grep { (split /\|/)[0] <= $paused } split /\n/, $before),
+		"$database: what is open and closed is the same");
+	ok( $node->poll_query_until(
+			$database,
+			"SELECT count(*) = 3 FROM taskq.activities WHERE status = 'timed_out'"),
+		"$database: timers fire, whatever the worker knew when the rows came");
+
+	in_copy($database, "SELECT taskq.complete('$token', '1')");
+	is( in_copy($database, "SELECT status, result, heartbeat_details FROM taskq.describe(run_id => $held)"),
+		'completed|1|{"at": 7}',
+		"$database: a token from the old database is valid");
+	is( in_copy($database, "SELECT run_id FROM taskq.poll('scheduled')"),
+		$scheduled, "$database: tasks are handed out");
+	is( in_copy($database,
+			"SELECT run_id, created FROM taskq.schedule('q', 't', activity_id => 'c', request_id => 'r', start_to_close_timeout => '1 h')"
+		),
+		"$closed|f",
+		"$database: request ids are known");
+	ok( in_copy($database,
+			"SELECT run_id FROM taskq.schedule('q', 't', activity_id => 'c', start_to_close_timeout => '1 h')"
+		) > $timers[-1],
+		"$database: run ids go on");
+	in_copy($database, "SELECT taskq.unpause(run_id => $paused, skip_backoff => true)");
+	is( in_copy($database, "SELECT run_id FROM taskq.poll('paused')"),
+		$paused, "$database: paused ones can go on");
+}
+is(sqlstate($node, "SELECT taskq.complete('$token', '1')"),
+	'ok', 'the old database has its own');
+
+# the extension without activities, and a schema without data
+$node->safe_psql('postgres', 'CREATE DATABASE empty TEMPLATE template0');
+$node->safe_psql('empty', 'CREATE EXTENSION taskq');
+$node->command_ok(
+	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('empty') ],
+	'pg_dump of an empty installation');
+$node->safe_psql('postgres', 'CREATE DATABASE empty_copy TEMPLATE template0');
+$node->command_ok(
+	[ 'pg_restore', '--exit-on-error', '-d', $node->connstr('empty_copy'), $dump ],
+	'its pg_restore');
+is( $node->safe_psql(
+		'empty_copy',
+		"SELECT run_id FROM taskq.schedule('q', 't', start_to_close_timeout => '1 h')"
+	),
+	1,
+	'it starts with run id 1');
+
+done_testing();
