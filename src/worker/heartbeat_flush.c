@@ -10,12 +10,12 @@
  *
  * The flush waits for nobody: what somebody else is writing, or has locked, is
  * left for the next time; a transaction that is about to commit its heartbeats
- * with what else it wrote may wait for the flush.  A row is replaced over the version that was read,
- * so that nothing older than what somebody else has written wins; a new row is
- * made under the lock of the activity's row, whose attempt has to be that of
- * the slot.  Slots of attempts that are over, without anybody having told so
- * (COMMIT PREPARED, statements on taskq's tables), are found that way.  A slot
- * counts as saved once the batch has committed.
+ * with what else it wrote may wait for the flush.  A row is replaced over the
+ * version that was read, so that nothing older than what somebody else has
+ * written wins; a new row is made under the lock of the activity's row, whose
+ * attempt has to be that of the slot.  Slots of attempts that are over, without
+ * anybody having told so (COMMIT PREPARED, statements on taskq's tables), are
+ * found that way.  A slot counts as saved once the batch has committed.
  *
  * If a batch fails, its heartbeats are written one by one, each in a transaction
  * of its own.  One that fails alone is put off (put_off.c): later flushes leave
@@ -104,9 +104,13 @@ lock_attempt(const Beat *beat)
 	return store_lock(&activity, false);
 }
 
-/* write one heartbeat; true when the row has it, or a newer one */
+/*
+ * Write the newest heartbeat of an attempt, which "beat" then is; true when the
+ * row has it.  The slot is read after the row, as everybody does: who has gone
+ * on without a forgotten slot has counted on from the row, not from the slot.
+ */
 static bool
-save_beat(const Beat *beat)
+save_beat(Beat *beat)
 {
 	Heartbeat	row;
 
@@ -117,6 +121,8 @@ save_beat(const Beat *beat)
 			return false;
 		heartbeat_row_read(beat->run_id, &row);
 	}
+	if (!heartbeat_slot_read(beat->run_id, beat->nonce, beat))
+		return false;
 	if (row.count >= beat->count)
 		return true;
 	row.last_time = beat->last_time;
