@@ -36,6 +36,7 @@
 #include "miscadmin.h"
 
 #include "base/settings.h"
+#include "engine/activity_kind.h"
 #include "engine/transaction.h"
 #include "shared/layout.h"
 #include "worker/launcher.h"
@@ -53,6 +54,7 @@ void
 _PG_init(void)
 {
 	guc_define();
+	activity_kind_init();
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;

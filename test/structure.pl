@@ -20,6 +20,12 @@ my @layers = (
 	['notes'], ['store'], ['engine'], [ 'worker', 'calls' ], ['.'],
 );
 
+# What is the same for all kinds of tasks, and so knows none of them.
+my $any_kind = qr{^(?:task|shared|notes)/
+	| ^store/(?:lane|ready|open|sweep|scan|overdue|places)
+	| ^engine/(?:claim|tasks|fairness|transaction)
+	| ^worker/(?:timer|cursor|recount)}x;
+
 # Programs are no part of the server, and see these alone.
 my %programs = map { $_ => [ 'common', 'client' ] } qw(client cli gateway);
 
@@ -334,6 +340,25 @@ sub unexplained
 	return @found;
 }
 
+# What an activity is, in files that are for tasks of any kind.
+sub partial
+{
+	my $uses = dependencies();
+	my @found;
+
+	for my $path (grep { $_ =~ $any_kind } sources('ch'))
+	{
+		my $code = slurp("src/$path") =~ s{/\*.*?\*/}{}gsr;
+
+		push @found, "$path names Activity" if $code =~ /\bActivity\b/;
+	}
+	for my $unit (grep { $_ =~ $any_kind } sort keys %$uses)
+	{
+		push @found, map { "$unit uses $_" } grep { m|^model/| } sort keys %{ $uses->{$unit} };
+	}
+	return @found;
+}
+
 # ---- check, and check the checks ------------------------------------------
 
 # Compile one source of the copy anew.
@@ -411,6 +436,10 @@ check('upward', 'nothing uses what is above it, or beside it', \&upward,
 	[ 'shared/queues.c', qq(#include "model/machine.h"\n), qr|^shared/queues uses model/machine| ],
 	[ 'gateway/planted.c', qq(#include "postgres.h"\n#include "base/clock.h"\n), qr|^gateway/planted uses base/clock| ],
 	[ 'attic/planted.c', qq(#include "postgres.h"\n#include "base/clock.h"\n), qr|^attic/planted uses base/clock| ]);
+check('kinds', 'what is for tasks of any kind knows none', \&partial,
+	[ 'store/lane.c', "${one}	extern void activity_expiration(void);\n	activity_expiration();\n}\n", qr|^store/lane uses model/activity| ],
+	[ 'notes/ledger.h', qq(#include "model/activity.h"\n), qr|^notes/ledger uses model/activity| ],
+	[ 'engine/claim.c', "extern struct Activity *planted;\n", qr|^engine/claim\.c names Activity| ]);
 check('circle', 'no files need each other', \&circles,
 	[ 'store/row.c', "${one}	extern void store_find(void);\n	store_find();\n}\n", qr|store/find.* store/row| ],
 	[ 'model/activity.h', qq(#include "model/machine.h"\n), qr|model/activity.* model/machine| ]);

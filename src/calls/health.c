@@ -282,19 +282,11 @@ static void
 check_timers(FunctionCallInfo fcinfo)
 {
 	static const char check[] = "timer_lateness";
-	static const char *const names[] = {
-		[TIMEOUT_NONE] = "",
-		[TIMEOUT_SCHEDULE_TO_START] = "schedule_to_start",
-		[TIMEOUT_START_TO_CLOSE] = "start_to_close",
-		[TIMEOUT_SCHEDULE_TO_CLOSE] = "schedule_to_close",
-		[TIMEOUT_HEARTBEAT] = "heartbeat",
-	};
 	TimestampTz now = clock_now();
 	Overdue		worst;
 	int64		late;
 
-	if (!store_overdue(now, queue_counts_started(), heartbeat_last_time,
-					   &worst))
+	if (!store_overdue(now, queue_counts_started(), &worst))
 	{
 		report_locked(fcinfo, check);
 		return;
@@ -309,7 +301,7 @@ check_timers(FunctionCallInfo fcinfo)
 		   late > VERY_LATE ? HEALTH_CRITICAL :
 		   late > LATE ? HEALTH_WARNING : HEALTH_OK,
 		   psprintf("oldest overdue timeout (%s of run " INT64_FORMAT ") is late by %s",
-					names[worst.type], worst.run_id, span(late)),
+					worst.name, worst.run_id, span(late)),
 		   "Is the background worker running, and not kept waiting by a lock?");
 }
 

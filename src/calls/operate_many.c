@@ -33,7 +33,7 @@
 #include "engine/enqueue.h"
 #include "engine/execute.h"
 #include "store/closed.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* runs per subtransaction; as many closed rows can be collected */
 #define AT_A_TIME		64

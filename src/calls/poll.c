@@ -18,6 +18,7 @@
 #include "model/duration.h"
 #include "model/options.h"
 #include "shared/queue_state.h"
+#include "store/heartbeat_row.h"
 
 /* fields of taskq.activity_task, zero-based */
 enum
@@ -60,15 +61,22 @@ put_varlena(Datum *value, bool *null, const void *varlena)
 	*value = PointerGetDatum(varlena);
 }
 
-/* the row that the worker gets; "arg" is the call's fcinfo */
+/*
+ * The row that the worker gets, with the last heartbeat of earlier attempts;
+ * "arg" is the call's fcinfo.
+ */
 static void
-put_task(void *arg, const Activity *activity, const Heartbeat *heartbeat)
+put_task(void *arg, const Task *task, bool started_before)
 {
 	FunctionCallInfo fcinfo = arg;
+	const Activity *activity = (const Activity *) task;
+	Heartbeat	heartbeat = {0};
 	const Options *options = &activity->options;
 	Datum		values[TASK_FIELDS];
 	bool		nulls[TASK_FIELDS] = {false};
 
+	if (started_before)
+		heartbeat_row_read(task->run_id, &heartbeat);
 	values[TASK_TOKEN] = UUIDPGetDatum(token_make(activity->task.run_id,
 												  activity->task.nonce));
 	values[TASK_RUN_ID] = Int64GetDatum(activity->task.run_id);
@@ -79,7 +87,7 @@ put_task(void *arg, const Activity *activity, const Heartbeat *heartbeat)
 	put_varlena(&values[TASK_INPUT], &nulls[TASK_INPUT], activity->input);
 	put_varlena(&values[TASK_HEADER], &nulls[TASK_HEADER], activity->header);
 	put_varlena(&values[TASK_HEARTBEAT_DETAILS],
-				&nulls[TASK_HEARTBEAT_DETAILS], heartbeat->details);
+				&nulls[TASK_HEARTBEAT_DETAILS], heartbeat.details);
 	values[TASK_ATTEMPT] = Int32GetDatum(activity->task.attempt);
 	values[TASK_SCHEDULED_TIME] = TimestampTzGetDatum(activity->task.schedule_time);
 	values[TASK_CURRENT_ATTEMPT_SCHEDULED_TIME] =

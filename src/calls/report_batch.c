@@ -22,7 +22,7 @@
 #include "engine/refusal.h"
 #include "engine/token.h"
 #include "store/closed.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* One token of a batch and what became of it. */
 typedef struct Entry

@@ -22,16 +22,15 @@
 #include "engine/fairness.h"
 #include "engine/queue_config.h"
 #include "engine/token.h"
-#include "model/machine.h"
 #include "notes/effects.h"
 #include "notes/ledger.h"
 #include "shared/queue_state.h"
 #include "shared/waiters.h"
-#include "store/heartbeat_row.h"
 #include "store/lane.h"
 #include "store/ready.h"
-#include "store/store_result.h"
+#include "task/kinds.h"
 #include "task/queue_keys.h"
+#include "task/store_result.h"
 
 /* A poll in progress. */
 typedef struct Poll
@@ -39,6 +38,7 @@ typedef struct Poll
 	TaskSink	sink;
 	void	   *sink_arg;
 	const Admission *admission;
+	const Kind *kind;			/* of the queue's tasks */
 	const char *identity;
 	int			wanted;
 	TimestampTz now;
@@ -52,36 +52,32 @@ static bool
 claim(Poll *poll, Lane *lane)
 {
 	const QueueRef *queue = &poll->admission->queue;
-	Activity	activity;
-	EventData	data = {0};
-	Heartbeat	heartbeat = {0};
+	Start		start = {poll->now, poll->identity, token_new_nonce()};
+	TaskRoom	room;
+	Task	   *task = &room.task;
+	TimestampTz deadline;
 	bool		started_before;
 	bool		timer_reserved = effects_reserve_timer();
 
-	lane_activity(lane, &activity);
-	started_before = activity.task.started_time != DT_NOBEGIN;
-	data.now = poll->now;
-	data.identity = poll->identity;
-	data.nonce = token_new_nonce();
-	if (machine_apply(&activity, EVENT_START, &data).answer != ANSWER_DONE)
+	lane_task(lane, &room);
+	started_before = task->started_time != DT_NOBEGIN;
+	if (!poll->kind->start(task, &start))
 		return false;
+	deadline = poll->kind->next_deadline(task, DT_NOBEGIN).when;
 	if (!timer_reserved)
-		activity.task.alarm = activity_next_deadline(&activity, DT_NOBEGIN).when;
-	if (lane_claim(lane, &activity) != STORE_OK)
+		task->alarm = deadline;
+	if (lane_claim(lane, task) != STORE_OK)
 		return false;
 
 	if (timer_reserved)
-		effects_attempt_started(activity.task.run_id, activity.task.nonce,
-								activity_next_deadline(&activity, DT_NOBEGIN).when);
+		effects_attempt_started(task->run_id, task->nonce, deadline);
 	else
-		effects_alarm(activity.task.alarm);
-	if (started_before)
-		heartbeat_row_read(activity.task.run_id, &heartbeat);
-	ledger_open(queue, &activity, STATE_SCHEDULED, -1);
+		effects_alarm(task->alarm);
+	ledger_open(queue, task, STATE_SCHEDULED, -1);
 	ledger_count(queue, COUNT_STARTED, 1);
 	ledger_duration(queue, COUNT_SCHEDULE_TO_START_FIRST,
-					activity.task.started_time - activity.task.dispatch_time);
-	poll->sink(poll->sink_arg, &activity, &heartbeat);
+					task->started_time - task->dispatch_time);
+	poll->sink(poll->sink_arg, task, started_before);
 	return true;
 }
 
@@ -233,10 +229,9 @@ poll_until_found(Poll *poll, ReadyScan *ready)
 }
 
 /*
- * claim_tasks: start up to max_tasks attempts, and hand each to the sink, with
- * the last heartbeat of an earlier one, as soon as it is started.  What both
- * point to is valid during that call.  Of an empty queue nothing is wanted, so
- * that it costs no tokens.
+ * claim_tasks: start up to max_tasks attempts, and hand each to the sink as
+ * soon as it is started; what the sink gets is valid during that call.  Of an
+ * empty queue nothing is wanted, so that it costs no tokens.
  */
 void
 claim_tasks(const ClaimRequest *request, TaskSink sink, void *sink_arg)
@@ -253,6 +248,7 @@ claim_tasks(const ClaimRequest *request, TaskSink sink, void *sink_arg)
 	poll.sink = sink;
 	poll.sink_arg = sink_arg;
 	poll.admission = &admission;
+	poll.kind = kind_of_queue(queue->name);
 	poll.identity = request->identity;
 	poll.wanted = admission.granted;
 	poll.now = clock_now();

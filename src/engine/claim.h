@@ -5,8 +5,8 @@
 #ifndef TASKQ_CLAIM_H
 #define TASKQ_CLAIM_H
 
-#include "model/activity.h"
 #include "task/queue_keys.h"
+#include "task/task.h"
 
 /* What a poll asks for. */
 typedef struct ClaimRequest
@@ -17,12 +17,11 @@ typedef struct ClaimRequest
 	double		max_tasks_per_second;	/* 0 = not given */
 } ClaimRequest;
 
-/* Takes one task that was claimed. */
-typedef void (*TaskSink) (void *arg, const Activity *activity,
-						  const Heartbeat *heartbeat);
+/* Takes one task that was claimed, of the queue's kind. */
+typedef void (*TaskSink) (void *arg, const Task *task, bool started_before);
 
-extern void claim_tasks(const ClaimRequest *request, TaskSink sink,
-						void *sink_arg);
+extern PGDLLEXPORT void claim_tasks(const ClaimRequest *request, TaskSink sink,
+									void *sink_arg);
 extern int	claim_ready(const QueueRef *queue, TimestampTz *next);
 
 #endif							/* TASKQ_CLAIM_H */

@@ -24,6 +24,7 @@
 #include "engine/execute.h"
 #include "engine/queue_config.h"
 #include "engine/refusal.h"
+#include "engine/tasks.h"
 #include "model/options.h"
 #include "notes/effects.h"
 #include "notes/ledger.h"
@@ -37,8 +38,8 @@
 #include "store/find.h"
 #include "store/open.h"
 #include "store/ready_count.h"
-#include "store/store_result.h"
 #include "task/queue_keys.h"
+#include "task/store_result.h"
 
 /* ------------------------------------------------------------------------
  * Insert first, judge after
@@ -108,7 +109,7 @@ undo_insert(int64 run_id)
 	Activity	inserted;
 
 	if (!store_find(run_id, &inserted) ||
-		store_delete(&inserted, true) != STORE_OK)
+		store_delete(&inserted.task, true) != STORE_OK)
 		elog(ERROR, "could not take back run " INT64_FORMAT, run_id);
 }
 
@@ -169,7 +170,7 @@ insert_or_find(Activity *activity, const ScheduleCall *call, int64 *run_id,
 
 	*run_id = activity->task.run_id;
 	*attach = false;
-	while (!store_insert(activity))
+	while (!store_insert(&activity->task))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (existing_run_serves(activity, call->conflict, &other, attach))
@@ -310,13 +311,8 @@ tell_scheduled(const Activity *activity, int n)
 {
 	QueueRef	queue = queue_ref(activity->task.queue);
 
-	ledger_open(&queue, activity, activity->task.state, n);
+	task_scheduled(&queue, &activity->task, n);
 	check_max_backlog(&queue, activity);
-	ledger_count(&queue, COUNT_SCHEDULED, n);
-	ledger_count(&queue, COUNT_ADDED, n);
-	effects_tasks_due(&queue.key, activity->task.dispatch_time, n);
-	if (activity->task.alarm != DT_NOEND)
-		effects_alarm(activity->task.alarm);
 }
 
 /*
@@ -405,7 +401,7 @@ schedule_anonymous(ScheduleCall *call, NewRun *items, int count)
 
 	if (count == 0)
 		return;
-	batch = store_begin_many(&call->activity);
+	batch = store_begin_many(&call->activity.task);
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

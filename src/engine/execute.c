@@ -22,6 +22,7 @@
 #include "engine/execute.h"
 #include "engine/heartbeat.h"
 #include "engine/queue_config.h"
+#include "engine/tasks.h"
 #include "model/failure.h"
 #include "model/machine.h"
 #include "model/timeout.h"
@@ -32,18 +33,10 @@
 #include "store/closed.h"
 #include "store/find.h"
 #include "store/open.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* how often a call waits for heartbeats of others before it goes on */
 #define MAX_AWAITED		3
-
-/* The queues that a change is about; mostly one. */
-typedef struct Queues
-{
-	QueueRef	before;
-	QueueRef	after;
-	QueueRef	taken_from;		/* by the attempt in progress before */
-} Queues;
 
 /* what a worker hears when its attempt is touched by somebody else */
 static void
@@ -134,65 +127,40 @@ keep_origin(Activity *activity, const Activity *before)
 		activity_controls(activity)->taken_from = NULL;
 }
 
-static bool
-ends_attempt(const Activity *before, const Activity *activity)
-{
-	return state_in_progress(before->task.state) &&
-		!state_in_progress(activity->task.state);
-}
-
-/*
- * An attempt taken from the queue is over; where max_started counts, the next
- * one can start.
- */
-static void
-attempt_ended(const QueueRef *taken_from)
-{
-	const QueueConfig *config = queue_config(taken_from);
-
-	ledger_ended(&taken_from->key);
-	if (config != NULL && config->max_started > 0)
-		effects_task_due(&taken_from->key, DT_NOBEGIN);
-}
-
-/* what has happened, for limits and statistics */
+/* what has happened, for statistics */
 static void
 keep_books(const Activity *activity, const Activity *before,
-		   const Queues *queues)
+		   const TaskQueues *queues)
 {
+	bool		closed = state_is_closed(activity->task.state);
 	TimestampTz ended;
 
-	if (activity->attached)
-		return;
-	ledger_open(&queues->before, before, before->task.state, -1);
-	ledger_open(&queues->after, activity, activity->task.state, 1);
-	if (state_is_closed(activity->task.state))
+	if (closed)
 		ledger_count(&queues->after, counter_of_close(activity), 1);
-	else if (activity->task.state == STATE_SCHEDULED)
-		ledger_count(&queues->after, COUNT_ADDED, 1);
-	if (before->task.state == STATE_SCHEDULED)
-		effects_polled(&queues->before.key, 1); /* back at an abort */
-	if (!ends_attempt(before, activity))
+	if (!task_ends_attempt(&before->task, &activity->task))
 		return;
-	attempt_ended(&queues->taken_from);
 	if (activity->released)
 	{
 		ledger_count(&queues->after, COUNT_RELEASED, 1);
 		return;
 	}
-	if (!state_is_closed(activity->task.state))
+	if (!closed)
 		ledger_count(&queues->after, COUNT_RETRIED, 1);
-	ended = state_is_closed(activity->task.state) ?
-		activity->close_time : activity->task.last_complete_time;
+	ended = closed ? activity->close_time : activity->task.last_complete_time;
 	ledger_duration(&queues->taken_from, COUNT_EXECUTION_FIRST,
 					ended - before->task.started_time);
 }
 
-static void
-close_row(Activity *activity, const Activity *before, const Queues *queues)
+/* the close of an activity: its open row goes, a closed one comes */
+static StoreResult
+close_row(Activity *activity, Activity *before, const TaskQueues *queues,
+		  bool wait)
 {
+	StoreResult result = task_delete(&before->task, wait);
 	int64		retention;
 
+	if (result != STORE_OK)
+		return result;
 	heartbeat_take(before, &activity->heartbeat);
 	/* one that was answered while we were about to close */
 	activity->heartbeat.last_time = Min(activity->heartbeat.last_time,
@@ -206,7 +174,23 @@ close_row(Activity *activity, const Activity *before, const Queues *queues)
 	activity->expire_time = instant_add(activity->close_time, retention);
 	if (retention > 0)
 		store_insert_closed(activity);
-	effects_closed(activity->task.run_id);
+	return result;
+}
+
+/* the activity goes on */
+static StoreResult
+update_row(Activity *activity, const Activity *before,
+		   const TaskQueues *queues, bool wait)
+{
+	StoreResult result = task_update(&activity->task, &before->task, queues, wait);
+
+	if (result != STORE_OK)
+		return result;
+	if (task_ends_attempt(&before->task, &activity->task))
+		heartbeat_hand_over(activity);
+	else if (activity->clear_heartbeat)
+		heartbeat_clear(activity);
+	return result;
 }
 
 /*
@@ -220,33 +204,18 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 {
 	StoreResult result;
 	Activity	was = *before;
-	Queues		queues;
+	TaskQueues	queues;
 
-	queues.before = queue_ref(before->task.queue);
-	queues.after = queue_ref(activity->task.queue);
-	queues.taken_from = queue_ref(activity_taken_from(&was));
+	task_queues(&queues, &was.task, &activity->task);
 	keep_origin(activity, before);
+	if (activity->attached)
+		return task_touch(&activity->task, &queues.after, wait);
 	if (state_is_closed(activity->task.state))
-	{
-		result = store_delete(activity, wait);
-		if (result != STORE_OK)
-			return result;
-		close_row(activity, before, &queues);
+		result = close_row(activity, &was, &queues, wait);
+	else
+		result = update_row(activity, before, &queues, wait);
+	if (result == STORE_OK)
 		keep_books(activity, before, &queues);
-		return result;
-	}
-	result = store_update(activity, wait);
-	if (result != STORE_OK)
-		return result;
-	keep_books(activity, before, &queues);
-	if (ends_attempt(before, activity))
-		heartbeat_hand_over(activity);
-	else if (activity->clear_heartbeat)
-		heartbeat_clear(activity);
-	if (activity->task.alarm != DT_NOEND && activity->task.alarm != before->task.alarm)
-		effects_alarm(activity->task.alarm);
-	if (activity->task.state == STATE_SCHEDULED)
-		effects_task_due(&queues.after.key, activity->task.dispatch_time);
 	return result;
 }
 
@@ -295,7 +264,7 @@ execute_once(const Address *address, Event event, EventData *data,
 		/* with the row locked, nobody can be faster from here on */
 		if (may_await(progress))
 			(void) heartbeat_await(activity);
-		progress->locked = store_lock(activity, true) == STORE_OK;
+		progress->locked = store_lock(&activity->task, true) == STORE_OK;
 		if (!progress->locked)
 			return false;
 		data->now = clock_now();
@@ -310,12 +279,12 @@ execute_once(const Address *address, Event event, EventData *data,
 	*verdict = machine_apply(activity, event, data);
 	if (verdict->answer != ANSWER_DONE)
 		return true;
-	if (ends_attempt(&before, activity) && may_await(progress) &&
+	if (task_ends_attempt(&before.task, &activity->task) && may_await(progress) &&
 		heartbeat_await(&before))
 		return false;
 	result = execute_store(activity, &before, progress->locked);
 	if (result == STORE_BUSY)
-		progress->locked = store_lock(&before, true) == STORE_OK;
+		progress->locked = store_lock(&before.task, true) == STORE_OK;
 	if (result != STORE_OK)
 		return false;
 	tell_worker(&before, activity, event);
@@ -380,7 +349,6 @@ delete_open(int64 run_id)
 	Activity	activity;
 	Heartbeat	heartbeat;
 	QueueRef	queue;
-	QueueRef	taken_from;
 	bool		awaited = false;
 
 	do
@@ -390,20 +358,13 @@ delete_open(int64 run_id)
 			return false;
 		if (!awaited && state_in_progress(activity.task.state))
 			awaited = heartbeat_await(&activity);
-	} while (store_delete(&activity, true) != STORE_OK);
+	} while (task_delete(&activity.task, true) != STORE_OK);
 	heartbeat_take(&activity, &heartbeat);
 	queue = queue_ref(activity.task.queue);
 	ledger_count(&queue, COUNT_TERMINATED, 1);
-	ledger_open(&queue, &activity, activity.task.state, -1);
-	effects_closed(run_id);
-	if (activity.task.state == STATE_SCHEDULED)
-		effects_polled(&queue.key, 1);
-	if (!state_in_progress(activity.task.state))
-		return true;
-	taken_from = queue_ref(activity_taken_from(&activity));
-	attempt_ended(&taken_from);
-	effects_worker_event(activity.task.worker, run_id, activity.task.attempt,
-						 WORKER_EVENT_DELETED);
+	if (state_in_progress(activity.task.state))
+		effects_worker_event(activity.task.worker, run_id,
+							 activity.task.attempt, WORKER_EVENT_DELETED);
 	return true;
 }
 

@@ -6,7 +6,7 @@
 #define TASKQ_EXECUTE_H
 
 #include "model/event.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* Which run an event is for. */
 typedef struct Address

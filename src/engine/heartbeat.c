@@ -57,7 +57,7 @@
 #include "store/find.h"
 #include "store/heartbeat_row.h"
 #include "store/open_row.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* ------------------------------------------------------------------------
  * Holding

@@ -57,13 +57,14 @@ write_alarms(void)
 	{
 		int64		nonce;
 		const TimerHint *hint = effects_attempt(i, &nonce);
-		Activity	activity;
+		TaskRoom	room;
+		Task	   *task = &room.task;
 
 		if (!is_in_progress(hint->run_id, nonce) ||
-			!store_find(hint->run_id, &activity))
+			!store_find_task(hint->run_id, &room))
 			continue;
-		activity.task.alarm = Min(activity.task.alarm, hint->deadline);
-		(void) store_update(&activity, true);
+		task->alarm = Min(task->alarm, hint->deadline);
+		(void) store_update(task, true);
 	}
 }
 

@@ -47,6 +47,7 @@ consider(Deadline *best, TimeoutType type, TimestampTz anchor, int64 timeout)
 	{
 		best->type = type;
 		best->when = when;
+		best->renewal = type == TIMEOUT_HEARTBEAT ? timeout : 0;
 	}
 }
 
@@ -61,7 +62,7 @@ Deadline
 activity_next_deadline(const Activity *activity, TimestampTz last_heartbeat)
 {
 	const Options *options = &activity->options;
-	Deadline	best = {TIMEOUT_NONE, DT_NOEND};
+	Deadline	best = {TIMEOUT_NONE, DT_NOEND, 0};
 
 	if (state_is_closed(activity->task.state))
 		return best;
@@ -79,16 +80,6 @@ activity_next_deadline(const Activity *activity, TimestampTz last_heartbeat)
 				 Max(activity->task.started_time, last_heartbeat),
 				 options->heartbeat_timeout);
 	return best;
-}
-
-/*
- * activity_waits_since: from when on a scheduled activity waits for a worker or
- * for its delay to end, as far as its row tells: not before that.
- */
-TimestampTz
-activity_waits_since(const Activity *activity)
-{
-	return Max(activity->task.schedule_time, activity->task.last_complete_time);
 }
 
 /* ------------------------------------------------------------------------

@@ -85,17 +85,9 @@ typedef struct Activity
 StaticAssertDecl(offsetof(Activity, task) == 0,
 				 "a Task of kind activity is an Activity");
 
-/* A timeout and when it fires. */
-typedef struct Deadline
-{
-	TimeoutType type;
-	TimestampTz when;			/* DT_NOEND = no timer is live */
-} Deadline;
-
 extern Deadline activity_next_deadline(const Activity *activity,
 									   TimestampTz last_heartbeat);
 extern TimestampTz activity_first_dispatch(const Activity *activity);
-extern TimestampTz activity_waits_since(const Activity *activity);
 extern TimestampTz activity_expiration(const Activity *activity);
 extern const text *activity_taken_from(Activity *activity);
 extern Controls *activity_controls(Activity *activity);

@@ -18,8 +18,7 @@
 #include "base/settings.h"
 #include "common/lengths.h"
 #include "model/options.h"
-
-#define RESERVED_QUEUE_PREFIX		"/_sys/"
+#include "task/kinds.h"
 
 /* ------------------------------------------------------------------------
  * Starts

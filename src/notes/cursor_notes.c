@@ -80,13 +80,11 @@ note_of(const QueueKey *queue, int level, const text *fairness_key)
  * its row is, in that file of taskq.open, NULL when that is not known.
  */
 void
-cursor_notes_comes(const Activity *activity, const ItemPointerData *tid,
-				   Oid file)
+cursor_notes_comes(const Task *task, const ItemPointerData *tid, Oid file)
 {
-	QueueKey	queue = queue_key(activity->task.queue);
-	Note	   *note = note_of(&queue, activity->task.level,
-							   activity->task.fairness_key);
-	ReadyKey	place = {activity->task.dispatch_time, activity->task.run_id};
+	QueueKey	queue = queue_key(task->queue);
+	Note	   *note = note_of(&queue, task->level, task->fairness_key);
+	ReadyKey	place = {task->dispatch_time, task->run_id};
 	bool		first;
 
 	if (note == NULL)

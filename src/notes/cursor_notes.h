@@ -7,12 +7,12 @@
 
 #include "storage/itemptr.h"
 
-#include "model/activity.h"
 #include "shared/lane_cursor.h"
 #include "task/queue_keys.h"
+#include "task/task.h"
 
-extern void cursor_notes_comes(const Activity *activity,
-							   const ItemPointerData *tid, Oid file);
+extern void cursor_notes_comes(const Task *task, const ItemPointerData *tid,
+							   Oid file);
 extern void cursor_notes_goes(const QueueKey *queue, int level,
 							  const text *fairness_key, ReadyKey place);
 extern void cursor_notes_announce(const QueueKey *queue);

@@ -54,29 +54,28 @@ ledger_duration(const QueueRef *queue, int first, int64 duration)
 }
 
 /*
- * ledger_open: n more activities (or fewer) like this one, of the queue, are in
+ * ledger_open: n more tasks (or fewer) like this one, of the queue, are in
  * that state, if it is one in which no attempt is in progress.
  */
 void
-ledger_open(const QueueRef *queue, const Activity *activity, State state,
-			int n)
+ledger_open(const QueueRef *queue, const Task *task, State state, int n)
 {
-	int			level = valid_level(activity->task.level);
+	int			level = valid_level(task->level);
 	LedgerEntry *entry;
 	DelayKey	delay;
 
-	Assert(queue_key(activity->task.queue).hash == queue->key.hash);
+	Assert(queue_key(task->queue).hash == queue->key.hash);
 	if (state == STATE_PAUSED)
 		ledger_named_entry(ENTRY_PAUSED, 0, queue)->n += n;
 	if (state != STATE_SCHEDULED)
 		return;
 	entry = ledger_named_entry(ENTRY_WAITING, level, queue);
 	entry->n += n;
-	if (delay_key(&delay, &queue->key, level, activity_waits_since(activity),
-				  activity->task.dispatch_time))
+	if (delay_key(&delay, &queue->key, level, task_waits_since(task),
+				  task->dispatch_time))
 		ledger_delay_entry(&queue->key, &delay)->n += n;
 	else
-		entry->due = Max(entry->due, activity->task.dispatch_time);
+		entry->due = Max(entry->due, task->dispatch_time);
 }
 
 /* ledger_reserved: n attempts may be started (negative: fewer than said). */

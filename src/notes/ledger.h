@@ -6,14 +6,14 @@
 #ifndef TASKQ_LEDGER_H
 #define TASKQ_LEDGER_H
 
-#include "model/activity.h"
 #include "task/queue_keys.h"
+#include "task/task.h"
 
 extern void ledger_count(const QueueRef *queue, int counter, int n);
 extern void ledger_duration(const QueueRef *queue, int first, int64 duration);
 extern void ledger_make_room(int n);
-extern void ledger_open(const QueueRef *queue, const Activity *activity,
-						State state, int n);
+extern void ledger_open(const QueueRef *queue, const Task *task, State state,
+						int n);
 extern void ledger_reserved(const QueueKey *queue, int n);
 extern void ledger_started(const QueueKey *queue, int n);
 extern void ledger_ended(const QueueKey *queue);

@@ -26,13 +26,13 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "model/options.h"
+#include "store/activity_row.h"
 #include "store/catalog.h"
 #include "store/closed.h"
 #include "store/instance.h"
-#include "store/open_row.h"
 #include "store/row.h"
-#include "store/store_result.h"
 #include "store/write.h"
+#include "task/store_result.h"
 
 /* columns of the closed tables, in order; zero-based */
 enum

@@ -20,8 +20,8 @@
 #include "store/catalog.h"
 #include "store/config_rows.h"
 #include "store/row.h"
-#include "store/store_result.h"
 #include "store/write.h"
+#include "task/store_result.h"
 
 /* columns of taskq.queue_config, zero-based */
 enum

@@ -1,6 +1,6 @@
 /*
  * find.c
- *		Finding one open activity, by its run_id or its activity_id.
+ *		Finding one open task, by its run_id, or activity, by its activity_id.
  *
  * A row is found with a snapshot taken now.  Under a transaction snapshot,
  * finding less than the newest version is a serialization failure when the
@@ -25,6 +25,7 @@
 #include "store/open_row.h"
 #include "store/places.h"
 #include "store/row.h"
+#include "task/kinds.h"
 
 /* the first column */
 #define RUN_ID_ATTRIBUTE	1
@@ -99,12 +100,13 @@ check_snapshot_is_newest(Relation table, Search *search, HeapTuple seen)
  * Who is going to write takes the lock for that at once.
  */
 static bool
-find(Search *search, bool to_write, Activity *activity)
+find(Search *search, bool to_write, const Kind *expected, Task *task)
 {
 	Relation	table = catalog_open_table(catalog()->open, to_write ?
 								   RowExclusiveLock : AccessShareLock);
 	Snapshot	snapshot = fresh_snapshot();
 	HeapTuple	tuple = NULL;
+	bool		found;
 
 	if (search->has_run_id)
 		tuple = copy_from_place(table, search->run_id, snapshot);
@@ -114,14 +116,14 @@ find(Search *search, bool to_write, Activity *activity)
 	UnregisterSnapshot(snapshot);
 	if (to_write)
 		check_snapshot_is_newest(table, search, tuple);
-	if (tuple != NULL)
-		row_open_activity(tuple, RelationGetDescr(table), activity);
+	found = tuple != NULL &&
+		row_open_task(tuple, RelationGetDescr(table), expected, task);
 	table_close(table, NoLock);
-	return tuple != NULL;
+	return found;
 }
 
 static bool
-find_run(int64 run_id, bool to_write, Activity *activity)
+find_run(int64 run_id, bool to_write, const Kind *expected, Task *task)
 {
 	Search		search;
 
@@ -130,7 +132,7 @@ find_run(int64 run_id, bool to_write, Activity *activity)
 	search.index = OPEN_PKEY;
 	search.has_run_id = true;
 	search.run_id = run_id;
-	return find(&search, to_write, activity);
+	return find(&search, to_write, expected, task);
 }
 
 static bool
@@ -141,7 +143,7 @@ find_id(const text *activity_id, bool to_write, Activity *activity)
 	row_text_key(&search.key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
 	search.index = OPEN_ACTIVITY_ID;
 	search.has_run_id = false;
-	return find(&search, to_write, activity);
+	return find(&search, to_write, kind_of_activities(), &activity->task);
 }
 
 /*
@@ -152,7 +154,14 @@ find_id(const text *activity_id, bool to_write, Activity *activity)
 bool
 store_find(int64 run_id, Activity *activity)
 {
-	return find_run(run_id, true, activity);
+	return find_run(run_id, true, kind_of_activities(), &activity->task);
+}
+
+/* store_find_task: likewise, the open task of that run_id, of whatever kind. */
+bool
+store_find_task(int64 run_id, TaskRoom *room)
+{
+	return find_run(run_id, true, NULL, &room->task);
 }
 
 /* store_find_by_activity_id: likewise, the open activity of that id. */
@@ -166,7 +175,7 @@ store_find_by_activity_id(const text *activity_id, Activity *activity)
 bool
 store_see(int64 run_id, Activity *activity)
 {
-	return find_run(run_id, false, activity);
+	return find_run(run_id, false, kind_of_activities(), &activity->task);
 }
 
 /* store_see_by_activity_id: likewise, the open activity of that id. */

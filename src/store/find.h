@@ -1,13 +1,16 @@
 /*
  * find.h
- *		Finding one open activity, by its run_id or its activity_id.
+ *		Finding one open task, by its run_id, or activity, by its activity_id.
  */
 #ifndef TASKQ_FIND_H
 #define TASKQ_FIND_H
 
+#include "model/activity.h"
 #include "store/open_row.h"
+#include "task/kinds.h"
 
 extern bool store_find(int64 run_id, Activity *activity);
+extern bool store_find_task(int64 run_id, TaskRoom *room);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
 extern bool store_glance(int64 run_id, OpenGlance *glance);

@@ -28,8 +28,8 @@
 #include "store/catalog.h"
 #include "store/heartbeat_row.h"
 #include "store/row.h"
-#include "store/store_result.h"
 #include "store/write.h"
+#include "task/store_result.h"
 
 enum
 {

@@ -6,7 +6,7 @@
 #define TASKQ_HEARTBEAT_ROW_H
 
 #include "model/activity.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 extern bool heartbeat_row_lock_at_once(void);
 extern void heartbeat_row_read(int64 run_id, Heartbeat *heartbeat);

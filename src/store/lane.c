@@ -27,7 +27,7 @@
 #include "store/ready.h"
 #include "store/ready_internal.h"
 #include "store/row.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* of one lane, for those who only want to know whether there are tasks */
 #define CANDIDATES_TO_LOOK_AT	2
@@ -214,34 +214,35 @@ lane_next(Lane *lane)
 	return next_walked(lane);
 }
 
-/* lane_activity: the lane's candidate, copied. */
+/* lane_task: the lane's candidate, copied. */
 void
-lane_activity(Lane *lane, Activity *activity)
+lane_task(Lane *lane, TaskRoom *room)
 {
 	HeapTuple	tuple = ExecCopySlotHeapTuple(lane->slot);
 
 	Assert(lane->has_candidate);
 	tuple->t_self = lane->slot->tts_tid;
-	row_open_activity(tuple, lane->slot->tts_tupleDescriptor, activity);
+	(void) row_open_task(tuple, lane->slot->tts_tupleDescriptor, NULL,
+						 &room->task);
 }
 
 /*
- * lane_claim: write the activity, which is the lane's candidate, started.  It
+ * lane_claim: write the task, which is the lane's candidate, started.  It
  * counts as passed unless others merely lock it: whoever changes it announces
  * it when it comes up again, a lock says nothing.
  */
 StoreResult
-lane_claim(Lane *lane, Activity *activity)
+lane_claim(Lane *lane, Task *task)
 {
 	StoreResult result;
 
-	Assert(lane->has_candidate && activity->task.run_id == lane->place.run_id);
-	result = store_claim(activity);
+	Assert(lane->has_candidate && task->run_id == lane->place.run_id);
+	result = store_claim(task);
 
 	/* by ourselves, or in a way that an update gets along with? */
 	if (result == STORE_BUSY && row_holder(lane->slot) < ROW_CHANGED)
 	{
-		result = store_update(activity, false);
+		result = store_update(task, false);
 		if (result == STORE_BUSY)
 			return result;
 	}

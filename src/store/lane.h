@@ -5,13 +5,13 @@
 #ifndef TASKQ_LANE_H
 #define TASKQ_LANE_H
 
-#include "model/activity.h"
 #include "store/ready.h"
-#include "store/store_result.h"
+#include "task/kinds.h"
+#include "task/store_result.h"
 
 extern bool lane_next(Lane *lane);
-extern void lane_activity(Lane *lane, Activity *activity);
-extern StoreResult lane_claim(Lane *lane, Activity *activity);
+extern void lane_task(Lane *lane, TaskRoom *room);
+extern StoreResult lane_claim(Lane *lane, Task *task);
 extern bool lane_is_free(const Lane *lane);
 extern void lane_end(Lane *lane);
 

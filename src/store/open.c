@@ -15,12 +15,13 @@
 #include "notes/cursor_notes.h"
 #include "store/catalog.h"
 #include "store/open.h"
+#include "store/open_columns.h"
 #include "store/open_row.h"
 #include "store/places.h"
-#include "store/store_result.h"
 #include "store/sweep.h"
 #include "store/write.h"
 #include "task/queue_keys.h"
+#include "task/store_result.h"
 
 /*
  * store_next_run_id: a new run_id; never given twice, gaps are normal.  The
@@ -49,31 +50,31 @@ store_last_run_id(void)
 }
 
 /*
- * store_insert: add an activity.  False when its activity_id belongs to
+ * store_insert: add a task.  False when its activity_id belongs to
  * another open one; an uncommitted rival is waited for.
  */
 bool
-store_insert(Activity *activity)
+store_insert(Task *task)
 {
 	Datum		values[OPEN_COLUMNS];
 	bool		nulls[OPEN_COLUMNS];
 	Oid			file;
 
-	row_open_columns(activity, values, nulls);
-	if (activity->activity_id != NULL)
+	row_open_columns(task, values, nulls);
+	if (!nulls[OPEN_COL_ACTIVITY_ID])
 	{
-		cursor_notes_comes(activity, NULL, InvalidOid);
+		cursor_notes_comes(task, NULL, InvalidOid);
 		return target_insert_unless_duplicate(catalog()->open,
 											  OPEN_ACTIVITY_ID,
 											  values, nulls);
 	}
-	file = target_insert(catalog()->open, values, nulls, &activity->task.tid);
-	cursor_notes_comes(activity, &activity->task.tid, file);
-	store_sweep(activity);
+	file = target_insert(catalog()->open, values, nulls, &task->tid);
+	cursor_notes_comes(task, &task->tid, file);
+	store_sweep(task);
 	return true;
 }
 
-/* Activities that differ by run_id and input only, on their way. */
+/* Tasks that differ by run_id and input only, on their way. */
 struct StoreBatch
 {
 	TargetBatch *target;
@@ -82,19 +83,19 @@ struct StoreBatch
 };
 
 /*
- * store_begin_many: add many activities like "model", which has no
+ * store_begin_many: add many tasks like "model", which has no
  * activity_id, by store_put().  They are in after store_end_many().
  */
 StoreBatch *
-store_begin_many(Activity *model)
+store_begin_many(Task *model)
 {
 	StoreBatch *batch = palloc(sizeof(StoreBatch));
-	Activity	first = *model;
+	Task		first = *model;
 
-	Assert(model->activity_id == NULL);
-	first.task.run_id = 0;			/* before all that come */
+	first.run_id = 0;			/* before all that come */
 	cursor_notes_comes(&first, NULL, InvalidOid);
 	row_open_columns(model, batch->values, batch->nulls);
+	Assert(batch->nulls[OPEN_COL_ACTIVITY_ID]);
 	batch->target = target_begin_many(catalog()->open);
 	return batch;
 }
@@ -117,44 +118,44 @@ store_end_many(StoreBatch *batch)
 
 /* tell those who look for tasks what the write does to the lanes */
 static void
-note_places(const Activity *activity, bool stays)
+note_places(const Task *task, bool stays)
 {
-	const LanePlace *place = &activity->task.place;
+	const LanePlace *place = &task->place;
 
 	if (place->task_queue != NULL)
 	{
 		QueueKey	queue = queue_key(place->task_queue);
 
 		cursor_notes_goes(&queue, place->level, place->fairness_key,
-						  (ReadyKey) {place->dispatch_time, activity->task.run_id});
+						  (ReadyKey) {place->dispatch_time, task->run_id});
 	}
-	if (stays && activity->task.state == STATE_SCHEDULED)
-		cursor_notes_comes(activity, NULL, InvalidOid);
+	if (stays && task->state == STATE_SCHEDULED)
+		cursor_notes_comes(task, NULL, InvalidOid);
 }
 
 static StoreResult
-update(Activity *activity, TargetWait wait)
+update(Task *task, TargetWait wait)
 {
 	Datum		values[OPEN_COLUMNS];
 	bool		nulls[OPEN_COLUMNS];
 	StoreResult result;
 
-	row_open_columns(activity, values, nulls);
-	note_places(activity, true);
-	result = target_update(catalog()->open, &activity->task.tid, values, nulls, wait);
-	if (result == STORE_OK && state_in_progress(activity->task.state))
-		store_remember_place(activity->task.run_id, &activity->task.tid);
+	row_open_columns(task, values, nulls);
+	note_places(task, true);
+	result = target_update(catalog()->open, &task->tid, values, nulls, wait);
+	if (result == STORE_OK && state_in_progress(task->state))
+		store_remember_place(task->run_id, &task->tid);
 	return result;
 }
 
 /*
- * store_update: write a changed activity over the version that was read; its
+ * store_update: write a changed task over the version that was read; its
  * tid becomes that of the new one.
  */
 StoreResult
-store_update(Activity *activity, bool wait)
+store_update(Task *task, bool wait)
 {
-	return update(activity, wait ? TARGET_WAIT : TARGET_NO_WAIT);
+	return update(task, wait ? TARGET_WAIT : TARGET_NO_WAIT);
 }
 
 /*
@@ -163,26 +164,26 @@ store_update(Activity *activity, bool wait)
  * locked is STORE_BUSY, too.
  */
 StoreResult
-store_claim(Activity *activity)
+store_claim(Task *task)
 {
-	return update(activity, TARGET_CLAIM);
+	return update(task, TARGET_CLAIM);
 }
 
 /* store_lock: keep others from changing the row until the transaction ends. */
 StoreResult
-store_lock(const Activity *activity, bool wait)
+store_lock(const Task *task, bool wait)
 {
-	ItemPointerData tid = activity->task.tid;
+	ItemPointerData tid = task->tid;
 
 	return target_lock(catalog()->open, &tid, wait);
 }
 
 /* store_delete: remove the version that was read. */
 StoreResult
-store_delete(const Activity *activity, bool wait)
+store_delete(const Task *task, bool wait)
 {
-	ItemPointerData tid = activity->task.tid;
+	ItemPointerData tid = task->tid;
 
-	note_places(activity, false);
+	note_places(task, false);
 	return target_delete(catalog()->open, &tid, wait);
 }

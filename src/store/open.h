@@ -5,22 +5,22 @@
 #ifndef TASKQ_OPEN_H
 #define TASKQ_OPEN_H
 
-#include "model/activity.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
+#include "task/task.h"
 
 extern int64 store_next_run_id(void);
 extern int64 store_last_run_id(void);
-extern bool store_insert(Activity *activity);
+extern bool store_insert(Task *task);
 
 typedef struct StoreBatch StoreBatch;
 
-extern StoreBatch *store_begin_many(Activity *model);
+extern StoreBatch *store_begin_many(Task *model);
 extern void store_put(StoreBatch *batch, int64 run_id, struct varlena *input);
 extern void store_end_many(StoreBatch *batch);
 
-extern StoreResult store_update(Activity *activity, bool wait);
-extern StoreResult store_claim(Activity *activity);
-extern StoreResult store_lock(const Activity *activity, bool wait);
-extern StoreResult store_delete(const Activity *activity, bool wait);
+extern StoreResult store_update(Task *task, bool wait);
+extern StoreResult store_claim(Task *task);
+extern StoreResult store_lock(const Task *task, bool wait);
+extern StoreResult store_delete(const Task *task, bool wait);
 
 #endif							/* TASKQ_OPEN_H */

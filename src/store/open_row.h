@@ -1,6 +1,6 @@
 /*
  * open_row.h
- *		A row of taskq.open: between columns and the Activity struct.
+ *		A row of taskq.open: between columns and the struct of a task.
  */
 #ifndef TASKQ_OPEN_ROW_H
 #define TASKQ_OPEN_ROW_H
@@ -8,12 +8,11 @@
 #include "access/htup.h"
 #include "executor/tuptable.h"
 
-#include "model/activity.h"
-#include "model/retry_policy.h"
 #include "shared/lane_cursor.h"
 #include "shared/timer_ring.h"
+#include "task/kinds.h"
 
-/* The little of an open activity that a heartbeat has to know. */
+/* The little of an open task that a heartbeat has to know. */
 typedef struct OpenGlance
 {
 	State		state;
@@ -29,26 +28,21 @@ typedef struct OpenPlace
 	double		fairness_weight;	/* 0 = unset */
 } OpenPlace;
 
-/* What the views of queues count of an open activity. */
+/* What the views of queues count of an open task. */
 typedef struct OpenCount
 {
 	const text *task_queue;		/* for an attempt, that it was taken from */
 	int			level;
 	State		state;
 	TimestampTz dispatch_time;	/* DT_NOEND = none */
-	TimestampTz since;			/* activity_waits_since() */
+	TimestampTz since;			/* as task_waits_since() */
 } OpenCount;
 
-extern struct varlena *row_control(Activity *activity);
-extern void row_set_retry_policy(Datum *value, bool *null,
-								 const RetryPolicy *policy);
-extern void row_get_retry_policy(Datum value, bool null, RetryPolicy *policy);
-
-extern void row_open_columns(Activity *activity, Datum *values, bool *nulls);
+extern void row_open_columns(Task *task, Datum *values, bool *nulls);
 extern void row_open_set_run(Datum *values, bool *nulls, int64 run_id,
 							 struct varlena *input);
-extern void row_open_activity(HeapTuple tuple, TupleDesc desc,
-							  Activity *activity);
+extern bool row_open_task(HeapTuple tuple, TupleDesc desc,
+						  const Kind *expected, Task *task);
 extern bool row_open_is_ready(TupleTableSlot *slot, TimestampTz now);
 extern void row_open_glance(TupleTableSlot *slot, OpenGlance *glance);
 extern void row_open_place(TupleTableSlot *slot, OpenPlace *place);

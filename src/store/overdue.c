@@ -35,7 +35,6 @@ typedef struct OverdueSearch
 	TupleTableSlot *slot;
 	MemoryContext row_context;
 	TimestampTz now;
-	LastHeartbeat last_heartbeat;
 	Overdue    *worst;
 } OverdueSearch;
 
@@ -44,22 +43,23 @@ static void
 compare_row(OverdueSearch *search)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(search->row_context);
-	Activity	activity;
+	TaskRoom	room;
+	const Kind *kind;
 	Deadline	deadline;
 
-	row_open_activity(ExecCopySlotHeapTuple(search->slot),
-					  search->slot->tts_tupleDescriptor, &activity);
-	deadline = activity_next_deadline(&activity, DT_NOBEGIN);
-	if (deadline.when <= search->now && state_in_progress(activity.task.state) &&
-		activity.options.heartbeat_timeout != 0)
-		deadline = activity_next_deadline(&activity,
-										  search->last_heartbeat(&activity));
+	(void) row_open_task(ExecCopySlotHeapTuple(search->slot),
+						 search->slot->tts_tupleDescriptor, NULL, &room.task);
+	kind = kind_of(&room.task);
+	deadline = kind->next_deadline(&room.task, DT_NOBEGIN);
+	if (deadline.when <= search->now && kind->last_alive != NULL &&
+		state_in_progress(room.task.state))
+		deadline = kind->next_deadline(&room.task, kind->last_alive(&room.task));
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(search->row_context);
 	if (deadline.when > search->now || deadline.when >= search->worst->since)
 		return;
-	search->worst->run_id = activity.task.run_id;
-	search->worst->type = deadline.type;
+	search->worst->run_id = room.task.run_id;
+	search->worst->name = kind->deadline_name(deadline.type);
 	search->worst->since = deadline.when;
 }
 
@@ -112,18 +112,16 @@ search_attempts(OverdueSearch *search, int64 started)
 /*
  * store_overdue: the timeout that is overdue for longest, as of "now" on taskq's
  * clock.  "started" is how many attempts run, negative when that is not known;
- * then all of the table is read.  "last_heartbeat" knows of those that no table
- * has.  False when somebody has locked a table, so that one cannot look.  Locks
+ * then all of the table is read.  False when somebody has locked a table, so that one cannot look.  Locks
  * are kept until the end of the transaction.
  */
 bool
-store_overdue(TimestampTz now, int64 started, LastHeartbeat last_heartbeat,
-			  Overdue *worst)
+store_overdue(TimestampTz now, int64 started, Overdue *worst)
 {
 	OverdueSearch search = {0};
 
 	worst->run_id = 0;
-	worst->type = TIMEOUT_NONE;
+	worst->name = NULL;
 	worst->since = DT_NOEND;
 	if (!catalog_lock_at_once(catalog()->open, OPEN_ALARM) ||
 		!catalog_lock_at_once(catalog()->heartbeat, HEARTBEAT_PKEY))
@@ -135,7 +133,6 @@ store_overdue(TimestampTz now, int64 started, LastHeartbeat last_heartbeat,
 											   "taskq overdue",
 											   ALLOCSET_DEFAULT_SIZES);
 	search.now = now;
-	search.last_heartbeat = last_heartbeat;
 	search.worst = worst;
 	search_alarms(&search);
 	search_attempts(&search, started);

@@ -5,7 +5,8 @@
 #ifndef TASKQ_READY_COUNT_H
 #define TASKQ_READY_COUNT_H
 
-#include "model/activity.h"
+#include "datatype/timestamp.h"
+
 #include "shared/lane_cursor.h"
 #include "task/queue_keys.h"
 

@@ -85,46 +85,46 @@ sweep_index(const Sweep *sweep, TaskqIndex which, ScanKey keys, int nkeys)
 
 /* entries of the primary key before that of the row */
 static bool
-sweep_runs(const Sweep *sweep, const Activity *activity)
+sweep_runs(const Sweep *sweep, const Task *task)
 {
 	ScanKeyData keys[2];
 
 	ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_INT8GT,
-				Int64GetDatum(activity->task.run_id - SWEEP_RUN_IDS));
+				Int64GetDatum(task->run_id - SWEEP_RUN_IDS));
 	ScanKeyInit(&keys[1], 1, BTLessStrategyNumber, F_INT8LT,
-				Int64GetDatum(activity->task.run_id));
+				Int64GetDatum(task->run_id));
 	return sweep_index(sweep, OPEN_PKEY, keys, 2);
 }
 
 /* entries of the lane before that of the row */
 static void
-sweep_lane(const Sweep *sweep, const Activity *activity)
+sweep_lane(const Sweep *sweep, const Task *task)
 {
-	const text *fairness_key = activity->task.fairness_key;
+	const text *fairness_key = task->fairness_key;
 	ScanKeyData keys[5];
 
 	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
-				 activity->task.queue);
+				 task->queue);
 	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(activity->task.level));
+				Int16GetDatum(task->level));
 	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTEqualStrategyNumber, F_TEXTEQ,
 				 fairness_key ? fairness_key : row_empty_text());
 	ScanKeyInit(&keys[3], READY_DISPATCH_TIME, BTGreaterStrategyNumber,
 				F_TIMESTAMPTZ_GT,
-				TimestampTzGetDatum(activity->task.dispatch_time - SWEEP_TIME));
+				TimestampTzGetDatum(task->dispatch_time - SWEEP_TIME));
 	ScanKeyInit(&keys[4], READY_DISPATCH_TIME, BTLessStrategyNumber,
 				F_TIMESTAMPTZ_LT,
-				TimestampTzGetDatum(activity->task.dispatch_time));
+				TimestampTzGetDatum(task->dispatch_time));
 	(void) sweep_index(sweep, OPEN_READY, keys, 5);
 }
 
 /*
- * store_sweep: to be called after an activity was added alone; mostly returns
+ * store_sweep: to be called after a task was added alone; mostly returns
  * at once.  The caller has locked the table to write.  Transactions with a
  * snapshot of their own leave it to others: what they read may make them fail.
  */
 void
-store_sweep(const Activity *activity)
+store_sweep(const Task *task)
 {
 	static int	wait = SWEEP_EVERY;
 	Sweep		sweep;
@@ -132,16 +132,16 @@ store_sweep(const Activity *activity)
 	if (wait > 0)
 		wait--;
 	if (wait > 0 || IsolationUsesXactSnapshot() ||
-		TIMESTAMP_NOT_FINITE(activity->task.dispatch_time))
+		TIMESTAMP_NOT_FINITE(task->dispatch_time))
 		return;
 	wait = SWEEP_SELDOM;
 	sweep.table = catalog_open_table(catalog()->open, NoLock);
 	Assert(CheckRelationLockedByMe(sweep.table, RowExclusiveLock, true));
 	sweep.snapshot = fresh_snapshot();
 	sweep.slot = table_slot_create(sweep.table, NULL);
-	if (sweep_runs(&sweep, activity))
+	if (sweep_runs(&sweep, task))
 	{
-		sweep_lane(&sweep, activity);
+		sweep_lane(&sweep, task);
 		wait = SWEEP_EVERY;
 	}
 	ExecDropSingleTupleTableSlot(sweep.slot);

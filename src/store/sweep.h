@@ -5,8 +5,8 @@
 #ifndef TASKQ_SWEEP_H
 #define TASKQ_SWEEP_H
 
-#include "model/activity.h"
+#include "task/task.h"
 
-extern void store_sweep(const Activity *activity);
+extern void store_sweep(const Task *task);
 
 #endif							/* TASKQ_SWEEP_H */

@@ -29,9 +29,9 @@
 
 #include "base/compat.h"
 #include "store/catalog.h"
-#include "store/store_result.h"
 #include "store/write.h"
 #include "store/write_known.h"
+#include "task/store_result.h"
 
 /* bytes of rows that are inserted in one go */
 #define STORE_BATCH_BYTES	65536

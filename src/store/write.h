@@ -8,7 +8,7 @@
 #include "storage/itemptr.h"
 
 #include "store/catalog_shape.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 extern Oid	target_insert(Oid relation, Datum *values, bool *nulls,
 						  ItemPointer tid);

@@ -8,7 +8,7 @@
 #include "nodes/execnodes.h"
 #include "utils/rel.h"
 
-#include "store/store_result.h"
+#include "task/store_result.h"
 
 /* What is kept of a table. */
 typedef struct Known

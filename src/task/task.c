@@ -1,6 +1,6 @@
 /*
  * task.c
- *		What every kind of task has: a state and a priority level.
+ *		What every kind of task has: a state, and since when it waits.
  */
 #include "postgres.h"
 
@@ -30,4 +30,14 @@ state_name(State state)
 					 "each has a name");
 	Assert(state >= STATE_NONE && state <= STATE_LAST);
 	return names[state];
+}
+
+/*
+ * task_waits_since: from when on a scheduled task waits for a worker or for its
+ * delay to end, as far as its row tells: not before that.
+ */
+TimestampTz
+task_waits_since(const Task *task)
+{
+	return Max(task->schedule_time, task->last_complete_time);
 }

@@ -103,6 +103,15 @@ typedef struct Task
 	struct varlena *control;	/* as stored */
 } Task;
 
+/* A time-out and when it fires. */
+typedef struct Deadline
+{
+	int			type;			/* one of the kind's own, 0 = none */
+	TimestampTz when;			/* DT_NOEND = no timer is live */
+	int64		renewal;		/* us by which a sign of life moves it; 0 = it stays */
+} Deadline;
+
 extern const char *state_name(State state);
+extern TimestampTz task_waits_since(const Task *task);
 
 #endif							/* TASKQ_TASK_H */

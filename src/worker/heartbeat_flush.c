@@ -43,7 +43,7 @@
 #include "store/find.h"
 #include "store/heartbeat_row.h"
 #include "store/open.h"
-#include "store/store_result.h"
+#include "task/store_result.h"
 #include "worker/chore.h"
 #include "worker/heartbeat_flush.h"
 #include "worker/put_off.h"
@@ -101,7 +101,7 @@ lock_attempt(const Beat *beat)
 		heartbeat_slot_over(beat->run_id, beat->nonce);
 		return STORE_CHANGED;
 	}
-	return store_lock(&activity, false);
+	return store_lock(&activity.task, false);
 }
 
 /*

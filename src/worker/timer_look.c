@@ -15,48 +15,47 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "engine/execute.h"
-#include "engine/heartbeat.h"
-#include "model/machine.h"
 #include "notes/effects.h"
-#include "shared/channels.h"
 #include "store/find.h"
 #include "store/open.h"
-#include "store/store_result.h"
+#include "task/kinds.h"
+#include "task/store_result.h"
 #include "worker/timer_look.h"
 
 #define BUSY_RETRY		(10 * INT64CONST(1000))	/* us, row held by another */
 
 static Deadline
-next_deadline(const Activity *activity)
+next_deadline(const Task *task)
 {
-	return activity_next_deadline(activity,
-								  activity->options.heartbeat_timeout == 0 ?
-								  DT_NOBEGIN : heartbeat_last_time(activity));
+	const Kind *kind = kind_of(task);
+
+	return kind->next_deadline(task, kind->last_alive == NULL ? DT_NOBEGIN :
+							   kind->last_alive(task));
 }
 
 /*
  * The first deadline of the row as it is now.  Before a deadline of an attempt
- * fires the row gets locked, so that no heartbeat comes in between: a
- * transaction that has heartbeated and is still open counts as holding it.
+ * fires the row gets locked, so that no sign of life comes in between: a
+ * transaction that has given one and is still open counts as holding it.
  */
 static StoreResult
-current_deadline(Activity *activity, TimestampTz now, Deadline *deadline)
+current_deadline(Task *task, TimestampTz now, Deadline *deadline)
 {
+	const Kind *kind = kind_of(task);
 	StoreResult result;
 
-	*deadline = activity_next_deadline(activity, DT_NOBEGIN);
-	if (deadline->when > now || !state_in_progress(activity->task.state))
+	*deadline = kind->next_deadline(task, DT_NOBEGIN);
+	if (deadline->when > now || !state_in_progress(task->state))
 		return STORE_OK;
-	*deadline = next_deadline(activity);
+	*deadline = next_deadline(task);
 	if (deadline->when > now)
 		return STORE_OK;
-	result = store_lock(activity, false);
+	result = store_lock(task, false);
 	if (result != STORE_OK)
 		return result;
-	if (heartbeat_is_held(activity))
+	if (kind->is_held != NULL && kind->is_held(task))
 		return STORE_BUSY;
-	*deadline = next_deadline(activity);
+	*deadline = next_deadline(task);
 	return STORE_OK;
 }
 
@@ -73,57 +72,36 @@ look_again(Look *look, TimestampTz when, bool armed)
 
 /* look at it again at this deadline, computed from the row */
 static void
-look_at_deadline(Look *look, const Activity *activity,
-				 const Deadline *deadline)
+look_at_deadline(Look *look, const Task *task, const Deadline *deadline)
 {
 	look_again(look, deadline->when, true);
-	if (deadline->type != TIMEOUT_HEARTBEAT)
+	if (deadline->renewal == 0)
 		return;
-	look->next.nonce = activity->task.nonce;
-	look->next.heartbeat_timeout = activity->options.heartbeat_timeout;
-	look->next.other = activity_next_deadline(activity, DT_NOEND).when;
+	look->next.nonce = task->nonce;
+	look->next.renewal = deadline->renewal;
+	look->next.other = kind_of(task)->next_deadline(task, DT_NOEND).when;
 }
 
 /* not due yet: wait in the table or in the heap */
 static StoreResult
-wait_on(Look *look, Activity *activity, const Deadline *deadline,
-		TimestampTz now, bool armed)
+wait_on(Look *look, Task *task, const Deadline *deadline, TimestampTz now,
+		bool armed)
 {
 	StoreResult result;
 
 	if (deadline->when == DT_NOEND)
 		return STORE_OK;
-	if (activity->task.alarm > now && activity->task.alarm <= deadline->when)
+	if (task->alarm > now && task->alarm <= deadline->when)
 		return STORE_OK;		/* the alarm will bring it up */
-	if (armed || !state_in_progress(activity->task.state))
+	if (armed || !state_in_progress(task->state))
 	{
-		look_at_deadline(look, activity, deadline);
+		look_at_deadline(look, task, deadline);
 		return STORE_OK;
 	}
-	activity->task.alarm = deadline->when;
-	result = store_update(activity, false);
+	task->alarm = deadline->when;
+	result = store_update(task, false);
 	if (result == STORE_OK)
-		effects_alarm(activity->task.alarm);
-	return result;
-}
-
-static StoreResult
-fire(Activity *activity, TimeoutType type, TimestampTz now)
-{
-	EventData	data = {0};
-	Activity	before = *activity;
-	Verdict		verdict;
-	StoreResult result;
-
-	data.now = now;
-	data.timeout = type;
-	verdict = machine_apply(activity, EVENT_TIMEOUT, &data);
-	if (verdict.answer != ANSWER_DONE)
-		return STORE_OK;
-	result = execute_store(activity, &before, false);
-	if (result == STORE_OK && state_in_progress(before.task.state))
-		effects_worker_event(before.task.worker, before.task.run_id, before.task.attempt,
-							 WORKER_EVENT_TIMED_OUT);
+		effects_alarm(task->alarm);
 	return result;
 }
 
@@ -141,26 +119,27 @@ timer_look(Look *look)
 	look->again = look->busy = false;
 	for (;;)
 	{
-		Activity	activity;
+		TaskRoom	room;
+		Task	   *task = &room.task;
 		Deadline	deadline;
 		TimestampTz now = clock_now();
 		StoreResult result;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!store_find(look->watch->run_id, &activity))
+		if (!store_find_task(look->watch->run_id, &room))
 			return;
-		result = current_deadline(&activity, now, &deadline);
+		result = current_deadline(task, now, &deadline);
 		if (result == STORE_OK)
 		{
 			if (deadline.when > now)
 			{
-				result = wait_on(look, &activity, &deadline, now, armed);
+				result = wait_on(look, task, &deadline, now, armed);
 				if (result == STORE_OK)
 					return;
 			}
 			else
 			{
-				result = fire(&activity, deadline.type, now);
+				result = kind_of(task)->time_out(task, deadline.type, now);
 				armed = true;
 			}
 		}

@@ -15,10 +15,10 @@ typedef struct Watch
 	int64		run_id;
 	TimestampTz when;
 	bool		armed;			/* do not write its alarm (again) */
-	/* when it waits for the next heartbeat, else 0 */
+	/* when the next heartbeat moves it, else 0 */
 	int64		nonce;
-	int64		heartbeat_timeout;
-	TimestampTz other;			/* first deadline but that of the heartbeat */
+	int64		renewal;		/* by so many us after that */
+	TimestampTz other;			/* first deadline that it does not move */
 } Watch;
 
 /* A look at it, in a transaction. */

@@ -113,7 +113,7 @@ is_postponed(Watch *entry, TimestampTz now)
 	if (entry->nonce == 0)
 		return false;
 	last = heartbeat_slot_time(entry->run_id, entry->nonce);
-	entry->when = Min(instant_add(last, entry->heartbeat_timeout),
+	entry->when = Min(instant_add(last, entry->renewal),
 					  entry->other);
 	return last != DT_NOBEGIN && entry->when > now;
 }
