@@ -128,12 +128,20 @@ real_site()
 	esac
 }
 
-# Let PACKAGES be what it takes to build and test with PostgreSQL version $1.
+# Let PACKAGES be what it takes to build and test with PostgreSQL version $1,
+# and what some tests do without if this system's release doesn't have it.
 packages_for()
 {
+	local package
+
 	PACKAGES=(gcc libc6-dev make perl libpq-dev
 		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-pgtap"
 		libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
+	for package in "postgresql-$1-pgaudit" pgbouncer; do
+		if [ -n "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; then
+			PACKAGES+=("$package")
+		fi
+	done
 }
 
 installed_here()
