@@ -263,7 +263,7 @@ resolve_open_run(text *activity_id, bool has_run_id, int64 run_id)
 		return run_id;
 	if (!store_find_by_activity_id(activity_id, &activity) ||
 		(has_run_id && activity.task.run_id != run_id))
-		raise_not_found(activity_id, has_run_id ? run_id : RUN_NOT_GIVEN);
+		raise_not_found(activity_id, has_run_id ? &run_id : NULL);
 	return activity.task.run_id;
 }
 

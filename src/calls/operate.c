@@ -38,7 +38,7 @@ arg_run(FunctionCallInfo fcinfo)
 {
 	text	   *activity_id = arg_text(fcinfo, 0);
 	bool		has_run_id = !PG_ARGISNULL(1);
-	int64		run_id = has_run_id ? PG_GETARG_INT64(1) : RUN_NOT_GIVEN;
+	int64		run_id = has_run_id ? PG_GETARG_INT64(1) : 0;
 	Activity	activity;
 	bool		found;
 
@@ -54,7 +54,7 @@ arg_run(FunctionCallInfo fcinfo)
 		 (activity.activity_id == NULL ||
 		  strcmp(text_to_cstring(activity.activity_id),
 				 text_to_cstring(activity_id)) != 0)))
-		raise_not_found(activity_id, run_id);
+		raise_not_found(activity_id, has_run_id ? &run_id : NULL);
 	return activity.task.run_id;
 }
 
@@ -80,7 +80,7 @@ operate(int64 run_id, Event event, EventData *data, Activity *activity)
 	Verdict		verdict = execute_control(run_id, event, data, activity);
 
 	if (verdict.answer == ANSWER_NOT_FOUND)
-		raise_not_found(NULL, run_id);
+		raise_not_found(NULL, &run_id);
 	raise_refusal(&verdict, activity, run_id);
 }
 
@@ -238,7 +238,7 @@ taskq_delete(PG_FUNCTION_ARGS)
 	run_id = arg_run(fcinfo);
 	if (!execute_delete(run_id))
 		raise_not_found(arg_text(fcinfo, 0),
-						PG_ARGISNULL(1) ? RUN_NOT_GIVEN : run_id);
+						PG_ARGISNULL(1) ? NULL : &run_id);
 	PG_RETURN_VOID();
 }
 
@@ -259,7 +259,7 @@ operate_retry(int64 run_id, ScheduledRun *again)
 				 errdetail_internal("%s", facts_of_run(&activity)),
 				 errhint("Use taskq.reset() to start it over.")));
 	if (!store_find_closed(run_id, &activity))
-		raise_not_found(NULL, run_id);
+		raise_not_found(NULL, &run_id);
 	if (activity.task.state == STATE_COMPLETED)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_FAILED_PRECONDITION),

@@ -61,17 +61,18 @@ taskq_later(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* the latest run of an activity id, RUN_NOT_GIVEN when there is none */
-static int64
-latest_run(text *activity_id)
+/* the latest run of an activity id; false when there is none */
+static bool
+latest_run(text *activity_id, int64 *run_id)
 {
 	Activity	activity;
 
 	check_name_length(activity_id, "activity ID");
-	if (store_see_by_activity_id(activity_id, &activity) ||
-		store_find_closed_by_activity_id(activity_id, &activity))
-		return activity.task.run_id;
-	return RUN_NOT_GIVEN;
+	if (!store_see_by_activity_id(activity_id, &activity) &&
+		!store_find_closed_by_activity_id(activity_id, &activity))
+		return false;
+	*run_id = activity.task.run_id;
+	return true;
 }
 
 /* one row of taskq.activities into the result; false when there is none */
@@ -123,15 +124,15 @@ Datum
 taskq_describe(PG_FUNCTION_ARGS)
 {
 	text	   *activity_id = arg_text(fcinfo, 0);
-	int64		run_id;
+	bool		has_run_id = !PG_ARGISNULL(1);
+	int64		run_id = has_run_id ? PG_GETARG_INT64(1) : 0;
 
 	begin_reading();
 	require_run(fcinfo, 0, 1);
 	InitMaterializedSRF(fcinfo, 0);
-	run_id = PG_ARGISNULL(1) ? latest_run(activity_id) : PG_GETARG_INT64(1);
-	if (!put_activity(fcinfo, run_id, activity_id))
-		raise_not_found(activity_id,
-						PG_ARGISNULL(1) ? RUN_NOT_GIVEN : run_id);
+	if ((!has_run_id && !latest_run(activity_id, &run_id)) ||
+		!put_activity(fcinfo, run_id, activity_id))
+		raise_not_found(activity_id, has_run_id ? &run_id : NULL);
 	return (Datum) 0;
 }
 
@@ -142,14 +143,15 @@ Datum
 taskq_outcome(PG_FUNCTION_ARGS)
 {
 	Activity	activity;
+	int64		run_id;
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
 	begin_reading();
 	require_arg(fcinfo, 0, "run_id");
-	if (!store_see(PG_GETARG_INT64(0), &activity) &&
-		!store_find_closed(PG_GETARG_INT64(0), &activity))
-		raise_not_found(NULL, PG_GETARG_INT64(0));
+	run_id = PG_GETARG_INT64(0);
+	if (!store_see(run_id, &activity) && !store_find_closed(run_id, &activity))
+		raise_not_found(NULL, &run_id);
 	InitMaterializedSRF(fcinfo, 0);
 	values[0] = ObjectIdGetDatum(catalog_status(activity.task.state));
 	values[1] = PointerGetDatum(activity.result);

@@ -391,12 +391,12 @@ run_meant(const CloseWait *wait)
 	if (wait->has_run_id)
 	{
 		if (!has_activity_id(wait->run_id, wait->activity_id))
-			raise_not_found(wait->activity_id, wait->run_id);
+			raise_not_found(wait->activity_id, &wait->run_id);
 		return wait->run_id;
 	}
 	if (!store_find_by_activity_id(wait->activity_id, &activity) &&
 		!store_find_closed_by_activity_id(wait->activity_id, &activity))
-		raise_not_found(wait->activity_id, RUN_NOT_GIVEN);
+		raise_not_found(wait->activity_id, NULL);
 	return activity.task.run_id;
 }
 
@@ -468,7 +468,7 @@ taskq_wait_for_close(PG_FUNCTION_ARGS)
 	run_id = run_meant(&wait);
 	if (!wait_for_run(run_id, deadline, &activity))
 		raise_not_found(wait.activity_id,
-						wait.has_run_id ? run_id : RUN_NOT_GIVEN);
+						wait.has_run_id ? &run_id : NULL);
 	values[0] = ObjectIdGetDatum(catalog_status(activity.task.state));
 	values[1] = PointerGetDatum(activity.result);
 	nulls[1] = activity.result == NULL;

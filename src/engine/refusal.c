@@ -159,28 +159,28 @@ is_run_of(const Activity *run, const text *activity_id)
 
 /* what the call has told */
 static char *
-name_in_call(const text *activity_id, int64 run_id)
+name_in_call(const text *activity_id, const int64 *run_id)
 {
 	if (activity_id == NULL)
-		return psprintf(INT64_FORMAT, run_id);
-	if (run_id == RUN_NOT_GIVEN)
+		return psprintf(INT64_FORMAT, *run_id);
+	if (run_id == NULL)
 		return text_to_cstring(activity_id);
 	return psprintf("%s, run ID: " INT64_FORMAT, text_to_cstring(activity_id),
-					run_id);
+					*run_id);
 }
 
 /*
  * raise_not_found: there is no such run, or none that is open, for a call that
- * names it by its activity id, its run id, or both; what is not told is NULL or
- * RUN_NOT_GIVEN.  Of another run than the one that is meant nothing is told.
+ * names it by its activity id, its run id, or both; what is not told is NULL.
+ * Of another run than the one that is meant nothing is told.
  */
 void
-raise_not_found(const text *activity_id, int64 run_id)
+raise_not_found(const text *activity_id, const int64 *run_id)
 {
 	Activity	run;
-	bool		known = run_id == RUN_NOT_GIVEN ?
+	bool		known = run_id == NULL ?
 		look_up_by_activity_id(activity_id, &run) :
-		look_up(run_id, &run) &&
+		look_up(*run_id, &run) &&
 		(activity_id == NULL || is_run_of(&run, activity_id));
 
 	report_not_found(ERROR, name_in_call(activity_id, run_id),
@@ -203,7 +203,7 @@ raise_no_attempt(int64 run_id)
 	Activity	run;
 
 	if (!look_up(run_id, &run))
-		raise_not_found(NULL, run_id);
+		raise_not_found(NULL, &run_id);
 	report_not_found(ERROR, name_of_run(&run), &run, WORD_NO_ATTEMPT);
 }
 
@@ -241,7 +241,7 @@ raise_refusal(const Verdict *verdict, const Activity *activity, int64 run_id)
 	switch (verdict->answer)
 	{
 		case ANSWER_NOT_FOUND:
-			raise_not_found(activity ? activity->activity_id : NULL, run_id);
+			raise_not_found(activity ? activity->activity_id : NULL, &run_id);
 			break;
 		case ANSWER_PRECONDITION:
 			ereport(ERROR,

@@ -16,15 +16,12 @@
 #define WORD_NO_ATTEMPT			"no_attempt"
 #define WORD_MAX_BACKLOG		"max_backlog"
 
-/* for raise_not_found(): the call has told an activity id only; no run has it */
-#define RUN_NOT_GIVEN			PG_INT64_MIN
-
 extern int	errword(const char *word);
 extern char *facts_of_run(const Activity *activity);
 extern char *facts_of_queue(const text *task_queue, const char *limit,
 							int64 value);
 
-extern void raise_not_found(const text *activity_id, int64 run_id);
+extern void raise_not_found(const text *activity_id, const int64 *run_id);
 extern void raise_no_attempt(int64 run_id);
 extern void raise_refusal(const Verdict *verdict, const Activity *activity,
 						  int64 run_id);

@@ -50,6 +50,13 @@ SELECT is(short(call), 'TQ001 activity_not_found', 'nothing is known: ' || call)
 FROM unnest(ARRAY['SELECT taskq.describe(''nobody'')', 'SELECT taskq.outcome(0)', 'SELECT taskq.terminate(''nobody'')',
   'SELECT taskq.delete(''nobody'')', 'SELECT taskq.retry(0)', 'SELECT taskq.complete_by_id(run_id => 0)']) call;
 
+-- no number stands for "no run", and an activity id beside it does not help
+SELECT is(short(call), 'TQ001 activity_not_found', 'no such run: ' || call)
+FROM pg_proc p, unnest(ARRAY[9223372036854775807, -9223372036854775808, 0]) run_id, unnest(ARRAY['', ', activity_id => ''a''']) id,
+  format('SELECT taskq.%I(run_id => (%s)%s%s)', proname, run_id, id, CASE proname WHEN 'update_options' THEN ', restore_original => true' END) call
+WHERE pronamespace = 'taskq'::regnamespace AND prokind = 'f' AND pronargs - pronargdefaults <= 1 AND proname <> 'node_of'
+  AND 'run_id' = ANY (proargnames[:pronargs]) AND (id = '' OR 'activity_id' = ANY (proargnames[:pronargs]));
+
 -- TQ002
 SELECT new('q', 'b') AS b \gset
 SELECT is(short('SELECT t.new(''q'', ''b'')'), format('TQ002 activity_running %s running scheduled 1', :'b'), 'an open run has the id');
