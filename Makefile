@@ -65,7 +65,7 @@ UNIT_TESTS := $(sort $(wildcard test/modules/unit/sql/*.sql))
 UNIT_DB = taskq_unit
 
 EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check $(OBJS:.o=.d) \
-	$(wildcard test/modules/unit/*.o test/modules/unit/*.so)
+	$(wildcard test/modules/*/*.o test/modules/*/*.so)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -75,6 +75,14 @@ include $(PGXS)
 -include $(OBJS:.o=.d)
 $(OBJS): Makefile
 $(OBJS:.o=.bc): %.bc: %.o
+
+# a library that a TAP test loads
+TOY = test/modules/toy/taskq_toy.so
+$(TOY): $(wildcard test/modules/toy/*.c)
+	$(MAKE) -C $(@D) PG_CONFIG=$(PG_CONFIG)
+ifneq ($(PROVE_TESTS),)
+installcheck: $(TOY)
+endif
 
 .PHONY: installcheck-pgtap
 installcheck-pgtap:

@@ -7,8 +7,8 @@
 
 #include "datatype/timestamp.h"
 
-extern TimestampTz clock_now(void);
+extern PGDLLEXPORT TimestampTz clock_now(void);
 extern long clock_ms_until(TimestampTz when, long cap_ms);
-extern TimestampTz instant_add(TimestampTz when, int64 duration);
+extern PGDLLEXPORT TimestampTz instant_add(TimestampTz when, int64 duration);
 
 #endif							/* TASKQ_CLOCK_H */

@@ -57,6 +57,7 @@
 #include "store/find.h"
 #include "store/heartbeat_row.h"
 #include "store/open_row.h"
+#include "task/kinds.h"
 #include "task/store_result.h"
 
 /* ------------------------------------------------------------------------
@@ -280,6 +281,7 @@ static bool
 is_open(const LogEntry *entry, bool held_before, OpenGlance *glance)
 {
 	return store_glance(entry->beat.run_id, glance) &&
+		glance->kind == kind_of_activities() &&
 		state_in_progress(glance->state) &&
 		glance->nonce == entry->beat.nonce &&
 		(held_before || !glance->locked);

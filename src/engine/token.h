@@ -11,7 +11,8 @@
 #define NODE_SHIFT		48
 
 extern int64 token_new_nonce(void);
-extern pg_uuid_t *token_make(int64 run_id, int64 nonce);
-extern bool token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce);
+extern PGDLLEXPORT pg_uuid_t *token_make(int64 run_id, int64 nonce);
+extern PGDLLEXPORT bool token_read(const pg_uuid_t *token, int64 *run_id,
+								   int64 *nonce);
 
 #endif							/* TASKQ_TOKEN_H */

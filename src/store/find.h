@@ -10,7 +10,7 @@
 #include "task/kinds.h"
 
 extern bool store_find(int64 run_id, Activity *activity);
-extern bool store_find_task(int64 run_id, TaskRoom *room);
+extern PGDLLEXPORT bool store_find_task(int64 run_id, TaskRoom *room);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
 extern bool store_glance(int64 run_id, OpenGlance *glance);

@@ -8,9 +8,9 @@
 #include "task/store_result.h"
 #include "task/task.h"
 
-extern int64 store_next_run_id(void);
+extern PGDLLEXPORT int64 store_next_run_id(void);
 extern int64 store_last_run_id(void);
-extern bool store_insert(Task *task);
+extern PGDLLEXPORT bool store_insert(Task *task);
 
 typedef struct StoreBatch StoreBatch;
 

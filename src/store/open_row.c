@@ -183,6 +183,7 @@ row_open_glance(TupleTableSlot *slot, OpenGlance *glance)
 	glance->state = (State) DatumGetInt16(slot->tts_values[OPEN_COL_STATE]);
 	glance->nonce = DatumGetInt64(slot->tts_values[OPEN_COL_NONCE]);
 	glance->task_queue = DatumGetTextPCopy(slot->tts_values[OPEN_COL_TASK_QUEUE]);
+	glance->kind = kind_of_queue(glance->task_queue);
 	holder = row_holder(slot);
 	glance->locked = holder == ROW_LOCKED || holder == ROW_CHANGED;
 }

@@ -15,6 +15,7 @@
 /* The little of an open task that a heartbeat has to know. */
 typedef struct OpenGlance
 {
+	const Kind *kind;
 	State		state;
 	int64		nonce;
 	text	   *task_queue;		/* copied */

@@ -10,6 +10,11 @@
 #include "task/store_result.h"
 #include "task/task.h"
 
+/*
+ * What is marked with PGDLLEXPORT, here and elsewhere, is for libraries that
+ * bring a kind of their own.
+ */
+
 /* Names of queues that begin so are not for activities. */
 #define RESERVED_QUEUE_PREFIX		"/_sys/"
 
@@ -73,7 +78,7 @@ typedef union TaskRoom
 } TaskRoom;
 
 extern PGDLLEXPORT void kind_register(const Kind *kind);
-extern const Kind *kind_of_queue(const text *queue);
+extern PGDLLEXPORT const Kind *kind_of_queue(const text *queue);
 extern const Kind *kind_of_activities(void);
 
 /* kind_of: of a task, by its queue. */

@@ -63,6 +63,6 @@ extern uint64 name_hash(const char *name, int length, bool is_worker);
 extern QueueKey queue_key(const text *task_queue);
 extern LaneKey lane_key(const QueueKey *queue, int level,
 						const char *fairness_key, int length);
-extern QueueRef queue_ref(const text *task_queue);
+extern PGDLLEXPORT QueueRef queue_ref(const text *task_queue);
 
 #endif							/* TASKQ_QUEUE_KEYS_H */
