@@ -153,10 +153,10 @@ keep_books(const Activity *activity, const Activity *before,
 
 /* the close of an activity: its open row goes, a closed one comes */
 static StoreResult
-close_row(Activity *activity, Activity *before, const TaskQueues *queues,
+close_row(Activity *activity, const Activity *before, const TaskQueues *queues,
 		  bool wait)
 {
-	StoreResult result = task_delete(&before->task, wait);
+	StoreResult result = task_delete(&before->task, queues, wait);
 	int64		retention;
 
 	if (result != STORE_OK)
@@ -203,7 +203,7 @@ StoreResult
 execute_store(Activity *activity, const Activity *before, bool wait)
 {
 	StoreResult result;
-	Activity	was = *before;
+	Activity	was = *before;	/* may be decoded */
 	TaskQueues	queues;
 
 	task_queues(&queues, &was.task, &activity->task);
@@ -211,7 +211,7 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 	if (activity->attached)
 		return task_touch(&activity->task, &queues.after, wait);
 	if (state_is_closed(activity->task.state))
-		result = close_row(activity, &was, &queues, wait);
+		result = close_row(activity, before, &queues, wait);
 	else
 		result = update_row(activity, before, &queues, wait);
 	if (result == STORE_OK)
@@ -348,7 +348,7 @@ delete_open(int64 run_id)
 {
 	Activity	activity;
 	Heartbeat	heartbeat;
-	QueueRef	queue;
+	TaskQueues	queues;
 	bool		awaited = false;
 
 	do
@@ -358,10 +358,10 @@ delete_open(int64 run_id)
 			return false;
 		if (!awaited && state_in_progress(activity.task.state))
 			awaited = heartbeat_await(&activity);
-	} while (task_delete(&activity.task, true) != STORE_OK);
+		task_queues(&queues, &activity.task, &activity.task);
+	} while (task_delete(&activity.task, &queues, true) != STORE_OK);
 	heartbeat_take(&activity, &heartbeat);
-	queue = queue_ref(activity.task.queue);
-	ledger_count(&queue, COUNT_TERMINATED, 1);
+	ledger_count(&queues.before, COUNT_TERMINATED, 1);
 	if (state_in_progress(activity.task.state))
 		effects_worker_event(activity.task.worker, run_id,
 							 activity.task.attempt, WORKER_EVENT_DELETED);

@@ -102,22 +102,17 @@ task_touch(Task *task, const QueueRef *queue, bool wait)
 	return result;
 }
 
-/* task_delete: it is no open task any more; "task" is as it was read. */
+/* task_delete: it is no open task any more; "before" is as it was read. */
 StoreResult
-task_delete(Task *task, bool wait)
+task_delete(const Task *before, const TaskQueues *queues, bool wait)
 {
-	StoreResult result = store_delete(task, wait);
-	QueueRef	queue;
+	StoreResult result = store_delete(before, wait);
 
 	if (result != STORE_OK)
 		return result;
-	queue = queue_ref(task->queue);
-	leave(task, &queue);
-	if (state_in_progress(task->state))
-	{
-		queue = queue_ref(kind_of(task)->taken_from(task));
-		attempt_ended(&queue);
-	}
-	effects_closed(task->run_id);
+	leave(before, &queues->before);
+	if (state_in_progress(before->state))
+		attempt_ended(&queues->taken_from);
+	effects_closed(before->run_id);
 	return result;
 }

@@ -18,13 +18,16 @@ typedef struct TaskQueues
 } TaskQueues;
 
 extern bool task_ends_attempt(const Task *before, const Task *task);
-extern void task_queues(TaskQueues *queues, Task *before, const Task *task);
+extern PGDLLEXPORT void task_queues(TaskQueues *queues, Task *before,
+									const Task *task);
 
 extern PGDLLEXPORT void task_scheduled(const QueueRef *queue, const Task *task,
 									   int n);
 extern StoreResult task_update(Task *task, const Task *before,
 							   const TaskQueues *queues, bool wait);
 extern StoreResult task_touch(Task *task, const QueueRef *queue, bool wait);
-extern PGDLLEXPORT StoreResult task_delete(Task *task, bool wait);
+extern PGDLLEXPORT StoreResult task_delete(const Task *before,
+										   const TaskQueues *queues,
+										   bool wait);
 
 #endif							/* TASKQ_TASKS_H */

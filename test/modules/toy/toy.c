@@ -107,8 +107,11 @@ toy_time_out(Task *task, int type, TimestampTz now)
 {
 	Oid			types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID};
 	Datum		values[lengthof(types)];
-	StoreResult result = task_delete(task, false);
+	StoreResult result;
+	TaskQueues	queues;
 
+	task_queues(&queues, task, task);
+	result = task_delete(task, &queues, false);
 	if (result != STORE_OK)
 		return result;
 	values[0] = Int64GetDatum(task->run_id);
@@ -220,6 +223,7 @@ Datum
 toy_complete(PG_FUNCTION_ARGS)
 {
 	TaskRoom	room;
+	TaskQueues	queues;
 	int64		run_id;
 	int64		nonce;
 
@@ -231,6 +235,7 @@ toy_complete(PG_FUNCTION_ARGS)
 		if (!store_find_task(run_id, &room) || kind_of(&room.task) != &toys ||
 			!state_in_progress(room.task.state) || room.task.nonce != nonce)
 			PG_RETURN_BOOL(false);
-	} while (task_delete(&room.task, true) != STORE_OK);
+		task_queues(&queues, &room.task, &room.task);
+	} while (task_delete(&room.task, &queues, true) != STORE_OK);
 	PG_RETURN_BOOL(true);
 }
