@@ -11,9 +11,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_proc.h"
 #include "nodes/makefuncs.h"
 #include "nodes/supportnodes.h"
 #include "utils/jsonb.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "calls/args.h"
@@ -208,11 +211,28 @@ says_nothing(const Node *arg, int n)
 	return false;
 }
 
+/* how many arguments of the function have no default */
+static int
+required_args(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	int			n;
+
+	if (!HeapTupleIsValid(tuple))
+		return SCHEDULE_ARGS;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	n = form->pronargs - form->pronargdefaults;
+	ReleaseSysCache(tuple);
+	return n;
+}
+
 PG_FUNCTION_INFO_V1(taskq_schedule_support);
 
 /*
  * taskq.schedule_support(internal) returns internal: the same call without
- * arguments at its end that say nothing.
+ * arguments at its end that say nothing.  Those without a default stay: the
+ * planner may see the call once more, and fills in what has one.
  */
 Datum
 taskq_schedule_support(PG_FUNCTION_ARGS)
@@ -221,13 +241,15 @@ taskq_schedule_support(PG_FUNCTION_ARGS)
 	FuncExpr   *call;
 	FuncExpr   *brief;
 	int			n;
+	int			required;
 
 	if (control == NULL || !IsA(request, SupportRequestSimplify))
 		PG_RETURN_POINTER(NULL);
 	call = ((SupportRequestSimplify *) request)->fcall;
 	n = list_length(call->args);
 	Assert(n <= SCHEDULE_ARGS);
-	while (n > 0 && says_nothing(list_nth(call->args, n - 1), n - 1))
+	required = required_args(call->funcid);
+	while (n > required && says_nothing(list_nth(call->args, n - 1), n - 1))
 		n--;
 	if (n == list_length(call->args))
 		PG_RETURN_POINTER(NULL);

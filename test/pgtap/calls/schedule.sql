@@ -26,6 +26,14 @@ SELECT throws_ok(call('activity_id => '''''), '22023', 'activity_id is not set',
 SELECT throws_ok(call('activity_id => repeat(''x'', 1001)'), '22023', 'activity_id exceeds length limit', 'activity id too long');
 SELECT lives_ok(call('activity_id => repeat(''x'', 1000)', '''q'', repeat(''y'', 1000)'), 'type and id of 1000 bytes');
 
+-- the planner may leave arguments out, and look at the call again after that
+SELECT throws_ok(format('SELECT s FROM generate_series(1, 2) g, LATERAL taskq.%I(%s) s', proname,
+    (SELECT string_agg(CASE WHEN n < missing THEN format('%L', CASE format_type(t, NULL) WHEN 'jsonb[]' THEN '{1}' ELSE 'x' END) ELSE 'NULL' END, ', ' ORDER BY n)
+     FROM unnest(proargtypes[:pronargs - pronargdefaults - 1]) WITH ORDINALITY a (t, n))),
+  CASE missing WHEN 3 THEN '22023' ELSE '22004' END, NULL, format('%s in a join, arguments from number %s NULL', proname, missing))
+FROM pg_proc, generate_series(1, pronargs - pronargdefaults) missing
+WHERE pronamespace = 'taskq'::regnamespace AND prosupport <> 0;
+
 -- 2: priority, fairness
 SELECT throws_ok(call('priority => -1'), '22023', 'invalid priorities: priority key can''t be negative', 'priority negative');
 SELECT throws_ok(call('fairness_key => repeat(''x'', 65)'), '22023', 'invalid priorities: fairness key length exceeds limit', 'fairness key too long');
