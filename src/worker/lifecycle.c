@@ -6,7 +6,7 @@
  * move or copy a database that somebody is connected to.  Nobody should have
  * to know that.  So a ProcessUtility hook looks at DROP DATABASE, ALTER
  * DATABASE ... RENAME TO, ALTER DATABASE ... SET TABLESPACE and CREATE
- * DATABASE ... TEMPLATE, and when the user is allowed to do that, by the
+ * DATABASE, which copies one, and when the user is allowed to do that, by the
  * checks that core makes too, it *holds* the database: slot->held_by is this
  * backend, the worker leaves, and no other is started.  Whatever becomes of
  * the command, error and termination of the backend included, the hold ends
@@ -308,9 +308,8 @@ needs_alone(Node *statement)
 		case T_CreatedbStmt:
 			name = option_text(((CreatedbStmt *) statement)->options,
 							   "template");
-			if (name == NULL)
-				return InvalidOid;
-			database = get_database_oid(name, /* missing_ok */ true);
+			database = get_database_oid(name ? name : "template1",
+										/* missing_ok */ true);
 			if (!OidIsValid(database) || !may_create_from(database))
 				return InvalidOid;
 			return database;

@@ -27,4 +27,15 @@ $node->safe_psql('postgres', 'ALTER DATABASE a IS_TEMPLATE false');
 $node->safe_psql('a', "SELECT taskq.channel('q')");
 ok(wait_served($node, 'a', 'b'), 'the first call brings it back');
 
+# The database that is copied when none is named may be no template.
+$node->safe_psql('postgres', 'ALTER DATABASE template1 IS_TEMPLATE false');
+$node->safe_psql('template1', "SELECT taskq.channel('q')");
+ok(wait_served($node, qw(a b template1)), 'template1 is a database like any other');
+for my $which ('', 'TEMPLATE DEFAULT', 'TEMPLATE template1')
+{
+	$node->safe_psql('postgres', "CREATE DATABASE c $which");
+	ok(wait_served($node, qw(a b c template1)), "CREATE DATABASE $which");
+	$node->safe_psql('postgres', 'DROP DATABASE c');
+}
+
 done_testing();
