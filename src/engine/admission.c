@@ -173,7 +173,7 @@ note_held_back(const Admission *admission)
 {
 	QueueState *state;
 
-	if (store_count_due(&admission->queue, clock_now(), 1) == 0)
+	if (!store_any_due(&admission->queue, clock_now()))
 		return;
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	state = queue_state_find(&admission->queue.key);

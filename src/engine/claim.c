@@ -21,10 +21,12 @@
 #include "engine/claim.h"
 #include "engine/fairness.h"
 #include "engine/queue_config.h"
+#include "engine/round.h"
 #include "engine/token.h"
 #include "notes/effects.h"
 #include "notes/ledger.h"
 #include "shared/queue_state.h"
+#include "shared/ring.h"
 #include "shared/waiters.h"
 #include "store/lane.h"
 #include "store/ready.h"
@@ -171,7 +173,8 @@ poll_level(Poll *poll, Lane **lanes, int n)
 
 /*
  * Collect the lanes of the level after "lane" (or of the first one), at least
- * one.  Returns the first lane of the level that follows, or NULL.
+ * one.  Returns the first lane of the level that follows, or NULL.  Where lanes
+ * are not listed it gives up after one more than RING_SLICE.
  */
 static Lane *
 collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
@@ -184,9 +187,70 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 		*lanes = grow(*lanes, NULL, max, *n + 1, sizeof(Lane *),
 					  CurrentMemoryContext);
 		(*lanes)[(*n)++] = lane;
+		if (*n > RING_SLICE && !ready_is_listed(ready))
+			return NULL;
 		lane = ready_next_lane(ready, lane);
 	}
 	return lane;
+}
+
+/* hand out tasks of one level, whose lanes are too many to be compared */
+static void
+poll_round(Poll *poll, ReadyScan *ready, int16 level)
+{
+	Round		round;
+	Lane	   *lane;
+	int			turns;
+
+	round_begin(&round, poll->admission, ready, level);
+	while (poll->wanted > 0 &&
+		   (lane = round_next(&round, poll->wanted, &turns)) != NULL)
+	{
+		int			claimed = 0;
+
+		while (claimed < turns && lane_next(lane) &&
+			   fairness_admit(poll->admission, lane))
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (claim(poll, lane))
+				claimed++;
+			else
+				fairness_refund(poll->admission, lane);
+		}
+		lane_end(lane);
+		poll->wanted -= claimed;
+		round_served(&round, turns, claimed);
+	}
+}
+
+/*
+ * Likewise where it is not known how many there are: they are compared if they
+ * are few.  Returns the first lane of the level that follows, or NULL.
+ */
+static Lane *
+poll_unlisted_level(Poll *poll, ReadyScan *ready, Lane *first)
+{
+	const QueueKey *queue = &poll->admission->queue.key;
+	int16		level = first->level;
+	int			max = 0;
+	Lane	  **lanes = NULL;
+	int			n;
+	Lane	   *next;
+	KnownLane	known;
+
+	if (!ring_is_large(queue, level))
+	{
+		next = collect_level(ready, first, &lanes, &n, &max);
+		if (n <= RING_SLICE)
+		{
+			poll_level(poll, lanes, n);
+			return next;
+		}
+		ring_found_large(queue, level);
+	}
+	poll_round(poll, ready, level);
+	return ready_level_behind(ready, level, &known) ?
+		ready_make_lane(ready, &known) : NULL;
 }
 
 /* go through the levels until enough is claimed */
@@ -203,6 +267,11 @@ poll_levels(Poll *poll, ReadyScan *ready)
 	poll->now = Max(poll->now, ready_now(ready));
 	while (lane != NULL && poll->wanted > 0)
 	{
+		if (!ready_is_listed(ready))
+		{
+			lane = poll_unlisted_level(poll, ready, lane);
+			continue;
+		}
 		lane = collect_level(ready, lane, &lanes, &n, &max);
 		poll_level(poll, lanes, n);
 	}
@@ -284,6 +353,53 @@ ready_in_lane(const Admission *admission, Lane *lane, TimestampTz *next)
 	return found;
 }
 
+/* likewise on a level whose lanes are not listed; 2 may also be 1 */
+static int
+ready_in_round(const Admission *admission, ReadyScan *ready, int16 level,
+			   TimestampTz *next)
+{
+	int			found = 0;
+	int			enough = 0;
+	Round		round;
+	Lane	   *lane;
+
+	round_begin(&round, admission, ready, level);
+	while (found < 2 && (lane = round_peek(&round, next)) != NULL)
+	{
+		int			n = ready_in_lane(admission, lane, next);
+
+		if (found == 0 && n > 0)
+		{
+			round_stop_before(&round);
+			enough = round.vain + RING_SLICE;
+		}
+		found += n;
+		if (found > 0 && round.vain >= enough)
+			return 2;
+	}
+	return found;
+}
+
+/* how many tasks are ready: 0, 1, or 2 for more */
+static int
+count_ready(const Admission *admission, ReadyScan *ready, TimestampTz *next)
+{
+	Lane	   *lane = NULL;
+	KnownLane	first = {.level = PG_INT16_MIN};
+	int			found = 0;
+
+	if (ready_is_listed(ready))
+		while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
+		{
+			CHECK_FOR_INTERRUPTS();
+			found += ready_in_lane(admission, lane, next);
+		}
+	else
+		while (found < 2 && ready_level_behind(ready, first.level, &first))
+			found += ready_in_round(admission, ready, first.level, next);
+	return found;
+}
+
 /*
  * claim_ready: would a poll now return tasks?  0, 1, or 2 for more.  If not 2,
  * *next is the instant at which to look for another one unless something
@@ -294,8 +410,7 @@ claim_ready(const QueueRef *queue, TimestampTz *next)
 {
 	Admission	admission = {0};
 	ReadyScan  *ready;
-	Lane	   *lane = NULL;
-	int			found = 0;
+	int			found;
 
 	if (!admission_would_grant(queue, next))
 		return 0;
@@ -304,11 +419,7 @@ claim_ready(const QueueRef *queue, TimestampTz *next)
 	admission.config = queue_config(queue);
 	ready = ready_look(queue, clock_now());
 	ready_open(ready, 0, false);
-	while (found < 2 && (lane = ready_next_lane(ready, lane)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		found += ready_in_lane(&admission, lane, next);
-	}
+	found = count_ready(&admission, ready, next);
 	*next = Min(*next, ready_next_due(ready));
 	ready_end(ready);
 	return found;

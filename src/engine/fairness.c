@@ -30,6 +30,9 @@
 #include "task/queue_keys.h"
 #include "task/task.h"
 
+/* lanes that a poll makes room for, each of which takes a search */
+#define MAX_EVICTIONS	16
+
 static LaneKey
 key_of_lane(const Admission *admission, const Lane *lane, int level)
 {
@@ -49,6 +52,8 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	QueueState *queue;
 	double		now;
 	uint64		round;
+	int			evictions = 0;
+	TimestampTz seen = GetCurrentTimestamp();
 
 	Assert(level >= 0 && level < LEVELS);
 	if (n < 2 || n > taskq_max_lanes)
@@ -60,11 +65,14 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	for (int i = 0; i < n; i++)
 	{
 		LaneKey		key = key_of_lane(admission, lanes[i], level + 1);
-		LaneState  *state = lane_state_get(&key);
+		LaneState  *state = lane_state_find(&key);
 
 		lanes[i]->pass = now;
+		if (state == NULL && (lane_states_have_room() || evictions++ < MAX_EVICTIONS))
+			state = lane_state_get(&key);
 		if (state == NULL)
 			continue;
+		state->last_used = seen;
 		/* none is ahead, but of a dispatch that was rolled back meanwhile */
 		if (state->round + 1 != round || state->time > now)
 			state->time = now;

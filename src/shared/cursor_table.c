@@ -3,12 +3,14 @@
  *		The tables of what shared memory knows of lanes: for each queue that is
  *		polled the list of its lanes, for each lane a cursor.
  *
- * The list of lanes is complete when a poll has looked for all of them after
- * it was begun; transactions that end add theirs.  Until then, and for queues
- * with more lanes than there is room for, polls find lanes in the index.
+ * The list of lanes is complete when polls have looked for all of them after
+ * it was begun, each a piece; transactions that end add theirs.  Until then, and
+ * for queues with more lanes than there is room for, polls find lanes in the
+ * index, and where there are many serve them in rings (ring.c).
  *
  * When there is no room, the queue that was not used for longest goes, with its
- * lanes.  Entries are made anew under another generation, so that who looked
+ * lanes; but not for one that has many lanes itself, unless it was not used for
+ * a while.  Entries are made anew under another generation, so that who looked
  * before notices.
  *
  * Locks: cursor_lock covers the two tables; shared to use an entry,
@@ -19,6 +21,7 @@
 
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
@@ -27,8 +30,12 @@
 #include "shared/cursor_table.h"
 #include "shared/sizes.h"
 
-/* a queue without room finds its lanes in the index for so long */
+/* a queue without room finds its lanes in the index for so long, at least */
 #define CROWDED_US		(10 * USECS_PER_SEC)
+
+/* a queue with that many lanes takes no room from those used since so long */
+#define FEW_LANES		64
+#define IDLE_US			(60 * USECS_PER_SEC)
 
 /* Set in every process; the contents are in shared memory. */
 LWLock	   *cursor_lock = NULL;
@@ -95,6 +102,8 @@ drop_lanes(QueueCursors *queue)
 		queue->first = lane->next;
 		hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
 	}
+	queue->nlanes = 0;
+	lane_spot_set(&queue->discovered, 0, NULL);
 	queue->complete = false;
 	queue->generation = ++(*last_generation);
 }
@@ -113,14 +122,18 @@ drop_queue(QueueCursors *queue)
 void
 cursors_crowd(QueueCursors *queue)
 {
-	size_exceeded(SIZE_LANES);
+	if (queue->nlanes < LISTED_LANES)
+		size_exceeded(SIZE_LANES);
 	drop_lanes(queue);
 	queue->crowded_until = GetCurrentTimestamp() + CROWDED_US;
 }
 
-/* make room: drop the queue that was not used for longest, but not "keep" */
+/*
+ * Make room: drop the queue that was not used for longest, but not "keep", nor
+ * one that was used after "before".
+ */
 static void
-evict_queue(const QueueCursors *keep)
+evict_queue(const QueueCursors *keep, TimestampTz before)
 {
 	HASH_SEQ_STATUS scan;
 	QueueCursors *queue;
@@ -129,7 +142,7 @@ evict_queue(const QueueCursors *keep)
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	hash_seq_init(&scan, queues);
 	while ((queue = hash_seq_search(&scan)) != NULL)
-		if (queue != keep &&
+		if (queue != keep && queue->last_used < before &&
 			(oldest == NULL || queue->last_used < oldest->last_used))
 			oldest = queue;
 	if (oldest != NULL)
@@ -148,13 +161,19 @@ cursors_make_queue(const QueueKey *key)
 
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	if (hash_get_num_entries(queues) >= taskq_max_queues)
-		evict_queue(NULL);
+		evict_queue(NULL, DT_NOEND);
 	queue = hash_search(queues, key, HASH_ENTER_NULL, &found);
 	if (queue == NULL || found)
 		return queue;
 	queue->generation = ++(*last_generation);
 	queue->file = InvalidOid;
 	queue->complete = false;
+	queue->nlanes = 0;
+	lane_spot_set(&queue->discovered, 0, NULL);
+	SpinLockInit(&queue->ring_mutex);
+	memset(queue->rings, 0, sizeof(queue->rings));
+	for (int i = 0; i < LEVELS; i++)
+		lane_spot_set(&queue->rings[i].spot, 0, NULL);
 	pg_atomic_init_u64(&queue->announced, 0);
 	queue->crowded_until = DT_NOBEGIN;
 	queue->last_used = GetCurrentTimestamp();
@@ -175,8 +194,10 @@ cursors_make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_
 
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	if (hash_get_num_entries(lanes) >= taskq_max_lanes)
-		evict_queue(queue);
-	lane = hash_get_num_entries(lanes) >= taskq_max_lanes ? NULL :
+		evict_queue(queue, queue->nlanes < FEW_LANES ? DT_NOEND :
+					GetCurrentTimestamp() - IDLE_US);
+	lane = hash_get_num_entries(lanes) >= taskq_max_lanes ||
+		queue->nlanes >= LISTED_LANES ? NULL :
 		hash_search(lanes, key, HASH_ENTER_NULL, &found);
 	if (lane == NULL || (found && (lane->key_length != key_length ||
 								   memcmp(lane->fairness_key, fairness_key,
@@ -193,6 +214,7 @@ cursors_make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_
 	lane_cursor_init(&lane->cursor, from);
 	lane->next = queue->first;
 	queue->first = lane;
+	queue->nlanes++;
 }
 
 /* cursors_find_lane: NULL when there is none.  Caller holds the lock. */
@@ -223,6 +245,28 @@ cursors_name_lane(const QueueKey *queue, int level, const text *fairness_key,
 		memcpy(name->fairness_key, VARDATA_ANY(fairness_key), name->length);
 	name->key = lane_key(queue, level, name->fairness_key, name->length);
 	return true;
+}
+
+/* lane_spot_set: at that lane; NULL = before the first one. */
+void
+lane_spot_set(LaneSpot *spot, int level, const text *fairness_key)
+{
+	memset(spot, 0, sizeof(LaneSpot));
+	spot->level = (int16) level;
+	spot->length = BEFORE_FIRST;
+	if (fairness_key == NULL)
+		return;
+	spot->length = (int16) Min(VARSIZE_ANY_EXHDR(fairness_key),
+							   MAX_FAIRNESS_KEY_LENGTH);
+	memcpy(spot->fairness_key, VARDATA_ANY(fairness_key), spot->length);
+}
+
+/* lane_spot_key: palloc'd; NULL = before the first one. */
+text *
+lane_spot_key(const LaneSpot *spot)
+{
+	return spot->length == BEFORE_FIRST ? NULL :
+		cstring_to_text_with_len(spot->fairness_key, spot->length);
 }
 
 /* ------------------------------------------------------------------------
@@ -271,6 +315,7 @@ cursors_prune(const QueueKey *key)
 			lane->checked == lane->cursor.announced)
 		{
 			*link = lane->next;
+			queue->nlanes--;
 			hash_search(lanes, &lane->key, HASH_REMOVE, NULL);
 			dropped = true;
 			continue;

@@ -82,6 +82,8 @@ cursors_announce(const LaneName *name, const Candidate *candidate, Oid file)
 		if (told)
 			hear(queue, lane, candidate, file);
 	}
+	else if (queue != NULL)
+		pg_atomic_fetch_add_u64(&queue->announced, 1);
 	LWLockRelease(cursor_lock);
 	if (told)
 		return;
@@ -175,6 +177,18 @@ compare_lanes(const void *a, const void *b)
 	return text_compare(x->fairness_key, y->fairness_key);
 }
 
+/* has it room for its lanes by now? */
+static bool
+stays_crowded(const QueueCursors *queue)
+{
+	if (queue->crowded_until == DT_NOBEGIN)
+		return false;
+	for (int i = 0; i < LEVELS; i++)
+		if (queue->rings[i].large)
+			return true;
+	return queue->crowded_until > GetCurrentTimestamp();
+}
+
 /* the entry of the queue, made if need be, with the lock held shared */
 static QueueCursors *
 enter_queue(const QueueKey *key)
@@ -183,10 +197,9 @@ enter_queue(const QueueKey *key)
 
 	LWLockAcquire(cursor_lock, LW_SHARED);
 	queue = cursors_find_queue(key);
-	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
+	if (queue != NULL &&
+		(queue->crowded_until == DT_NOBEGIN || stays_crowded(queue)))
 		return queue;
-	if (queue != NULL && queue->crowded_until > GetCurrentTimestamp())
-		return NULL;
 	LWLockRelease(cursor_lock);
 
 	LWLockAcquire(cursor_lock, LW_EXCLUSIVE);
@@ -196,8 +209,7 @@ enter_queue(const QueueKey *key)
 	LWLockRelease(cursor_lock);
 
 	LWLockAcquire(cursor_lock, LW_SHARED);
-	queue = cursors_find_queue(key);	/* somebody may have been faster */
-	return queue == NULL || queue->crowded_until != DT_NOBEGIN ? NULL : queue;
+	return cursors_find_queue(key); /* somebody may have been faster */
 }
 
 /* copy what is known of the queue's lanes; false when there is too little room */
@@ -209,14 +221,20 @@ copy_lanes(CursorLook *look, const CopyRoom *room)
 	look->nlanes = 0;
 	look->next_due = DT_NOEND;
 	look->generation = 0;
-	look->complete = false;
+	look->complete = look->discovering = false;
+	look->counts_news = queue != NULL;
 	if (queue != NULL)
+	{
+		look->announced = pg_atomic_read_u64(&queue->announced);
+		queue->last_used = GetCurrentStatementStartTimestamp();
+	}
+	if (queue != NULL && queue->crowded_until == DT_NOBEGIN)
 	{
 		look->generation = queue->generation;
 		look->file = queue->file;
 		look->complete = queue->complete;
-		look->announced = pg_atomic_read_u64(&queue->announced);
-		queue->last_used = GetCurrentStatementStartTimestamp();
+		look->discovering = !queue->complete;
+		look->discovered = queue->discovered;
 		for (LaneEntry *lane = queue->first; lane != NULL; lane = lane->next)
 			take_lane(look, lane, room);
 	}
@@ -285,7 +303,7 @@ cursors_news(const CursorLook *look)
 	QueueCursors *queue;
 	bool		news;
 
-	if (look->generation == 0)
+	if (!look->counts_news)
 		return false;
 	LWLockAcquire(cursor_lock, LW_SHARED);
 	queue = cursors_find_queue(&look->queue);
@@ -310,20 +328,28 @@ cursors_known(const CursorLook *look, int16 level, text *fairness_key)
 				   compare_lanes);
 }
 
+/* what was known at the look still holds, and nobody has discovered more */
+static bool
+is_as_seen(const QueueCursors *queue, const CursorLook *look)
+{
+	return queue != NULL && queue->generation == look->generation &&
+		memcmp(&queue->discovered, &look->discovered, sizeof(LaneSpot)) == 0;
+}
+
 /*
- * cursors_learn: these are all lanes that the index showed after the look.
+ * cursors_learn: these are the lanes that the index showed after the look, from
+ * where others had come on; "all" that there are.
  */
 void
-cursors_learn(const CursorLook *look, const KnownLane *found, int n)
+cursors_learn(const CursorLook *look, const KnownLane *found, int n, bool all)
 {
 	QueueCursors *queue;
 
-	if (look->generation == 0 || !look->may_tell)
+	if (!look->discovering || !look->may_tell)
 		return;
 	LWLockAcquire(cursor_lock, LW_EXCLUSIVE);
 	queue = cursors_find_queue(&look->queue);
-	for (int i = 0; i < n && queue != NULL &&
-		 queue->generation == look->generation; i++)
+	for (int i = 0; i < n && is_as_seen(queue, look); i++)
 	{
 		LaneName	name;
 
@@ -334,8 +360,13 @@ cursors_learn(const CursorLook *look, const KnownLane *found, int n)
 		else
 			cursors_crowd(queue);
 	}
-	if (queue != NULL && queue->generation == look->generation)
-		queue->complete = true;
+	if (is_as_seen(queue, look))
+	{
+		queue->complete = all;
+		if (n > 0)
+			lane_spot_set(&queue->discovered, found[n - 1].level,
+						  found[n - 1].fairness_key);
+	}
 	LWLockRelease(cursor_lock);
 }
 

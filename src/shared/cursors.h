@@ -28,6 +28,9 @@ typedef struct CursorLook
 	uint64		generation;		/* 0 = there is no memory for this queue */
 	Oid			file;			/* of taskq.open, to which tuple ids belong */
 	bool		complete;		/* all lanes are known */
+	bool		discovering;	/* more are to be found, ... */
+	LaneSpot	discovered;		/* ... behind this one */
+	bool		counts_news;	/* what is announced to the queue is counted */
 	uint64		announced;		/* how much had been announced to the queue */
 	bool		may_tell;		/* what the snapshot shows is of now */
 	TimestampTz next_due;		/* least of the lanes left out */
@@ -45,7 +48,7 @@ extern bool cursors_news(const CursorLook *look);
 extern const KnownLane *cursors_known(const CursorLook *look, int16 level,
 									  text *fairness_key);
 extern void cursors_learn(const CursorLook *look, const KnownLane *found,
-						  int n);
+						  int n, bool all);
 extern int	cursors_take(const CursorLook *look, const KnownLane *known,
 						 TimestampTz now, Candidate *candidates, int n);
 extern bool cursors_peek(const CursorLook *look, const KnownLane *known,

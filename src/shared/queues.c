@@ -425,6 +425,13 @@ lane_state_get(const LaneKey *key)
 	return state;
 }
 
+/* lane_states_have_room: for one more, by and large, without another going. */
+bool
+lane_states_have_room(void)
+{
+	return shared_table_used(lane_states) < shared_table_size_of(lane_states);
+}
+
 static bool
 poller_may_go(const void *entry)
 {

@@ -28,6 +28,7 @@ extern QueueState *queue_state_make(const QueueKey *key, const char *name,
 extern QueueState *queue_state_next(const QueueState *previous);
 extern LaneState *lane_state_find(const LaneKey *key);
 extern LaneState *lane_state_get(const LaneKey *key);
+extern bool lane_states_have_room(void);
 extern PollerState *poller_state_get(const QueueKey *key,
 									 const char *identity);
 extern PollerState *poller_state_find(const PollerKey *key);

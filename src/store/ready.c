@@ -27,7 +27,6 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "base/grow.h"
 #include "notes/cursor_notes.h"
 #include "shared/cursors.h"
 #include "store/catalog.h"
@@ -38,14 +37,21 @@
 #include "task/queue_keys.h"
 #include "task/task.h"
 
+/* lanes that one look finds for the list */
+#define DISCOVERED_AT_ONCE	128
+
 /* ------------------------------------------------------------------------
  * Which lanes there are
  * ------------------------------------------------------------------------
  */
 
-/* the lane of the first entry that matches the keys; false without one */
+/*
+ * The lane of the first entry that matches the keys, and that entry's place;
+ * false without one.
+ */
 static bool
-first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane)
+first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane,
+		   OpenPlace *first)
 {
 	IndexScanDesc scan;
 	bool		found;
@@ -62,6 +68,7 @@ first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane)
 
 		memset(lane, 0, sizeof(KnownLane));
 		row_open_lane_key(ready->slot, &lane->level, &lane->fairness_key);
+		row_open_place(ready->slot, first);
 		lane->from = READY_KEY_FIRST;
 		known = cursors_known(&ready->look, lane->level, lane->fairness_key);
 		if (known != NULL)
@@ -73,49 +80,87 @@ first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane)
 }
 
 /*
- * The lane after "previous" (NULL = the first) in order of level and fairness
- * key; false after the last.
+ * The lane after that one (NULL = the first) in order of level and fairness key;
+ * false after the last.
  */
 static bool
-discover_next(ReadyScan *ready, const KnownLane *previous, KnownLane *lane)
+discover_next(ReadyScan *ready, int16 level, text *fairness_key,
+			  KnownLane *lane)
+{
+	ScanKeyData keys[3];
+	OpenPlace	first;
+
+	CHECK_FOR_INTERRUPTS();
+	if (fairness_key == NULL)
+	{
+		row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber,
+					 F_TEXTEQ, ready->queue.name);
+		return first_lane(ready, keys, 1, lane, &first);
+	}
+	return ready_lane_behind(ready, level, fairness_key, false, lane, &first) ||
+		ready_level_behind(ready, level, lane);
+}
+
+/*
+ * ready_lane_behind: the first lane of the level whose fairness key is behind
+ * that one (NULL = before all), or "itself" that one, with the place of its first
+ * entry; false without one.
+ */
+bool
+ready_lane_behind(ReadyScan *ready, int16 level, text *fairness_key,
+				  bool itself, KnownLane *lane, OpenPlace *first)
 {
 	ScanKeyData keys[3];
 
-	CHECK_FOR_INTERRUPTS();
 	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
 				 ready->queue.name);
-	if (previous == NULL)
-		return first_lane(ready, keys, 1, lane);
-
 	ScanKeyInit(&keys[1], READY_LEVEL, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(previous->level));
-	row_text_key(&keys[2], READY_FAIRNESS_KEY, BTGreaterStrategyNumber,
-				 F_TEXT_GT, previous->fairness_key);
-	if (first_lane(ready, keys, 3, lane))
-		return true;
-	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
-				Int16GetDatum(previous->level));
-	return first_lane(ready, keys, 2, lane);
+				Int16GetDatum(level));
+	if (fairness_key != NULL)
+		row_text_key(&keys[2], READY_FAIRNESS_KEY,
+					 itself ? BTEqualStrategyNumber : BTGreaterStrategyNumber,
+					 itself ? F_TEXTEQ : F_TEXT_GT, fairness_key);
+	return first_lane(ready, keys, fairness_key == NULL ? 2 : 3, lane, first);
 }
 
-/* find all lanes, and let the next poll know */
-static void
-discover_all(ReadyScan *ready)
+/* ready_level_behind: the first lane of the level after that one. */
+bool
+ready_level_behind(ReadyScan *ready, int16 level, KnownLane *lane)
 {
-	int			max = 0;
-	KnownLane	lane;
-	KnownLane  *previous = NULL;
+	ScanKeyData keys[2];
+	OpenPlace	first;
 
-	ready->lanes = NULL;
-	ready->nlanes = 0;
-	while (discover_next(ready, previous, &lane))
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->queue.name);
+	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum(level));
+	return first_lane(ready, keys, 2, lane, &first);
+}
+
+/*
+ * Find more lanes than polls before have, at most DISCOVERED_AT_ONCE, and let
+ * the next one know.  If these are all that there are, they are ours to walk.
+ */
+static void
+discover_more(ReadyScan *ready)
+{
+	const LaneSpot *from = &ready->look.discovered;
+	KnownLane  *lanes = palloc(DISCOVERED_AT_ONCE * sizeof(KnownLane));
+	int16		level = from->level;
+	text	   *fairness_key = lane_spot_key(from);
+	int			n = 0;
+
+	while (n < DISCOVERED_AT_ONCE &&
+		   discover_next(ready, level, fairness_key, &lanes[n]))
 	{
-		ready->lanes = grow(ready->lanes, NULL, &max, ready->nlanes + 1,
-							sizeof(KnownLane), CurrentMemoryContext);
-		previous = &ready->lanes[ready->nlanes++];
-		*previous = lane;
+		level = lanes[n].level;
+		fairness_key = lanes[n++].fairness_key;
 	}
-	cursors_learn(&ready->look, ready->lanes, ready->nlanes);
+	cursors_learn(&ready->look, lanes, n, n < DISCOVERED_AT_ONCE);
+	if (from->length != BEFORE_FIRST || n == DISCOVERED_AT_ONCE)
+		return;
+	ready->lanes = lanes;
+	ready->nlanes = n;
 }
 
 /* ready_open_relations: the snapshot comes later. */
@@ -154,10 +199,9 @@ ready_find_lanes(ReadyScan *ready)
 {
 	if (ready->look.complete)
 		return;
-	if (ready->look.generation != 0)
-		discover_all(ready);
-	else
-		ready->nlanes = -1;
+	ready->nlanes = -1;
+	if (ready->look.discovering)
+		discover_more(ready);
 }
 
 /*
@@ -228,6 +272,13 @@ ready_open(ReadyScan *ready, int wanted, bool start_all)
 	ready_find_lanes(ready);
 }
 
+/* ready_is_listed: are all lanes known?  Else they are found one by one. */
+bool
+ready_is_listed(const ReadyScan *ready)
+{
+	return ready->nlanes >= 0;
+}
+
 /* ready_now: what is due by then is found. */
 TimestampTz
 ready_now(const ReadyScan *ready)
@@ -281,7 +332,8 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 
 	if (ready->nlanes < 0)
 	{
-		if (!discover_next(ready, previous ? previous->known : NULL, &known))
+		if (!discover_next(ready, previous ? previous->level : 0,
+						   previous ? previous->fairness_key : NULL, &known))
 			return NULL;
 	}
 	else if (ready->next_lane < ready->nlanes)
@@ -289,16 +341,25 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 	else
 		return NULL;
 
-	lane = palloc0(sizeof(Lane));
-	lane->ready = ready;
-	lane->level = known.level;
-	lane->fairness_key = known.fairness_key;
-	lane->known = palloc(sizeof(KnownLane));
-	*lane->known = known;
-	lane->place = known.from;
-	lane->end = READY_KEY_LAST;
+	lane = ready_make_lane(ready, &known);
 	lane->offers = ready->offers;
 	ready->offers = NULL;
+	return lane;
+}
+
+/* ready_make_lane: one that was found; it has no candidate yet. */
+Lane *
+ready_make_lane(ReadyScan *ready, const KnownLane *known)
+{
+	Lane	   *lane = palloc0(sizeof(Lane));
+
+	lane->ready = ready;
+	lane->level = known->level;
+	lane->fairness_key = known->fairness_key;
+	lane->known = palloc(sizeof(KnownLane));
+	*lane->known = *known;
+	lane->place = known->from;
+	lane->end = READY_KEY_LAST;
 	return lane;
 }
 

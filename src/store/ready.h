@@ -7,7 +7,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "shared/cursors.h"
 #include "shared/lane_cursor.h"
+#include "store/open_row.h"
 #include "task/queue_keys.h"
 
 typedef struct ReadyScan ReadyScan;
@@ -17,7 +19,7 @@ typedef struct Lane
 	ReadyScan  *ready;
 	int16		level;
 	text	   *fairness_key;	/* empty, not NULL, when unset */
-	struct KnownLane *known;
+	KnownLane *known;
 	bool		opened;			/* for claim.c: it was looked at */
 	bool		has_candidate;
 	ReadyKey	place;			/* of the candidate; before, not after it */
@@ -37,11 +39,21 @@ typedef struct Lane
 
 extern ReadyScan *ready_look(const QueueRef *queue, TimestampTz now);
 extern bool ready_is_empty(const ReadyScan *ready);
+extern bool ready_is_listed(const ReadyScan *ready);
 extern void ready_open(ReadyScan *ready, int wanted, bool start_all);
 extern TimestampTz ready_now(const ReadyScan *ready);
 extern void ready_end(ReadyScan *ready);
 extern bool ready_news(const ReadyScan *ready);
 extern TimestampTz ready_next_due(const ReadyScan *ready);
 extern Lane *ready_next_lane(ReadyScan *ready, const Lane *previous);
+
+/* for round.c: lanes where they are not listed */
+extern bool ready_lane_behind(ReadyScan *ready, int16 level,
+							  text *fairness_key, bool itself,
+							  KnownLane *lane, OpenPlace *first);
+extern bool ready_level_behind(ReadyScan *ready, int16 level,
+							   KnownLane *lane);
+extern Lane *ready_make_lane(ReadyScan *ready,
+							 const KnownLane *known);
 
 #endif							/* TASKQ_READY_H */

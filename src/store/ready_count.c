@@ -12,10 +12,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "notes/cursor_notes.h"
 #include "shared/cursors.h"
+#include "shared/ring.h"
 #include "store/lane.h"
 #include "store/open_row.h"
 #include "store/ready.h"
@@ -23,6 +25,9 @@
 #include "store/ready_internal.h"
 #include "store/row.h"
 #include "task/task.h"
+
+/* when a queue with very many lanes is looked at again */
+#define LOOK_AGAIN		USECS_PER_SEC
 
 /* look and read, to start nothing */
 static ReadyScan *
@@ -68,6 +73,29 @@ store_count_due(const QueueRef *queue, TimestampTz now, int limit)
 	return n;
 }
 
+/*
+ * store_any_due: is there a task of the queue that could be started at "now"?
+ * May say no where one would have to look at very many lanes.
+ */
+bool
+store_any_due(const QueueRef *queue, TimestampTz now)
+{
+	ReadyScan  *ready = begin_to_read(queue, now);
+	Lane	   *lane = NULL;
+	bool		found = false;
+
+	for (int i = 0; i < RING_SLICE && !found; i++)
+	{
+		lane = ready_next_lane(ready, lane);
+		if (lane == NULL)
+			break;
+		found = lane_next(lane);
+		lane_end(lane);
+	}
+	ready_end(ready);
+	return found;
+}
+
 /* the first entry of the lane that is due after "now" */
 static TimestampTz
 next_due_in(ReadyScan *ready, const KnownLane *lane)
@@ -90,7 +118,8 @@ next_due_in(ReadyScan *ready, const KnownLane *lane)
 
 /*
  * store_next_due: when the next task after "now" is due in a queue, DT_NOEND
- * when there is none.  May be too early.
+ * when there is none.  May be too early, and is never far away where one would
+ * have to look at very many lanes.
  */
 TimestampTz
 store_next_due(const QueueRef *queue, TimestampTz now)
@@ -98,10 +127,16 @@ store_next_due(const QueueRef *queue, TimestampTz now)
 	ReadyScan  *ready = begin_over_all(queue, now);
 	TimestampTz next = DT_NOEND;
 	Lane	   *lane = NULL;
+	int			looked = 0;
 
 	while ((lane = ready_next_lane(ready, lane)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (!ready_is_listed(ready) && ++looked > RING_SLICE)
+		{
+			next = Min(next, instant_add(now, LOOK_AGAIN));
+			break;
+		}
 		next = Min(next, next_due_in(ready, lane->known));
 	}
 	ready_end(ready);

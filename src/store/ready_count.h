@@ -12,6 +12,7 @@
 
 extern int	store_count_due(const QueueRef *queue, TimestampTz now,
 							int limit);
+extern bool store_any_due(const QueueRef *queue, TimestampTz now);
 extern TimestampTz store_next_due(const QueueRef *queue, TimestampTz now);
 extern int64 store_count_between(const QueueRef *queue, int level,
 								 TimestampTz after, TimestampTz before,
