@@ -113,6 +113,8 @@ typedef struct DatabaseSlot
 	struct						/* retention.c */
 	{
 		int			current;	/* closed leaf being filled, -1 = unknown */
+		int			limit;		/* seconds that its rows are kept at most,
+								 * likewise */
 		int			blocked;	/* has expired, but is in use; -1 = none */
 		TimestampTz blocked_since;	/* real clock */
 	}			leaves;

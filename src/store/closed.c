@@ -3,8 +3,8 @@
  *		Rows of the closed tables: what is kept of an activity after its close.
  *
  * Closed rows are appended to the leaf that the worker is filling (see
- * retention.c), or to closed_long when their queue keeps them longer than
- * taskq.retention, and never change.  Which leaf is current is a hint: a row
+ * retention.c), or to closed_long when they are kept for longer than that is
+ * filled with, and never change.  Which leaf is current is a hint: a row
  * in another leaf is found and expires all the same.
  */
 #include "postgres.h"
@@ -24,7 +24,6 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/settings.h"
 #include "model/options.h"
 #include "store/activity_row.h"
 #include "store/catalog.h"
@@ -216,9 +215,9 @@ void
 store_insert_closed(Activity *activity)
 {
 	ClosedRows *rows = activity->closed_rows;
-	TimestampTz usual = instant_add(activity->close_time,
-									taskq_retention * USECS_PER_SEC);
-	bool		keep_long = activity->expire_time > usual;
+	TimestampTz limit = instant_add(activity->close_time,
+									instance_leaf_limit() * USECS_PER_SEC);
+	bool		keep_long = activity->expire_time > limit;
 	ClosedRow	row;
 
 	Assert(state_is_closed(activity->task.state));

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "shared/directory.h"
 #include "store/catalog.h"
 #include "store/instance.h"
@@ -210,4 +211,17 @@ instance_current_leaf(void)
 		SpinLockRelease(&slot->mutex);
 	}
 	return leaf;
+}
+
+/*
+ * instance_leaf_limit: how long, in seconds, an activity may be kept in that
+ * table: what the setting says, here and to the worker that fills it.
+ */
+int
+instance_leaf_limit(void)
+{
+	const DatabaseSlot *slot = shmem_my_slot();
+	int			known = slot == NULL ? -1 : slot->leaves.limit;
+
+	return known < 0 ? taskq_retention : Min(known, taskq_retention);
 }

@@ -12,5 +12,6 @@ extern bool instance_is_made(void);
 extern void instance_make(void);
 extern bool instance_key(char *key, bool make);
 extern int	instance_current_leaf(void);
+extern int	instance_leaf_limit(void);
 
 #endif							/* TASKQ_INSTANCE_H */

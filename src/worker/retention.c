@@ -4,13 +4,22 @@
  *
  * Closed activities are appended to one of eight tables, the current leaf.
  * Their rows say when they expire, and readers do not see what has; so all
- * that is left to do here is to give the space back, without haste.  After an
- * eighth of taskq.retention the next leaf becomes the current one, provided
- * that it is empty; otherwise the current one goes on.  A leaf that is not
- * current and of which every row has expired is emptied by TRUNCATE.  An idle
- * system ends up with all leaves empty, since the current one is rotated away
- * as well when it holds anything.  Rows that are to be kept longer than
- * taskq.retention are in closed_long, which is emptied by DELETE in batches.
+ * that is left to do here is to give the space back, without haste.  After a
+ * fifth of taskq.retention the next leaf that is empty becomes the current one;
+ * where none is, the current one goes on.  A leaf that is not current and of
+ * which every row has expired is emptied by TRUNCATE.  An idle system ends up
+ * with all leaves empty, since the current one is rotated away as well when it
+ * holds anything.  Rows that are to be kept longer than taskq.retention are in
+ * closed_long, which is emptied by DELETE in batches.
+ *
+ * With fifths six leaves are in use, or seven for a moment.  The others are
+ * there for when taskq.retention is lowered: rows that expire sooner must not
+ * wait among those that do not.  They have two leaves for themselves then, in
+ * turns, and the others are passed over until their rows have expired.  So that
+ * it does not take a leaf each time, when taskq.retention is raised again the
+ * next leaf is one whose rows are kept as long already.  Until there is a next
+ * one, and while a backend has not heard of a change, the worker's opinion
+ * counts: what is kept longer than "limit" goes to closed_long.
  *
  * The truth about the current leaf is in taskq.instance; slot->leaves.current is
  * the hint that writers use.  A writer may still use the old leaf just after a
@@ -47,7 +56,13 @@
 
 #define CHORE			"retention"
 
-/* rounds are an eighth of taskq.retention apart, within these bounds */
+/* a leaf is filled for one part of this many of taskq.retention */
+#define SHARES			5
+
+StaticAssertDecl(SHARES + 3 <= CLOSED_LEAVES,
+				 "two leaves are free, besides the current one");
+
+/* rounds are as far apart, within these bounds */
 #define MIN_ROUND		USECS_PER_SEC
 #define MAX_ROUND		(60 * USECS_PER_SEC)
 
@@ -62,6 +77,7 @@ typedef struct Leaf
 {
 	Oid			file;
 	bool		empty;			/* as of this round */
+	bool		writable;		/* likewise: nobody keeps writers out */
 	BlockNumber blocks_read;	/* from the beginning */
 	TimestampTz latest;			/* greatest expire_time seen */
 	TimestampTz look_at;		/* no use in looking before */
@@ -71,16 +87,19 @@ static Leaf leaves[CLOSED_LEAVES + 1];	/* closed_long comes last */
 
 static int	current = -1;		/* leaf being filled; as of this round */
 static TimestampTz filled_since;	/* the first row came after that */
+static int	limit = -1;			/* seconds that its rows are kept at most */
+static int	awaited = -1;		/* blocked, since no leaf is free */
 
 static TimestampTz next_round = DT_NOBEGIN;
 
 /*
- * share: an eighth of taskq.retention, for which a leaf is filled.
+ * share_of: for how long a leaf is filled, with rows that are kept for so many
+ * seconds.
  */
 static TimestampTz
-share(void)
+share_of(int retention)
 {
-	return Max(taskq_retention * USECS_PER_SEC / CLOSED_LEAVES, MIN_ROUND);
+	return Max(retention * USECS_PER_SEC / SHARES, MIN_ROUND);
 }
 
 /*
@@ -89,7 +108,7 @@ share(void)
 static TimestampTz
 round_length(void)
 {
-	return Min(share(), MAX_ROUND);
+	return Min(share_of(limit), MAX_ROUND);
 }
 
 /*
@@ -236,17 +255,18 @@ tend_leaf(int number, TimestampTz now)
 }
 
 /*
- * tell_current: tell writers which leaf to fill.
+ * tell_current: tell writers which leaf to fill, and with what.
  */
 static void
-tell_current(int number)
+tell_current(void)
 {
 	DatabaseSlot *slot = shmem_my_slot();
 
 	if (slot == NULL)
 		return;
 	SpinLockAcquire(&slot->mutex);
-	slot->leaves.current = number;
+	slot->leaves.current = current;
+	slot->leaves.limit = limit;
 	SpinLockRelease(&slot->mutex);
 }
 
@@ -265,6 +285,7 @@ survey(TimestampTz now)
 	for (int i = 0; number >= 0 && i < CLOSED_LEAVES; i++)
 	{
 		leaves[i].empty = leaf_lock(i, AccessShareLock) && measure(i) == 0;
+		leaves[i].writable = leaf_lock(i, RowExclusiveLock);
 		if (leaves[i].empty)
 			note_blocked(i, false);
 	}
@@ -276,21 +297,20 @@ survey(TimestampTz now)
 	{
 		current = number;
 		filled_since = since;
-		tell_current(current);
 	}
-	if (leaves[current].empty)
+	if (leaves[current].empty || filled_since > now)
 		filled_since = now;
 	forget_leaf(&leaves[current]);
+	tell_current();
 	return true;
 }
 
 /*
- * rotate: have the next leaf filled, which is empty.
+ * rotate: have another leaf filled.
  */
 static void
-rotate(TimestampTz now)
+rotate(int next, TimestampTz now)
 {
-	int			next = (current + 1) % CLOSED_LEAVES;
 	bool		done;
 
 	chore_begin(CHORE);
@@ -301,8 +321,80 @@ rotate(TimestampTz now)
 
 	current = next;
 	filled_since = now;
-	tell_current(current);
+	limit = taskq_retention;
+	tell_current();
 	next_round = now;			/* what was current may have expired */
+}
+
+/*
+ * choose: the leaf to fill next, -1 when there is none.  One that is free; or,
+ * since taskq.retention was raised, one whose rows are kept as long as new ones
+ * will be, within what is usual.
+ */
+static int
+choose(TimestampTz now)
+{
+	TimestampTz latest = now + taskq_retention * USECS_PER_SEC;
+	TimestampTz alike = latest - share_of(taskq_retention);
+	int			free = -1;
+
+	for (int i = CLOSED_LEAVES - 1; i > 0; i--)
+	{
+		int			number = (current + i) % CLOSED_LEAVES;
+		const Leaf *leaf = &leaves[number];
+
+		if (!leaf->writable)
+			continue;
+		if (limit < taskq_retention && !leaf->empty &&
+			leaf->latest >= alike && leaf->latest <= latest)
+			return number;
+		if (leaf->empty)
+			free = number;
+	}
+	return free;
+}
+
+/*
+ * await_leaf: the current leaf goes on, since no other is free: say for
+ * taskq.health that this is long, or (-1) that it is over.
+ */
+static void
+await_leaf(int number)
+{
+	if (awaited >= 0 && awaited != number)
+		note_blocked(awaited, false);
+	awaited = number;
+	if (awaited >= 0)
+		note_blocked(awaited, true);
+}
+
+/*
+ * move_on: fill another leaf if it is time, or else this one with what is kept
+ * as long as is said now.
+ */
+static void
+move_on(TimestampTz now)
+{
+	TimestampTz filled = now - filled_since;
+	bool		empty = leaves[current].empty;
+	int			next;
+
+	if (empty ? limit == taskq_retention : filled < share_of(limit))
+		return;
+	next = choose(now);
+	if (next >= 0 && !(empty && leaves[next].empty))
+	{
+		await_leaf(-1);
+		rotate(next, now);
+		return;
+	}
+	if (!empty && filled >= 2 * share_of(limit))
+		await_leaf((current + 1) % CLOSED_LEAVES);
+	if (limit != taskq_retention)
+	{
+		limit = taskq_retention;
+		tell_current();
+	}
 }
 
 /*
@@ -375,6 +467,8 @@ retention_run(void)
 {
 	TimestampTz now = clock_now();
 
+	if (limit < 0 || limit > taskq_retention)
+		limit = taskq_retention;
 	if (!is_due(now))
 		return next_round;
 	next_round = now + round_length();
@@ -388,14 +482,6 @@ retention_run(void)
 		if (i != current && !leaves[i].empty && leaves[i].look_at <= now)
 			tend(i, now);
 	}
-	if (!leaves[current].empty && now - filled_since >= share())
-	{
-		int			next = (current + 1) % CLOSED_LEAVES;
-
-		if (leaves[next].empty)
-			rotate(now);
-		else if (now - filled_since >= 2 * share())
-			note_blocked(next, true);
-	}
+	move_on(now);
 	return next_round;
 }

@@ -280,7 +280,8 @@ enter_service(void)
 	my_slot->state = WORKER_RUNNING;
 	LWLockRelease(control->lock);
 	SpinLockAcquire(&my_slot->mutex);
-	my_slot->leaves.current = -1;	/* the extension may have been made again */
+	/* the extension may have been made again */
+	my_slot->leaves.current = my_slot->leaves.limit = -1;
 	SpinLockRelease(&my_slot->mutex);
 	shmem_wake_launcher();		/* another database may have its turn */
 
