@@ -13,7 +13,7 @@ our @EXPORT = qw(taskq_node worker_pid launcher_pid served_databases
   wait_served hear count_matches time_left);
 
 # How many test files share TASKQ_TEST_SECONDS.
-use constant LONG_TESTS => 5;
+use constant LONG_TESTS => 7;
 
 # A running server with taskq loaded and these settings on top. One that is not
 # accepted would be passed over with a warning only.

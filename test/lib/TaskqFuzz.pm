@@ -369,9 +369,12 @@ sub transaction
 {
 	my ($self) = @_;
 	my $end = pick('COMMIT', 'COMMIT', 'ROLLBACK', 'PREPARE');
+	my $mode = pick('', '', 'ISOLATION LEVEL REPEATABLE READ', 'ISOLATION LEVEL SERIALIZABLE', 'READ ONLY',
+		'ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE');
 
-	$self->try('BEGIN ' . pick('', '', 'ISOLATION LEVEL REPEATABLE READ', 'ISOLATION LEVEL SERIALIZABLE', 'READ ONLY',
-			'ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE'));
+	$self->try("BEGIN $mode");
+	# PostgreSQL itself fails an assertion when the wait for its snapshot is canceled in a savepoint
+	$self->try('SELECT 1') if $mode =~ /DEFERRABLE/;
 	for (1 .. 1 + rand(5))
 	{
 		my $savepoint = pick('', 'ROLLBACK TO s', 'RELEASE s');
