@@ -12,8 +12,13 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
+#include "access/xact.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "shared/counts.h"
 #include "shared/cursor_table.h"
@@ -82,6 +87,36 @@ Datum
 taskq_counts_forget_all(PG_FUNCTION_ARGS)
 {
 	forget_counts();
+	PG_RETURN_VOID();
+}
+
+/* the file that keeps transactions of this session from ending */
+static char *linger_while = NULL;
+
+/* is called before taskq's own callback, since it came later */
+static void
+linger(XactEvent event, void *arg)
+{
+	struct stat state;
+
+	while (event == XACT_EVENT_COMMIT && linger_while != NULL &&
+		   stat(linger_while, &state) == 0)
+		pg_usleep(1000);
+}
+
+PG_FUNCTION_INFO_V1(taskq_linger);
+
+/*
+ * linger(file): each commit of this session stops between being seen by others
+ * and telling them, while the file exists
+ */
+Datum
+taskq_linger(PG_FUNCTION_ARGS)
+{
+	if (linger_while == NULL)
+		RegisterXactCallback(linger, NULL);
+	linger_while = MemoryContextStrdup(TopMemoryContext,
+									   text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }
 

@@ -259,6 +259,40 @@ store_oldest_due(const QueueRef *queue, TimestampTz now, TimestampTz *oldest)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * A commit tells the cursors a moment after others can see what it did, so a
+ * task before a cursor has been passed over only if it is still there at the
+ * next look.  These were there at the last look, and at this one.
+ */
+#define SUSPECTS	16			/* others are found when these are corrected */
+
+static ReadyKey suspects[SUSPECTS];
+static ReadyKey seen[SUSPECTS];
+static int	nsuspects = 0;
+static int	nseen = 0;
+
+/* ready_check_again: a look at all queues begins. */
+void
+ready_check_again(void)
+{
+	memcpy(suspects, seen, sizeof(seen));
+	nsuspects = nseen;
+	nseen = 0;
+}
+
+/* was the task there at the last look as well?  Else it is kept in mind. */
+static bool
+seen_twice(ReadyKey place)
+{
+	for (int i = 0; i < nsuspects; i++)
+		if (suspects[i].run_id == place.run_id &&
+			suspects[i].dispatch_time == place.dispatch_time)
+			return true;
+	if (nseen < SUSPECTS)
+		seen[nseen++] = place;
+	return false;
+}
+
 /* the lane has a task there after all */
 static void
 correct(const ReadyScan *ready, const KnownLane *lane, ReadyKey place)
@@ -274,8 +308,8 @@ correct(const ReadyScan *ready, const KnownLane *lane, ReadyKey place)
 
 /*
  * Walk from *from on to the lane's cursor.  False after *budget entries, dead
- * ones included, with *from where to go on.  A task that can be started is
- * told to the cursor.
+ * ones included, with *from where to go on.  A task that can be started, at the
+ * last look as well, is told to the cursor.
  */
 static bool
 check_lane(ReadyScan *ready, const KnownLane *lane, ReadyKey *from,
@@ -302,6 +336,11 @@ check_lane(ReadyScan *ready, const KnownLane *lane, ReadyKey *from,
 			row_open_is_ready(ready->slot, ready->now) &&
 			row_holder(ready->slot) == ROW_FREE)
 		{
+			if (!seen_twice(place))
+			{
+				elog(DEBUG1, "taskq looks again for a task at the next check");
+				break;
+			}
 			ereport(LOG,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("taskq found a task that polls would have passed over, in queue \"%s\"",

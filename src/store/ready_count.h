@@ -27,6 +27,7 @@ typedef struct CheckPlace
 	ReadyKey	from;
 } CheckPlace;
 
+extern void ready_check_again(void);
 extern bool ready_check(const QueueRef *queue, CheckPlace *at, int *budget);
 
 #endif							/* TASKQ_READY_COUNT_H */

@@ -3,8 +3,8 @@
  *		The worker's look at what polls do not look at.
  *
  * Every taskq.cursor_check_interval each lane is read from its beginning to its
- * cursor.  A task that could be started there has been passed over: that is
- * logged, and the cursor goes back to it.  Dead entries, which may be many while
+ * cursor.  A task that could be started there, twice in a row, has been passed
+ * over: that is logged, and the cursor goes back to it.  Dead entries, which may be many while
  * an old transaction is open, are read BUDGET at a time, so that timers do not
  * wait, and a check that took long is not repeated too soon.
  */
@@ -55,6 +55,7 @@ start(void)
 	old_context = MemoryContextSwitchTo(check_context);
 	queues = cursors_queues(&nqueues);
 	MemoryContextSwitchTo(old_context);
+	ready_check_again();
 	current = 0;
 	memset(&place, 0, sizeof(place));
 	place.from = READY_KEY_FIRST;
