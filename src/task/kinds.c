@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "task/kinds.h"
 
 #define MAX_KINDS	4
