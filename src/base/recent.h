@@ -3,7 +3,7 @@
  *		What this session knew last: a small cache from a number to a number.
  *
  * Each key has four places side by side; a fifth one pushes out the one that was
- * put there first.  So of some thousand keys most are there.
+ * there first.  So of some thousand keys most are there.  Key 0 is never there.
  */
 #ifndef TASKQ_RECENT_H
 #define TASKQ_RECENT_H
@@ -35,20 +35,23 @@ recent_find(Recent *recent, uint64 key)
 {
 	RecentEntry *line = recent_line(recent, key);
 
+	if (key == 0)
+		return NULL;			/* or unused places would be found */
 	for (int i = 0; i < RECENT_WAYS; i++)
 		if (line[i].key == key)
 			return &line[i].value;
 	return NULL;
 }
 
-/* recent_put: the key, not 0, has this value from now on. */
+/* recent_put: the key, unless it is 0, has this value from now on. */
 static inline void
 recent_put(Recent *recent, uint64 key, uint64 value)
 {
 	RecentEntry *line = recent_line(recent, key);
 	int			last = 0;
 
-	Assert(key != 0);
+	if (key == 0)
+		return;
 	while (last < RECENT_WAYS - 1 && line[last].key != key)
 		last++;
 	memmove(&line[1], &line[0], last * sizeof(RecentEntry));

@@ -63,4 +63,17 @@ many(void)
 	ok(known > 1900, "of some thousand most are there");
 }
 
-UNIT(unit_recent, one_line, many);
+/* 0 marks what is unused, and is looked for all the same */
+static void
+key_zero(void)
+{
+	Recent	   *recent = new_recent();
+
+	ok(recent_find(recent, 0) == NULL, "unused places are not those of key 0");
+	recent_put(recent, 0, 7);
+	ok(recent_find(recent, 0) == NULL, "it is not kept");
+	recent_put(recent, 1, 1);
+	is_int(*recent_find(recent, 1), 1, "others are");
+}
+
+UNIT(unit_recent, one_line, many, key_zero);

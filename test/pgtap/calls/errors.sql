@@ -41,6 +41,8 @@ SELECT take('q') AS second \gset
 SELECT set_clock('0');
 SELECT is(short(format('SELECT taskq.fail(%L, ''y'')', :'token')), format('TQ001 attempt_over %s running started 2', :'a'), 'another attempt runs');
 SELECT is(short(format('SELECT taskq.release(%L)', :'token')), format('TQ001 attempt_over %s running started 2', :'a'), 'the same for release');
+SELECT is(short(format('SELECT taskq.complete(%L)', ('0000' || lpad(to_hex(:a), 12, '0') || repeat('0', 16))::uuid)),
+  'TQ001 activity_not_found', 'a forged token cannot name a run by its number');
 SELECT taskq.complete(:'second');
 SELECT is(short(call), format('TQ001 activity_closed %s completed 2', :'a'), 'closed: ' || call)
 FROM unnest(ARRAY[format('SELECT taskq.complete(%L)', :'token'), format('SELECT taskq.report_canceled(%L)', :'second'),
