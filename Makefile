@@ -18,21 +18,21 @@ DATA = $(sort $(wildcard sql/taskq--*--*.sql)) sql/taskq--$(EXTVERSION).sql
 
 # In layers: each folder uses those above it alone (docs/internals.md).
 SRC_base = clock grow json rate_limiter settings shared_table
-SRC_task = kinds queue_keys task
+SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions control_actions controls \
 	duration failure machine option_values options options_json \
 	queue_settings retry_policy retry_policy_json timeout
-SRC_shared = channels counts counts_known cursor_table cursors delays directory \
+SRC_shared = channel_marks channels counts counts_known cursor_table cursors delays directory \
 	heartbeat_pool heartbeat_slots lane_cursor layout queue_locks queues ring \
 	sizes stat_file tell timer_ring waiter_debts waiter_state waiters
-SRC_notes = beats cursor_notes effects ledger ledger_end ledger_entries
+SRC_notes = beats cursor_notes effects ledger ledger_end ledger_entries listens
 SRC_store = activity_row catalog catalog_shape closed config_rows extension find heartbeat_row \
-	instance lane leaves open open_row overdue places ready ready_count \
-	row scan sweep write write_known
+	instance lane leaves open open_row overdue places queue_names ready \
+	ready_count row scan sweep write write_known
 SRC_engine = activity_kind admission attempt_report claim enqueue execute fairness heartbeat \
 	queue_config refusal round tasks token transaction
-SRC_worker = chore cursor_check heartbeat_flush instance_check launcher lifecycle \
-	notify put_off recount retention timer_look timers worker
+SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
+	lifecycle listen_commands notify put_off recount retention timer_look timers worker
 SRC_calls = args channel configure_queue health internal operate operate_many \
 	policy poll queue_counts queue_views read report report_batch schedule \
 	schedule_args test_hooks wait

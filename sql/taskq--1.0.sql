@@ -752,12 +752,12 @@ COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_statu
 CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
 COMMENT ON FUNCTION taskq.channel(text)
-  IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour';
+  IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour, LISTEN for as long as it listens';
 
 CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_channel';
 COMMENT ON FUNCTION taskq.worker_channel(text)
-  IS 'the name to LISTEN on for what happens to attempts that a worker holds; for one hour';
+  IS 'the name to LISTEN on for what happens to attempts that a worker holds; likewise';
 
 --
 -- configure_queue

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_tablespace.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
@@ -25,11 +26,15 @@
 	object_ownercheck(DatabaseRelationId, (database), (role))
 #define tablespace_aclcheck(tablespace, role, mode) \
 	object_aclcheck(TableSpaceRelationId, (tablespace), (role), (mode))
+#define function_aclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, (function), (role), (mode))
 #else
 #define database_ownercheck(database, role) \
 	pg_database_ownercheck((database), (role))
 #define tablespace_aclcheck(tablespace, role, mode) \
 	pg_tablespace_aclcheck((tablespace), (role), (mode))
+#define function_aclcheck(function, role, mode) \
+	pg_proc_aclcheck((function), (role), (mode))
 #endif
 
 /* 18: a word before the declaration */

@@ -115,7 +115,8 @@ int			taskq_cursor_check_interval = DEFAULT_CHECK_S;
 
 /*
  * taskq.max_listened_queues: channels, of all databases together, that can be
- * notified.  A channel counts for an hour after somebody asked for it.
+ * notified.  A channel counts as long as a session listens to it, and for an
+ * hour after somebody asked for it.
  */
 int			taskq_max_listened_queues = DEFAULT_LISTENED;
 
@@ -210,7 +211,7 @@ define_sizes(void)
 
 	DefineCustomIntVariable("taskq.max_listened_queues",
 							"Sets the number of channels that can be notified.",
-							"A channel counts for an hour after somebody asked for it.",
+							"A channel counts while a session listens to it, and for an hour after somebody asked for it.",
 							&taskq_max_listened_queues,
 							DEFAULT_LISTENED, 1, MAX_LISTENED,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);

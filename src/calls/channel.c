@@ -13,8 +13,11 @@
 
 #include "calls/args.h"
 #include "model/options.h"
+#include "notes/listens.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
+#include "task/channel_names.h"
+#include "task/queue_keys.h"
 
 /*
  * ask_for_channel: what channel() and worker_channel() have in common.  "what"
@@ -25,6 +28,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
 {
 	text	   *argument;
 	char	   *name;
+	char	   *channel;
 	int			length;
 
 	require_arg(fcinfo, 0, what);
@@ -39,8 +43,10 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
 	shmem_require();
 	PreventCommandDuringRecovery(is_worker ? "taskq.worker_channel()" :
 								 "taskq.channel()");
-	channel_mark_listened(name, length, is_worker);
-	return CStringGetTextDatum(channel_name(name, length, is_worker));
+	channel = channel_name(name, length, is_worker);
+	channel_ask(name, length, is_worker, channel);
+	listens_renew(channel, name_hash(name, length, is_worker), is_worker);
+	return CStringGetTextDatum(channel);
 }
 
 PG_FUNCTION_INFO_V1(taskq_channel);

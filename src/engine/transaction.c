@@ -24,6 +24,7 @@
 #include "notes/cursor_notes.h"
 #include "notes/effects.h"
 #include "notes/ledger_end.h"
+#include "notes/listens.h"
 #include "shared/counts.h"
 #include "shared/timer_ring.h"
 #include "shared/waiters.h"
@@ -125,6 +126,7 @@ at_transaction_end(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		write_before_end(event == XACT_EVENT_PRE_PREPARE);
 	heartbeat_transaction(event);
+	listens_transaction(event);
 	if (!effects_any() && !ledger_any())
 		return;
 	switch (event)
@@ -166,6 +168,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 		cursor_notes_abort_sub(mine);
 	ledger_subtransaction(event, mine, parent);
 	heartbeat_log_subtransaction(event, mine, parent);
+	listens_subtransaction(event, mine, parent);
 	if (event == SUBXACT_EVENT_ABORT_SUB && effects_any())
 		effects_given_back();
 }

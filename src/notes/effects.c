@@ -26,6 +26,7 @@
 #include "base/compat.h"
 #include "base/grow.h"
 #include "notes/effects.h"
+#include "shared/channel_marks.h"
 #include "shared/channels.h"
 #include "shared/counts.h"
 #include "shared/cursor_table.h"

@@ -1,45 +1,47 @@
 /*
  * channels.c
- *		The LISTEN channels of task queues and workers: names, directory, and
- *		what transactions mark in it.
+ *		The directory of LISTEN channels of task queues and workers.
  *
- * A channel is known from the moment that somebody asks for its name, by
- * taskq.channel() or taskq.worker_channel(), until an hour after the last one
- * did.  Only known channels are marked by transactions and notified by the
- * worker (notify.c), so queues that nobody listens to cost nothing.  The
- * directory is in shared memory, of fixed size, and of all databases together.
- * When it is full, channels whose hour is over make room; when there are none,
- * asking is an error, and the caller has to poll.
+ * Only channels that are known here are marked by transactions
+ * (channel_marks.c) and notified by the worker of the database (notify.c), so
+ * queues that nobody listens to cost nothing.  A channel is known as long as a
+ * session listens to it, and for an hour after somebody asked for its name, by
+ * taskq.channel() or taskq.worker_channel().  Sessions count from the LISTEN on,
+ * before its commit, so that it is the statement that fails when there is no
+ * room; what became of it, and the end of sessions, is told by listens.c.
+ *
+ * The directory is of fixed size, and of all databases together.  When it is
+ * full, there makes room, in this order:
+ *	1. a channel that nobody listens to, whose hour is over;
+ *	2. another that nobody listens to: the one that was not used for longest;
+ *	   those that were listened to before the others;
+ *	3. if one database has more than its share, which is as much for each that
+ *	   has any: its channel that was not used for longest.  It is leaving: who
+ *	   listens to it is notified once more.  There are a few places more than
+ *	   channels, for those.
+ * Else asking, or listening, is an error.  A size is exceeded as soon as somebody
+ * is given up who was promised more, as from 2 on who has not listened yet.
  *
  * Entries are found by a hash of database, kind and name, in an array of its
- * own that takes few cache lines to go through.  Two names with one hash have
- * an entry each; who looks by hash alone marks both, which is harmless.
+ * own that takes few cache lines to go through.  The name of a channel has that
+ * hash in it.  So a LISTEN makes an entry without a call of ours, if only its
+ * role could have called, after a crash, say, when the directory is empty.  Then
+ * the name of the queue is not known, until somebody asks or the worker finds it
+ * in the table (channel_queues.c), for which it needs it.
  *
- * Queue channels.  "news" says that a task of the queue is due.  "next_due" is
- * the earliest instant known at which a delayed one will be; when it comes,
- * that is news, and the worker looks the following one up in the table.
- * -infinity means that it has to be looked up.
+ * Who keeps a reference to a channel finds out by its generation that another
+ * one has its place.
  *
- * Worker channels carry what happened to attempts: a short ring of events per
- * channel, of which the oldest is lost when there are too many.
- *
- * Everything is covered by control->lock.  The functions for the end of a
- * transaction neither allocate nor fail.  A mark that is there already costs
- * them the shared lock only; who sets one sets the worker's latch after it.
- *
- * After a crash of the server the directory is empty; clients have to connect
- * again, and ask again.  A dropped database's entries go with its slot.
+ * Everything is covered by control->lock.  A backend that dies without having
+ * left takes the server's memory with it.  A dropped database's entries go with
+ * its slot.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "storage/shmem.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
-#include "base/compat.h"
 #include "base/settings.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
@@ -49,90 +51,90 @@
 /* how long a channel is notified after somebody asked for it */
 #define LISTENED_FOR		USECS_PER_HOUR
 
-/*
- * Name of a channel: prefix, readable part, "_", hash.  63 bytes at most, and
- * the same for a name in all databases of one encoding.
- */
-#define QUEUE_PREFIX		"taskq_"
-#define WORKER_PREFIX		"taskqw_"
-#define READABLE_LENGTH		39
-#define HASH_BYTES			8
+/* places for channels that are leaving */
+#define LEAVING_PLACES		(16 + taskq_max_listened_queues / 8)
 
-StaticAssertDecl(sizeof(WORKER_PREFIX) + READABLE_LENGTH + 1 + 2 * HASH_BYTES <= NAMEDATALEN &&
-				 sizeof(QUEUE_PREFIX) <= sizeof(WORKER_PREFIX),
-				 "names of channels are identifiers");
+/* How many places are not free, and how many of them are leaving. */
+typedef struct PlacesTaken
+{
+	int			all;			/* read without lock */
+	int			leaving;
+} PlacesTaken;
+
+/* Did a channel find room? */
+typedef enum Fit
+{
+	FITS,
+	FITS_IN_STEAD,				/* of one that had a right to be there */
+	FITS_NOT
+} Fit;
 
 /* Set in every process; the contents are in shared memory. */
 static uint64 *hashes = NULL;	/* of all places, 0 = free */
-static int *listened;			/* places in use; read without lock */
+static Oid *owners;				/* databases of all places */
+static PlacesTaken *taken;
 static ListenedChannel *channels;
+
+/* channel_places: how many places there are, for channel_at(). */
+int
+channel_places(void)
+{
+	return taskq_max_listened_queues + LEAVING_PLACES;
+}
 
 static Size
 hashes_size(void)
 {
-	return MAXALIGN(mul_size(taskq_max_listened_queues, sizeof(uint64)));
+	return MAXALIGN(mul_size(channel_places(), sizeof(uint64)));
+}
+
+static Size
+owners_size(void)
+{
+	return MAXALIGN(mul_size(channel_places(), sizeof(Oid)));
+}
+
+/* what has to be zero at the start */
+static Size
+index_size(void)
+{
+	return add_size(add_size(hashes_size(), owners_size()),
+					MAXALIGN(sizeof(PlacesTaken)));
 }
 
 /* channels_shmem_size: for the request hook. */
 Size
 channels_shmem_size(void)
 {
-	Size		size = add_size(hashes_size(), MAXALIGN(sizeof(int)));
-
-	return add_size(size, mul_size(taskq_max_listened_queues,
-								   sizeof(ListenedChannel)));
+	return add_size(index_size(),
+					mul_size(channel_places(), sizeof(ListenedChannel)));
 }
 
 /* channels_shmem_init: caller holds AddinShmemInitLock. */
 void
 channels_shmem_init(LWLockPadded *locks)
 {
+	char	   *block;
 	bool		found;
 
 	Assert(LWLockHeldByMe(AddinShmemInitLock));
-	hashes = ShmemInitStruct("taskq channels", channels_shmem_size(), &found);
-	listened = (int *) ((char *) hashes + hashes_size());
-	channels = (ListenedChannel *) ((char *) listened + MAXALIGN(sizeof(int)));
+	block = ShmemInitStruct("taskq channels", channels_shmem_size(), &found);
 	if (!found)
-		memset(hashes, 0, channels_shmem_size());
+		memset(block, 0, index_size());
+	hashes = (uint64 *) block;
+	owners = (Oid *) (block + hashes_size());
+	taken = (PlacesTaken *) (block + hashes_size() + owners_size());
+	channels = (ListenedChannel *) (block + index_size());
 }
 
-/* ------------------------------------------------------------------------
- * Names
- * ------------------------------------------------------------------------
- */
-
 /*
- * channel_name: the name of the channel of a queue or worker, for LISTEN
- * without quotes.  Letters and digits of the name stay readable, a hash of the
- * whole makes it distinct.
+ * channels_anybody: is any channel known?  Without a lock: who asks for one, or
+ * listens, just now looks for tasks after that.
  */
-char *
-channel_name(const char *name, int length, bool is_worker)
+bool
+channels_anybody(void)
 {
-	bytea	   *bytes = (bytea *) cstring_to_text_with_len(name, length);
-	bytea	   *digest;
-	StringInfoData result;
-
-	digest = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
-												 PointerGetDatum(bytes)));
-	initStringInfo(&result);
-	appendStringInfoString(&result, is_worker ? WORKER_PREFIX : QUEUE_PREFIX);
-	for (int i = 0; i < Min(length, READABLE_LENGTH); i++)
-	{
-		char		c = name[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c += 'a' - 'A';
-		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
-			c = '_';
-		appendStringInfoChar(&result, c);
-	}
-	appendStringInfoChar(&result, '_');
-	for (int i = 0; i < HASH_BYTES; i++)
-		appendStringInfo(&result, "%02x",
-						 (unsigned char) VARDATA_ANY(digest)[i]);
-	return result.data;
+	return hashes != NULL && taken->all > 0;
 }
 
 /* ------------------------------------------------------------------------
@@ -142,13 +144,15 @@ channel_name(const char *name, int length, bool is_worker)
 
 /*
  * channel_next: the number of the next channel with that hash, from "i" on, or
- * -1.  Names that share a hash have a channel each.
+ * -1.
  */
 int
 channel_next(uint64 hash, int i)
 {
+	int			places = channel_places();
+
 	Assert(LWLockHeldByMe(control->lock));
-	for (; i < taskq_max_listened_queues; i++)
+	for (; i < places; i++)
 	{
 		if (hashes[i] == hash)
 			return i;
@@ -157,94 +161,84 @@ channel_next(uint64 hash, int i)
 }
 
 /*
- * channel_find: the channel of that name, or NULL.
- */
-ListenedChannel *
-channel_find(uint64 hash, const char *name, int length)
-{
-	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
-	{
-		ListenedChannel *channel = &channels[i];
-
-		if (channel->name_length == length &&
-			memcmp(channel->name, name, length) == 0)
-			return channel;
-	}
-	return NULL;
-}
-
-/*
- * channel_at: number i of taskq_max_listened_queues places, NULL when it is not
- * of this database.
+ * channel_at: number i of channel_places(), NULL when it is not of this
+ * database.
  */
 ListenedChannel *
 channel_at(int i)
 {
 	Assert(LWLockHeldByMe(control->lock));
-	return hashes[i] != 0 && channels[i].database == MyDatabaseId ?
-		&channels[i] : NULL;
+	return hashes[i] != 0 && owners[i] == MyDatabaseId ? &channels[i] : NULL;
+}
+
+/* channel_referred: the channel, NULL when it is not there any more. */
+ListenedChannel *
+channel_referred(const ChannelRef *ref)
+{
+	Assert(LWLockHeldByMe(control->lock));
+	if (ref->place < 0 || hashes[ref->place] == 0 ||
+		channels[ref->place].generation != ref->generation)
+		return NULL;
+	return &channels[ref->place];
+}
+
+/* channel_ref: a reference to the channel. */
+ChannelRef
+channel_ref(const ListenedChannel *channel)
+{
+	ChannelRef	ref = {(int) (channel - channels), channel->generation};
+
+	return ref;
+}
+
+/* channel_is_over: nobody listens, and nobody has asked within the hour. */
+bool
+channel_is_over(const ListenedChannel *channel, TimestampTz real_now)
+{
+	return !channel->leaving && channel->listeners == 0 &&
+		channel->until <= real_now;
+}
+
+/* the channel of that name; NULL without one */
+static ListenedChannel *
+find_channel(uint64 hash, const char *channel)
+{
+	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
+	{
+		ListenedChannel *found = channel_at(i);
+
+		if (found != NULL && !found->leaving &&
+			strcmp(found->channel, channel) == 0)
+			return found;
+	}
+	return NULL;
 }
 
 /*
- * channel_forget: free a channel.
+ * channel_forget: free a channel's place.
  */
 void
 channel_forget(int i)
 {
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	channels[i].database = InvalidOid;
+	Assert(hashes[i] != 0);
 	hashes[i] = 0;
-	(*listened)--;
+	owners[i] = InvalidOid;
+	taken->all--;
+	if (channels[i].leaving)
+		taken->leaving--;
 }
 
 /*
- * find_room: a free channel, or one that is not listened to any more; NULL
- * when there is none.
+ * channel_set_name: whose channel it is.
  */
-static ListenedChannel *
-find_room(TimestampTz real_now)
+void
+channel_set_name(ListenedChannel *channel, const char *name, int length)
 {
-	int			i = channel_next(0, 0);
-
-	for (int j = 0; i < 0 && j < taskq_max_listened_queues; j++)
-	{
-		if (channels[j].until <= real_now)
-		{
-			channel_forget(j);
-			i = j;
-		}
-	}
-	return i < 0 ? NULL : &channels[i];
-}
-
-/*
- * add_channel: a new channel; false when there is no room.  It starts with
- * news: tasks may be due already, and nobody loses by one look too many.
- */
-static bool
-add_channel(uint64 hash, const char *name, int length, bool is_worker)
-{
-	TimestampTz real_now = GetCurrentTimestamp();
-	ListenedChannel *channel = find_room(real_now);
-
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	Assert(hash != 0 && length <= MAX_NAME_LENGTH);
-	if (channel == NULL)
-		return false;
-	channel->database = MyDatabaseId;
-	channel->is_worker = is_worker;
-	channel->hash = hash;
-	channel->until = real_now + LISTENED_FOR;
-	channel->news = !is_worker;
-	channel->next_due = is_worker ? DT_NOEND : DT_NOBEGIN;
-	channel->last_sent = DT_NOBEGIN;
-	channel->events_first = 0;
-	channel->events_used = 0;
-	channel->name_length = length;
+	Assert(length > 0 && length <= MAX_NAME_LENGTH);
 	memcpy(channel->name, name, length);
-	hashes[channel - channels] = hash;
-	(*listened)++;
-	return true;
+	channel->name_length = length;
 }
 
 /*
@@ -255,186 +249,347 @@ void
 channel_forget_database(Oid database)
 {
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < taskq_max_listened_queues; i++)
+	for (int i = 0; i < channel_places(); i++)
 	{
-		if (hashes[i] != 0 &&
-			channels[i].database == database)
+		if (hashes[i] != 0 && owners[i] == database)
 			channel_forget(i);
 	}
 	LWLockRelease(control->lock);
 }
 
-/*
- * channel_mark_listened: this channel is listened to for the next hour.
+/* ------------------------------------------------------------------------
+ * Making room
+ * ------------------------------------------------------------------------
  */
-void
-channel_mark_listened(const char *name, int length, bool is_worker)
+
+/* is the place taken by one that stays? */
+static bool
+stays(int i)
 {
-	uint64		hash = name_hash(name, length, is_worker);
-	DatabaseSlot *slot = shmem_my_slot();
-	ListenedChannel *channel;
-	bool		is_new = false;
-	bool		full = false;
+	return hashes[i] != 0 && !(taken->leaving > 0 && channels[i].leaving);
+}
 
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	channel = channel_find(hash, name, length);
-	if (channel != NULL)
-		channel->until = GetCurrentTimestamp() + LISTENED_FOR;
-	else
+/*
+ * How dear a channel is; the cheapest goes first.
+ */
+static int
+worth(const ListenedChannel *channel, TimestampTz real_now)
+{
+	if (channel->listeners > 0)
+		return 3;
+	if (channel->until <= real_now)
+		return 0;
+	return channel->was_listened ? 1 : 2;
+}
+
+/* the cheapest channel that nobody listens to, or -1 */
+static int
+find_unlistened(TimestampTz real_now, Fit *fit)
+{
+	int			least = 3;
+	int			found = -1;
+
+	for (int i = 0; i < channel_places() && least > 0; i++)
 	{
-		is_new = add_channel(hash, name, length, is_worker);
-		full = !is_new;
+		int			it;
+
+		if (!stays(i))
+			continue;
+		it = worth(&channels[i], real_now);
+		if (it < least ||
+			(found >= 0 && it == least && channels[i].used < channels[found].used))
+		{
+			least = it;
+			found = i;
+		}
 	}
-	LWLockRelease(control->lock);
+	*fit = least > 1 ? FITS_IN_STEAD : FITS;
+	return found;
+}
 
-	if (full)
+/* the channels of the database of place i, 0 if an earlier place has its first */
+static int
+count_from_first(int i)
+{
+	int			n = 0;
+
+	for (int j = 0; j < i; j++)
+		if (owners[j] == owners[i] && stays(j))
+			return 0;
+	for (int j = i; j < channel_places(); j++)
+		if (owners[j] == owners[i] && stays(j))
+			n++;
+	return n;
+}
+
+/*
+ * The database that has most channels, if these are more than its share;
+ * InvalidOid if not.  This database counts, though it may have none.
+ */
+static Oid
+find_greediest(void)
+{
+	Oid			greediest = InvalidOid;
+	int			most = 0;
+	int			databases = 1;
+
+	for (int i = 0; i < channel_places(); i++)
 	{
-		size_exceeded(SIZE_CHANNELS);
+		int			n = stays(i) ? count_from_first(i) : 0;
+
+		if (n > most)
+		{
+			most = n;
+			greediest = owners[i];
+		}
+		databases += n > 0 && owners[i] != MyDatabaseId;
+	}
+	return most > Max(taskq_max_listened_queues / databases, 1) ?
+		greediest : InvalidOid;
+}
+
+/* the channel of the database that was not used for longest */
+static int
+find_longest_unused(Oid database)
+{
+	int			found = -1;
+
+	for (int i = 0; i < channel_places(); i++)
+		if (owners[i] == database && stays(i) &&
+			(found < 0 || channels[i].used < channels[found].used))
+			found = i;
+	return found;
+}
+
+/* who listens there is to be notified once more, and then no longer */
+static void
+give_up(int i)
+{
+	ListenedChannel *channel = &channels[i];
+
+	channel->leaving = true;
+	channel->generation++;
+	channel->news = !channel->is_worker;
+	taken->leaving++;
+	shmem_wake_worker(shmem_slot(owners[i], /* create */ false));
+}
+
+/* a free place; without one that of whoever is leaving for longest */
+static int
+free_place(void)
+{
+	int			i = channel_next(0, 0);
+
+	if (i >= 0)
+		return i;
+	for (int j = 0; j < channel_places(); j++)
+		if (channels[j].leaving &&
+			(i < 0 || channels[j].used < channels[i].used))
+			i = j;
+	channel_forget(i);
+	return i;
+}
+
+/*
+ * make_room: a free place, or -1.
+ */
+static int
+make_room(TimestampTz real_now, Fit *fit)
+{
+	int			i;
+
+	*fit = FITS;
+	if (taken->all - taken->leaving < taskq_max_listened_queues)
+		return free_place();
+	i = find_unlistened(real_now, fit);
+	if (i >= 0)
+	{
+		channel_forget(i);
+		return i;
+	}
+	i = find_longest_unused(find_greediest());
+	*fit = i < 0 ? FITS_NOT : FITS_IN_STEAD;
+	if (i < 0)
+		return -1;
+	give_up(i);
+	return free_place();
+}
+
+/*
+ * add_channel: a new channel; NULL when there is no room.  It starts with news:
+ * tasks may be due already, and nobody loses by one look too many.
+ */
+static ListenedChannel *
+add_channel(uint64 hash, const char *name, bool is_worker,
+			TimestampTz real_now, Fit *fit)
+{
+	int			i = make_room(real_now, fit);
+	ListenedChannel *channel;
+
+	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
+	Assert(hash != 0);
+	if (i < 0)
+		return NULL;
+	channel = &channels[i];
+	channel->is_worker = is_worker;
+	channel->leaving = false;
+	channel->was_listened = false;
+	channel->generation++;
+	channel->listeners = 0;
+	channel->hearing = 0;
+	channel->hash = hash;
+	channel->until = DT_NOBEGIN;
+	channel->used = real_now;
+	channel->news = !is_worker;
+	channel->next_due = is_worker ? DT_NOEND : DT_NOBEGIN;
+	channel->last_sent = DT_NOBEGIN;
+	strlcpy(channel->channel, name, NAMEDATALEN);
+	channel->name_length = 0;
+	channel->events_first = 0;
+	channel->events_used = 0;
+	hashes[i] = hash;
+	owners[i] = MyDatabaseId;
+	taken->all++;
+	return channel;
+}
+
+/*
+ * tell_fit: say that the directory is too small, if it is: raises an error when
+ * there was no room.
+ */
+static void
+tell_fit(Fit fit)
+{
+	if (fit == FITS)
+		return;
+	if (size_exceeded(SIZE_CHANNELS))
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("taskq has no room for more channels"),
+				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d).",
+						 taskq_max_listened_queues)));
+	if (fit == FITS_NOT)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many channels are listened to"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d), or wait up to an hour.",
+				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d).",
 						 taskq_max_listened_queues)));
-	}
-	if (is_new)
-		shmem_wake_worker(slot);
 }
 
 /* ------------------------------------------------------------------------
- * For the end of transactions: no allocation, no error
+ * Asking and listening
  * ------------------------------------------------------------------------
  */
 
 /*
- * channels_anybody: is any channel known?  Without a lock: who asks for one just
- * now looks for tasks after he got it.
+ * channel_ask: keep the channel of that queue or worker for an hour; "channel"
+ * is its channel_name().  Raises 53400 when there is no room.  Takes
+ * control->lock.
+ */
+void
+channel_ask(const char *name, int length, bool is_worker, const char *channel)
+{
+	uint64		hash = name_hash(name, length, is_worker);
+	DatabaseSlot *slot = shmem_my_slot();
+	TimestampTz real_now = GetCurrentTimestamp();
+	ListenedChannel *known;
+	Fit			fit = FITS;
+	bool		is_new = false;
+
+	LWLockAcquire(control->lock, LW_EXCLUSIVE);
+	known = find_channel(hash, channel);
+	if (known == NULL)
+		known = add_channel(hash, channel, is_worker, real_now, &fit);
+	if (known != NULL)
+	{
+		known->until = real_now + LISTENED_FOR;
+		known->used = real_now;
+		known->was_listened = known->listeners > 0;
+		is_new = known->name_length == 0;
+		if (is_new)
+			channel_set_name(known, name, length);
+	}
+	LWLockRelease(control->lock);
+
+	tell_fit(fit);
+	if (is_new)
+		shmem_wake_worker(slot);
+}
+
+/*
+ * channel_hold: a session is about to listen to the channel, which has that
+ * hash: it is kept until channel_let_go().  With "make" it is made if it is not
+ * there, which raises 53400 when there is no room; without, *ref may become a
+ * reference to nothing.  Takes control->lock.
+ */
+void
+channel_hold(const char *channel, uint64 hash, bool is_worker, bool make,
+			 ChannelRef *ref)
+{
+	TimestampTz real_now = GetCurrentTimestamp();
+	ListenedChannel *known;
+	Fit			fit = FITS;
+
+	ref->place = -1;
+	LWLockAcquire(control->lock, LW_EXCLUSIVE);
+	known = find_channel(hash, channel);
+	if (known == NULL && make)
+		known = add_channel(hash, channel, is_worker, real_now, &fit);
+	if (known != NULL)
+	{
+		known->listeners++;
+		known->used = real_now;
+		known->was_listened = true;
+		*ref = channel_ref(known);
+	}
+	LWLockRelease(control->lock);
+
+	tell_fit(fit);
+}
+
+/*
+ * channel_is_there: is the channel still known?
  */
 bool
-channels_anybody(void)
+channel_is_there(const ChannelRef *ref)
 {
-	return hashes != NULL && *listened > 0;
+	return channel_referred(ref) != NULL;
 }
 
 /*
- * mark_due: mark the queues with that hash; without "apply", only see whether
- * there is anything to mark.  Caller holds control->lock.
+ * channel_listened: a session that holds the channel listens to it now.  What
+ * was sent until then it has not heard, so the first one is told of a queue
+ * anew; true when the worker has to be woken for that.
  */
-static bool
-mark_due(uint64 hash, TimestampTz due, TimestampTz now, bool apply)
+bool
+channel_listened(const ChannelRef *ref)
 {
-	bool		any = false;
-
-	Assert(apply ? LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE) :
-		   LWLockHeldByMe(control->lock));
-	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
-	{
-		ListenedChannel *channel = &channels[i];
-
-		if (due <= now && !channel->news)
-		{
-			any = true;
-			if (apply)
-				channel->news = true;
-		}
-		else if (due > now && due < channel->next_due)
-		{
-			any = true;
-			if (apply)
-				channel->next_due = due;
-		}
-	}
-	return any;
-}
-
-/*
- * channels_task_due: a task of the queue with that hash is due, or will be.
- */
-void
-channels_task_due(uint64 hash, TimestampTz due)
-{
-	TimestampTz now = clock_now();
-	bool		any;
-
-	if (!channels_anybody())
-		return;
-
-	LWLockAcquire(control->lock, LW_SHARED);
-	any = mark_due(hash, due, now, false);
-	LWLockRelease(control->lock);
-	if (!any)
-		return;
-
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	any = mark_due(hash, due, now, true);
-	LWLockRelease(control->lock);
-	if (any)
-		shmem_wake_worker(shmem_my_slot());
-}
-
-/*
- * channels_all_queues: tasks of more queues than could be remembered are due, or
- * will be; also what a worker that starts has to assume.
- */
-void
-channels_all_queues(void)
-{
-	if (!channels_anybody())
-		return;
-
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < taskq_max_listened_queues; i++)
-	{
-		ListenedChannel *channel = channel_at(i);
-
-		if (channel != NULL && !channel->is_worker)
-		{
-			channel->news = true;
-			channel->next_due = DT_NOBEGIN;
-		}
-	}
-	LWLockRelease(control->lock);
-	shmem_wake_worker(shmem_my_slot());
-}
-
-/*
- * channel_add_event: append to a channel's ring, which forgets its oldest when full.
- */
-void
-channel_add_event(ListenedChannel *channel, const PendingEvent *event)
-{
-	int			i;
+	ListenedChannel *channel = channel_referred(ref);
 
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	if (channel->events_used == MAX_PENDING_EVENTS)
-	{
-		channel->events_first = (channel->events_first + 1) % MAX_PENDING_EVENTS;
-		channel->events_used--;
-	}
-	i = (channel->events_first + channel->events_used) % MAX_PENDING_EVENTS;
-	channel->events[i] = *event;
-	channel->events_used++;
+	if (channel == NULL || channel->hearing++ > 0 || channel->is_worker)
+		return false;
+	channel->news = true;
+	return true;
 }
 
 /*
- * channels_worker_event: something happened to an attempt that the worker with
- * that hash holds.
+ * channel_let_go: a session listens to the channel no longer, or was about to
+ * and does not.
  */
 void
-channels_worker_event(uint64 hash, int64 run_id, int attempt, WorkerEvent event)
+channel_let_go(const ChannelRef *ref, bool listened)
 {
-	PendingEvent pending = {run_id, attempt, event};
-	bool		any = false;
+	ListenedChannel *channel = channel_referred(ref);
+	TimestampTz real_now = GetCurrentTimestamp();
 
-	if (!channels_anybody())
+	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
+	if (channel == NULL)
 		return;
-
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
-	{
-		channel_add_event(&channels[i], &pending);
-		any = true;
-	}
-	LWLockRelease(control->lock);
-	if (any)
-		shmem_wake_worker(shmem_my_slot());
+	channel->listeners--;
+	channel->hearing -= listened;
+	Assert(channel->hearing >= 0 && channel->listeners >= channel->hearing);
+	channel->used = real_now;
+	if (channel_is_over(channel, real_now))
+		channel_forget(ref->place);
 }

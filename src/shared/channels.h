@@ -1,7 +1,6 @@
 /*
  * channels.h
- *		The LISTEN channels of task queues and workers: names, directory, and
- *		what transactions mark in it.
+ *		The directory of LISTEN channels of task queues and workers.
  */
 #ifndef TASKQ_CHANNELS_H
 #define TASKQ_CHANNELS_H
@@ -34,48 +33,70 @@ typedef struct PendingEvent
 #define MAX_PENDING_EVENTS	64
 
 /*
- * One per channel that somebody asked for: a task queue or a worker identity.
- * Covered by control->lock (shared suffices to read; pending fields are
- * written under the exclusive lock).
+ * One per channel that somebody asked for or listens to: of a task queue or a
+ * worker identity.  Covered by control->lock (shared suffices to read; pending
+ * fields are written under the exclusive lock).
  */
 typedef struct ListenedChannel
 {
-	Oid			database;		/* InvalidOid = free */
 	bool		is_worker;		/* worker_channel() or channel() */
+	bool		leaving;		/* given up: to be notified once more */
+	bool		was_listened;	/* since it was asked for last */
+	uint32		generation;		/* another for each channel that has the place */
+	int			hearing;		/* sessions that listen */
+	int			listeners;		/* those, and those whose LISTEN is not
+								 * committed yet */
 	uint64		hash;			/* of name, see name_hash() */
-	TimestampTz until;			/* forget it then (real clock) */
+	TimestampTz until;			/* keep it without listeners until then (real
+								 * clock), DT_NOBEGIN = do not */
+	TimestampTz used;			/* asked for, listened to or notified (real
+								 * clock) */
 	bool		news;			/* notify it */
 	TimestampTz next_due;		/* queue: a task becomes due then; -infinity =
 								 * look it up */
 	TimestampTz last_sent;
-	uint16		name_length;
+	char		channel[NAMEDATALEN];
+	uint16		name_length;	/* 0 = the name is not known */
 	char		name[MAX_NAME_LENGTH];	/* of the queue, or identity */
 	int			events_first;	/* worker channel: oldest pending event */
 	int			events_used;
 	PendingEvent events[MAX_PENDING_EVENTS];
 } ListenedChannel;
 
+/* A channel, for as long as it is the one at its place. */
+typedef struct ChannelRef
+{
+	int			place;			/* -1 = none */
+	uint32		generation;
+} ChannelRef;
+
 extern Size channels_shmem_size(void);
 extern void channels_shmem_init(LWLockPadded *locks);
 extern void channel_forget_database(Oid database);
 
-extern char *channel_name(const char *name, int length, bool is_worker);
-extern void channel_mark_listened(const char *name, int length,
-								  bool is_worker);
+extern void channel_ask(const char *name, int length, bool is_worker,
+						const char *channel);
+extern void channel_hold(const char *channel, uint64 hash, bool is_worker,
+						 bool make, ChannelRef *ref);
 
-/* at the end of a transaction: cannot fail, no allocation */
-extern bool channels_anybody(void);
-extern void channels_task_due(uint64 hash, TimestampTz due);
-extern void channels_all_queues(void);
-extern void channels_worker_event(uint64 hash, int64 run_id, int attempt,
-								  WorkerEvent event);
+/* cannot fail, no allocation; caller holds control->lock exclusively */
+extern bool channel_is_there(const ChannelRef *ref);
+extern bool channel_listened(const ChannelRef *ref);
+extern void channel_let_go(const ChannelRef *ref, bool listened);
 
 /* caller holds control->lock */
+extern int	channel_places(void);
 extern int	channel_next(uint64 hash, int i);
 extern ListenedChannel *channel_at(int i);
-extern ListenedChannel *channel_find(uint64 hash, const char *name, int length);
+extern ListenedChannel *channel_referred(const ChannelRef *ref);
+extern ChannelRef channel_ref(const ListenedChannel *channel);
+extern bool channel_is_over(const ListenedChannel *channel,
+							TimestampTz real_now);
 extern void channel_forget(int i);
-extern void channel_add_event(ListenedChannel *channel,
-							  const PendingEvent *event);
+extern void channel_set_name(ListenedChannel *channel, const char *name,
+							 int length);
+
+/* without a lock */
+extern bool channels_anybody(void);
 
 #endif							/* TASKQ_CHANNELS_H */

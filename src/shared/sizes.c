@@ -38,13 +38,16 @@ sizes_shmem_init(LWLockPadded *locks)
 }
 
 /*
- * size_exceeded: something that is in use does not fit.  Cannot fail; locks
- * may be held.
+ * size_exceeded: something that is in use does not fit.  True for the first
+ * time since the server has started: worth a line in the log.  Cannot fail;
+ * locks may be held.
  */
-void
+bool
 size_exceeded(SizeKind kind)
 {
-	pg_atomic_write_u64(&exceeded_at[kind], (uint64) GetCurrentTimestamp());
+	uint64		now = (uint64) GetCurrentTimestamp();
+
+	return pg_atomic_exchange_u64(&exceeded_at[kind], now) == 0;
 }
 
 /*

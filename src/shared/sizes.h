@@ -25,7 +25,7 @@ typedef enum SizeKind
 extern Size sizes_shmem_size(void);
 extern void sizes_shmem_init(LWLockPadded *locks);
 
-extern void size_exceeded(SizeKind kind);
+extern bool size_exceeded(SizeKind kind);
 extern TimestampTz size_exceeded_at(SizeKind kind);
 
 #endif							/* TASKQ_SIZES_H */

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
+#include "shared/channel_marks.h"
 #include "shared/channels.h"
 #include "shared/cursor_table.h"
 #include "shared/directory.h"

@@ -86,6 +86,25 @@ forget_owner(Datum arg, Oid relation)
 }
 
 /*
+ * extension_schema_if_any: the schema of taskq's objects, InvalidOid when there
+ * is none, or none that is a member of the extension.  Reads catalogs.
+ */
+Oid
+extension_schema_if_any(void)
+{
+	bool		missing_ok = true;
+	Oid			schema = get_namespace_oid(TASKQ_SCHEMA, missing_ok);
+	Oid			extension;
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	extension = getExtensionOfObject(NamespaceRelationId, schema);
+	return OidIsValid(extension) &&
+		extension == get_extension_oid(TASKQ_EXTENSION, missing_ok) ?
+		schema : InvalidOid;
+}
+
+/*
  * extension_schema: the schema of taskq's objects, which is a member of the
  * extension.  Nothing is looked up in one of that name that somebody else made
  * (after a rename, say): 55000.  Reads catalogs; the caller remembers.
@@ -93,11 +112,11 @@ forget_owner(Datum arg, Oid relation)
 Oid
 extension_schema(void)
 {
-	Oid			schema = get_namespace_oid(TASKQ_SCHEMA, /* missing_ok */ false);
-	Oid			extension = getExtensionOfObject(NamespaceRelationId, schema);
+	Oid			schema = extension_schema_if_any();
 
-	if (!OidIsValid(extension) ||
-		extension != get_extension_oid(TASKQ_EXTENSION, /* missing_ok */ true))
+	if (!OidIsValid(schema))
+		(void) get_namespace_oid(TASKQ_SCHEMA, /* missing_ok */ false);
+	if (!OidIsValid(schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("schema \"%s\" does not belong to the extension \"%s\"",

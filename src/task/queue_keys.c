@@ -19,16 +19,34 @@
 #define LAST_NAME_LENGTH	128
 
 /*
+ * name_digest: a hash of a name, the same in all databases.  The names of
+ * channels have it in them, so that who knows one of those knows the key.
+ */
+uint64
+name_digest(const char *name, int length)
+{
+	return hash_bytes_extended((const unsigned char *) name, length, 0);
+}
+
+/*
+ * digest_hash: name_hash() of the name with that digest.
+ */
+uint64
+digest_hash(uint64 digest, bool is_worker)
+{
+	uint64		hash = digest ^ hash_bytes_uint32_extended(MyDatabaseId,
+														   is_worker ? 1 : 0);
+
+	return hash == 0 ? 1 : hash;
+}
+
+/*
  * name_hash: by which a queue of this database, or a worker, is found.  Never 0.
  */
 uint64
 name_hash(const char *name, int length, bool is_worker)
 {
-	uint64		seed = ((uint64) MyDatabaseId << 1) | (is_worker ? 1 : 0);
-	uint64		hash = hash_bytes_extended((const unsigned char *) name,
-										   length, seed);
-
-	return hash == 0 ? 1 : hash;
+	return digest_hash(name_digest(name, length), is_worker);
 }
 
 /*

@@ -59,6 +59,8 @@ typedef struct QueueRef
 	const text *name;			/* as long as the reference is used */
 } QueueRef;
 
+extern uint64 name_digest(const char *name, int length);
+extern uint64 digest_hash(uint64 digest, bool is_worker);
 extern uint64 name_hash(const char *name, int length, bool is_worker);
 extern QueueKey queue_key(const text *task_queue);
 extern LaneKey lane_key(const QueueKey *queue, int level,

@@ -31,7 +31,7 @@
  * out by its next chore.
  *
  * COMMIT PREPARED and ROLLBACK PREPARED are seen here as well, on behalf of
- * effects.c.
+ * effects.c, and LISTEN and UNLISTEN, on behalf of listen_commands.c.
  *
  * The hooks are installed only when the library is preloaded.  On a standby the
  * commands fail before anything is held, since there is no worker.
@@ -70,6 +70,7 @@
 #include "shared/tell.h"
 #include "shared/waiters.h"
 #include "worker/lifecycle.h"
+#include "worker/listen_commands.h"
 
 /* patience with a worker: until it gets a signal, and until we go on anyway */
 #define POLITE_MS		500
@@ -513,6 +514,41 @@ run_database_command(const Command *command)
 		database_made = true;
 }
 
+/* What a utility command means for taskq. */
+typedef enum Concern
+{
+	NOTHING,
+	DATABASE,					/* wants to be alone with a database, or makes one */
+	PREPARED,					/* ends a prepared transaction */
+	CHANNELS					/* may begin or end to listen */
+} Concern;
+
+static Concern
+concern_of(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_DropdbStmt:
+		case T_AlterDatabaseStmt:
+		case T_CreatedbStmt:
+			return DATABASE;
+		case T_RenameStmt:
+			return ((RenameStmt *) statement)->renameType == OBJECT_DATABASE ?
+				DATABASE : NOTHING;
+		case T_TransactionStmt:
+			return
+				((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED ||
+				((TransactionStmt *) statement)->kind == TRANS_STMT_ROLLBACK_PREPARED ?
+				PREPARED : NOTHING;
+		case T_ListenStmt:
+		case T_UnlistenStmt:
+		case T_DiscardStmt:
+			return CHANNELS;
+		default:
+			return NOTHING;
+	}
+}
+
 /*
  * process_utility: ProcessUtility_hook.
  */
@@ -532,36 +568,17 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		.dest = dest,
 		.completion = qc,
 	};
-	Node	   *statement = pstmt->utilityStmt;
-	bool		on_database = false;
-	bool		on_prepared = false;
+	Concern		concern = concern_of(pstmt->utilityStmt);
 
-	switch (nodeTag(statement))
-	{
-		case T_DropdbStmt:
-		case T_AlterDatabaseStmt:
-		case T_CreatedbStmt:
-			on_database = true;
-			break;
-		case T_RenameStmt:
-			on_database = ((RenameStmt *) statement)->renameType == OBJECT_DATABASE;
-			break;
-		case T_TransactionStmt:
-			on_prepared =
-				((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED ||
-				((TransactionStmt *) statement)->kind == TRANS_STMT_ROLLBACK_PREPARED;
-			break;
-		default:
-			break;
-	}
-
-	if (on_database)
+	if (concern == DATABASE)
 		run_database_command(&command);
 	else
 		run_next(&command);
 
-	if (on_prepared)
+	if (concern == PREPARED)
 		tell_rows_changed();
+	else if (concern == CHANNELS)
+		listen_command(pstmt->utilityStmt);
 }
 
 /*

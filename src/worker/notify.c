@@ -4,9 +4,10 @@
  *
  * A NOTIFY takes a lock of the whole cluster through the flush of the commit
  * that sends it, so no transaction of a user ever sends one.  At its end it
- * marks the channel (channels.c) in shared memory, and the worker of the
+ * marks the channel (channel_marks.c) in shared memory, and the worker of the
  * database sends the notifications of all: per channel the first at once, and
- * then at most one per taskq.notify_interval.
+ * then at most one per taskq.notify_interval.  A channel that the directory has
+ * given up while somebody listens is notified once more, without waiting.
  *
  * When a delayed task has become due, the following one is looked up in the
  * table.  The worker sets next_due to infinity *before* it takes the snapshot
@@ -32,10 +33,12 @@
 #include "base/basics.h"
 #include "base/clock.h"
 #include "base/settings.h"
+#include "shared/channel_marks.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
 #include "store/ready_count.h"
 #include "task/queue_keys.h"
+#include "worker/channel_queues.h"
 #include "worker/chore.h"
 #include "worker/notify.h"
 
@@ -45,6 +48,7 @@
 /* What the worker took from shared memory. */
 typedef struct Taken
 {
+	ChannelRef	ref;
 	bool		notify;			/* send it */
 	bool		look_up;		/* see when the next task becomes due */
 	TimestampTz found;			/* that is when */
@@ -73,7 +77,7 @@ static bool
 has_something(const ListenedChannel *channel, TimestampTz now)
 {
 	return channel->news || channel->events_used > 0 ||
-		channel->next_due <= now;
+		(channel->next_due <= now && channel->next_due != DT_NOBEGIN);
 }
 
 /*
@@ -93,11 +97,17 @@ may_send_at(const ListenedChannel *channel, TimestampTz now)
 static TimestampTz
 wants(const ListenedChannel *channel, TimestampTz now, TimestampTz real_now)
 {
-	if (channel->next_due == DT_NOBEGIN || channel->until <= real_now)
+	TimestampTz next = TIMESTAMP_NEVER;
+
+	if (channel->leaving || channel_is_over(channel, real_now))
 		return now;
+	if (channel->next_due == DT_NOBEGIN)
+		next = channel_is_nameless(channel) ? channel_queues_next(now) : now;
+	else if (channel->next_due > now)
+		next = channel->next_due;
 	if (has_something(channel, now))
-		return may_send_at(channel, now);
-	return channel->next_due;
+		next = Min(next, may_send_at(channel, now));
+	return next;
 }
 
 /*
@@ -110,7 +120,7 @@ earliest(TimestampTz now)
 	TimestampTz next = TIMESTAMP_NEVER;
 
 	LWLockAcquire(control->lock, LW_SHARED);
-	for (int i = 0; i < taskq_max_listened_queues; i++)
+	for (int i = 0; i < channel_places(); i++)
 	{
 		const ListenedChannel *channel = channel_at(i);
 
@@ -129,33 +139,36 @@ earliest(TimestampTz now)
  * take: take over what is to be done for a channel.
  */
 static void
-take(ListenedChannel *channel, TimestampTz now)
+take(ListenedChannel *channel, TimestampTz now, TimestampTz real_now)
 {
 	Taken	   *taken = &batch[batch_used++];
+	bool		nameless = channel_is_nameless(channel);
+	bool		due = channel->next_due <= now && !channel->leaving;
 
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
 	Assert(batch_used <= MAX_BATCH);
-	taken->notify = channel->next_due == DT_NOBEGIN ?
-		channel->news && may_send_at(channel, now) <= now :
-		has_something(channel, now);
-	taken->look_up = !channel->is_worker && channel->next_due <= now;
+	taken->ref = channel_ref(channel);
+	taken->notify = has_something(channel, now) &&
+		(channel->leaving || may_send_at(channel, now) <= now);
+	taken->look_up = due && !nameless;
 	taken->found = TIMESTAMP_NEVER;
 	taken->channel = *channel;
 
-	if (taken->look_up)
-		channel->next_due = TIMESTAMP_NEVER;
+	if (due)
+		channel->next_due = nameless ? DT_NOBEGIN : TIMESTAMP_NEVER;
 	if (taken->notify)
 	{
 		channel->news = false;
 		channel->events_used = 0;
 		channel->last_sent = now;
+		channel->used = real_now;
 	}
 }
 
 /*
- * take_batch: take over what is to be done now, as far as there is room, and
- * forget the channels that nobody asked for within the hour.  It begins where
- * the last batch was full, so that all have their turn.
+ * take_channels: take over what is to be done now, as far as there is room, and
+ * forget the channels whose time is over.  It begins where the last batch was
+ * full, so that all have their turn.
  */
 static void
 take_channels(TimestampTz now)
@@ -164,18 +177,18 @@ take_channels(TimestampTz now)
 	TimestampTz real_now = GetCurrentTimestamp();
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	for (int n = 0; n < taskq_max_listened_queues && batch_used < MAX_BATCH; n++)
+	for (int n = 0; n < channel_places() && batch_used < MAX_BATCH; n++)
 	{
 		int			i = turn;
 		ListenedChannel *channel = channel_at(i);
 
-		turn = (turn + 1) % taskq_max_listened_queues;
+		turn = (turn + 1) % channel_places();
 		if (channel == NULL)
 			continue;
-		if (channel->until <= real_now)
+		if (channel_is_over(channel, real_now))
 			channel_forget(i);
 		else if (wants(channel, now, real_now) <= now)
-			take(channel, now);
+			take(channel, now, real_now);
 	}
 	LWLockRelease(control->lock);
 }
@@ -186,12 +199,9 @@ take_channels(TimestampTz now)
 static void
 send(const ListenedChannel *channel)
 {
-	char	   *name = channel_name(channel->name, channel->name_length,
-									channel->is_worker);
-
 	if (!channel->is_worker)
 	{
-		Async_Notify(name, "");
+		Async_Notify(channel->channel, "");
 		return;
 	}
 	for (int i = 0; i < channel->events_used; i++)
@@ -199,7 +209,7 @@ send(const ListenedChannel *channel)
 		const PendingEvent *event =
 		&channel->events[(channel->events_first + i) % MAX_PENDING_EVENTS];
 
-		Async_Notify(name,
+		Async_Notify(channel->channel,
 					 psprintf("{\"run_id\": \"" INT64_FORMAT "\", \"attempt\": %d, \"event\": \"%s\"}",
 							  event->run_id, event->attempt,
 							  event_names[event->event]));
@@ -236,6 +246,24 @@ process_batch(TimestampTz now)
 }
 
 /*
+ * put_back: a channel could not be served, and is to be served again.
+ */
+static void
+put_back(const Taken *taken, ListenedChannel *channel)
+{
+	const ListenedChannel *was = &taken->channel;
+
+	if (taken->look_up)
+		channel->next_due = DT_NOBEGIN;
+	if (!taken->notify)
+		return;
+	channel->news = !channel->is_worker;
+	for (int i = 0; i < was->events_used; i++)
+		channel_add_event(channel,
+						  &was->events[(was->events_first + i) % MAX_PENDING_EVENTS]);
+}
+
+/*
  * settle_batch: done, or ("failed") to be done again.
  */
 static void
@@ -245,22 +273,16 @@ settle_batch(bool failed)
 	for (int i = 0; i < batch_used; i++)
 	{
 		const Taken *taken = &batch[i];
-		const ListenedChannel *was = &taken->channel;
-		ListenedChannel *channel = channel_find(was->hash, was->name,
-												was->name_length);
+		ListenedChannel *channel = channel_referred(&taken->ref);
 
 		if (channel == NULL)
 			continue;
-		if (taken->look_up)
-			channel->next_due = failed ? DT_NOBEGIN :
-				Min(channel->next_due, taken->found);
-		if (failed && taken->notify)
-		{
-			channel->news = !channel->is_worker;
-			for (int j = 0; j < was->events_used; j++)
-				channel_add_event(channel,
-								  &was->events[(was->events_first + j) % MAX_PENDING_EVENTS]);
-		}
+		if (failed)
+			put_back(taken, channel);
+		else if (channel->leaving)
+			channel_forget(taken->ref.place);
+		else if (taken->look_up)
+			channel->next_due = Min(channel->next_due, taken->found);
 	}
 	LWLockRelease(control->lock);
 	batch_used = 0;
@@ -275,6 +297,7 @@ listen_stop(void)
 {
 	if (batch_used > 0)
 		settle_batch(true);
+	channel_queues_stop();
 }
 
 /*
@@ -299,6 +322,7 @@ listen_run(void)
 	if (next > now)
 		return next;
 
+	channel_queues_find(now);
 	take_channels(now);
 	if (batch_used > 0)
 		process_batch(now);

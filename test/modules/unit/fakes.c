@@ -191,8 +191,8 @@ int			taskq_max_databases;
 int			taskq_timer_buffer;
 int			fake_exceeded;
 
-void
+bool
 size_exceeded(SizeKind kind)
 {
-	fake_exceeded++;
+	return fake_exceeded++ == 0;
 }

@@ -54,6 +54,7 @@ keys(void)
 	ok(!same(key_of("qq"), key_of("qp")), "... with the same beginning");
 	ok(!same(key_of(""), key), "the empty one, too");
 	ok(name_hash("q", 1, false) != name_hash("q", 1, true), "a worker of that name has another one");
+	ok(name_hash("q", 1, true) == digest_hash(name_digest("q", 1), true), "... which follows from the digest");
 	ok(name_hash("q1", 1, false) == name_hash("q", 1, false), "what is behind the name does not count");
 }
 

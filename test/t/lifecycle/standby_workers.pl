@@ -39,9 +39,24 @@ for my $call ("taskq.channel('q')", "taskq.worker_channel('w')",
 	like($stderr, qr/ERROR:  25006/, "$call is 25006 on a standby");
 }
 
+# the name of a channel is the same everywhere; who listens by it, a moment after
+# the promotion, is heard of
+my $channel = $primary->safe_psql('postgres', "SELECT taskq.channel('q')");
+my $session = $standby->background_psql('postgres', on_error_stop => 0);
+$session->query_safe('UNLISTEN *; DISCARD ALL');
+my ($rc, $stdout, $stderr) = $standby->psql('postgres', "LISTEN $channel",
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($stderr, qr/ERROR:  25006/, 'LISTEN is 25006 on a standby');
+
 $standby->promote;
+my $heard = $session->query_safe("LISTEN $channel");
 ok(wait_served($standby, 'postgres'), 'promoted, it gets a worker');
 is($standby->safe_psql('postgres', "SELECT taskq.channel('q') ~ '^taskq_q_'"),
 	't', 'and calls work');
+$standby->safe_psql('postgres',
+	"SELECT FROM taskq.schedule('q', 't', start_to_close_timeout => '1h')");
+like(hear($session, qr/"$channel" received/, $heard),
+	qr/"$channel" received/, 'who listens by name hears');
+$session->quit;
 
 done_testing();

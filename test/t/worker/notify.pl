@@ -17,17 +17,17 @@ my $node = taskq_node('main', "taskq.notify_interval = '2s'",
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql($_, 'CREATE EXTENSION taskq') for qw(postgres other);
 
-# Names are the same everywhere. Ask for them elsewhere first, so as to listen
-# before the worker here knows of the channels.
+# Names are the same everywhere. Ask for them elsewhere first, and so listen
+# here to channels that nobody has asked for.
+my $known = '';
 my $session = $node->background_psql('postgres');
 my %channel;
 for my $queue (qw(busy prepared quiet polled last))
 {
 	$channel{$queue} =
 	  $node->safe_psql('other', "SELECT taskq.channel('$queue')");
-	$session->query_safe("LISTEN $channel{$queue}");
+	$known .= $session->query_safe("LISTEN $channel{$queue}") . "\n";
 }
-my $known = '';
 for my $queue (keys %channel)
 {
 	$known .= $session->query_safe("SELECT taskq.channel('$queue')") . "\n";

@@ -1,0 +1,110 @@
+/*
+ * channel_names.c
+ *		The names of the LISTEN channels of task queues and workers.
+ *
+ * A prefix that says which kind it is, what can be read of the queue's or
+ * worker's name, "_", and a hash of the whole name: 63 bytes at most, lower-case
+ * ASCII that needs no quotes, and the same in all databases of one encoding.
+ *
+ * The hash is the one by which queues and workers are found in shared memory,
+ * but for the database.  So a LISTEN says of which queue it is, to a server that
+ * has never heard of it.  Two names that share a hash, which somebody may have
+ * made so, have a channel each unless they can be read alike.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "task/channel_names.h"
+#include "task/queue_keys.h"
+
+#define QUEUE_PREFIX		"taskq_"
+#define WORKER_PREFIX		"taskqw_"
+#define READABLE_LENGTH		39
+#define HASH_DIGITS			16
+
+StaticAssertDecl(sizeof(WORKER_PREFIX) + READABLE_LENGTH + 1 + HASH_DIGITS <= NAMEDATALEN &&
+				 sizeof(QUEUE_PREFIX) <= sizeof(WORKER_PREFIX),
+				 "names of channels are identifiers");
+
+/*
+ * channel_name: the name of the channel of a queue or worker, palloc'd.
+ */
+char *
+channel_name(const char *name, int length, bool is_worker)
+{
+	StringInfoData result;
+
+	initStringInfo(&result);
+	appendStringInfoString(&result, is_worker ? WORKER_PREFIX : QUEUE_PREFIX);
+	for (int i = 0; i < Min(length, READABLE_LENGTH); i++)
+	{
+		char		c = name[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c += 'a' - 'A';
+		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+			c = '_';
+		appendStringInfoChar(&result, c);
+	}
+	appendStringInfo(&result, "_%0*llx", HASH_DIGITS,
+					 (unsigned long long) name_digest(name, length));
+	return result.data;
+}
+
+/*
+ * parse_hash: "_" and the digits at the end of a name.
+ */
+static bool
+parse_hash(const char *from, uint64 *digest)
+{
+	if (*from++ != '_')
+		return false;
+	*digest = 0;
+	for (int i = 0; i < HASH_DIGITS; i++)
+	{
+		char		c = from[i];
+
+		if (c >= '0' && c <= '9')
+			c -= '0';
+		else if (c >= 'a' && c <= 'f')
+			c -= 'a' - 10;
+		else
+			return false;
+		*digest = *digest << 4 | (uint64) c;
+	}
+	return true;
+}
+
+/*
+ * channel_parse: is that the name of a channel of ours, and then of which kind
+ * and with which name_hash() in this database?  Does not fail.
+ */
+bool
+channel_parse(const char *channel, uint64 *hash, bool *is_worker)
+{
+	int			length = (int) strlen(channel);
+	int			prefix;
+	int			readable;
+	uint64		digest;
+
+	*is_worker = strncmp(channel, WORKER_PREFIX, strlen(WORKER_PREFIX)) == 0;
+	if (!*is_worker &&
+		strncmp(channel, QUEUE_PREFIX, strlen(QUEUE_PREFIX)) != 0)
+		return false;
+	prefix = (int) strlen(*is_worker ? WORKER_PREFIX : QUEUE_PREFIX);
+	readable = length - prefix - 1 - HASH_DIGITS;
+	if (readable < 1 || readable > READABLE_LENGTH)
+		return false;
+	for (int i = prefix; i < prefix + readable; i++)
+	{
+		char		c = channel[i];
+
+		if (!(c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+			return false;
+	}
+	if (!parse_hash(channel + prefix + readable, &digest))
+		return false;
+	*hash = digest_hash(digest, *is_worker);
+	return true;
+}
