@@ -29,7 +29,7 @@ SRC_notes = beats cursor_notes effects ledger ledger_end ledger_entries listens
 SRC_store = activity_row catalog catalog_shape closed config_rows extension find heartbeat_row \
 	instance lane leaves open open_row overdue places queue_names ready \
 	ready_count row scan sweep write write_known
-SRC_engine = activity_kind admission attempt_report claim enqueue execute fairness heartbeat \
+SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness heartbeat \
 	queue_config refusal round tasks token transaction
 SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify put_off recount retention timer_look timers worker

@@ -24,6 +24,7 @@
 #include "base/rate_limiter.h"
 #include "base/settings.h"
 #include "engine/admission.h"
+#include "engine/count_queue.h"
 #include "engine/queue_config.h"
 #include "notes/ledger.h"
 #include "shared/counts.h"
@@ -167,6 +168,16 @@ try_to_grant(Admission *admission, const char *identity, int wanted,
 	return count;
 }
 
+/*
+ * Have the queue's activities counted, by ourselves if that can be; false when
+ * their number is not known then.
+ */
+static bool
+find_out(const QueueRef *queue)
+{
+	return count_queue(queue) || counts_await(&queue->key);
+}
+
 /* remember that a rate holds tasks back, if there are any */
 static void
 note_held_back(const Admission *admission)
@@ -204,7 +215,7 @@ admission_grant(Admission *admission, const QueueRef *queue,
 	}
 	ledger_make_room(2);
 	if (try_to_grant(admission, identity, wanted, worker_rate) &&
-		counts_await(&admission->queue.key))
+		find_out(queue))
 		(void) try_to_grant(admission, identity, wanted, worker_rate);
 	if (admission->reserved && admission->granted > 0)
 	{
@@ -303,7 +314,7 @@ admission_would_grant(const QueueRef *queue, TimestampTz *when)
 		*when = instant_add(clock_now(), NO_ROOM_RETRY);
 	}
 	queue_state_unlock();
-	if (count && counts_await(&queue->key))
+	if (count && find_out(queue))
 		return admission_would_grant(queue, when);
 	return would;
 }

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -29,6 +30,7 @@
 #include "notes/effects.h"
 #include "notes/ledger.h"
 #include "shared/channels.h"
+#include "shared/counts_known.h"
 #include "shared/queue_state.h"
 #include "store/closed.h"
 #include "store/find.h"
@@ -121,8 +123,11 @@ keep_origin(Activity *activity, const Activity *before)
 		strcmp(text_to_cstring(before->task.queue),
 			   text_to_cstring(activity->task.queue)) != 0 &&
 		activity_controls(activity)->taken_from == NULL)
+	{
+		counts_moved_away(GetTopTransactionId());
 		activity_controls(activity)->taken_from =
 			text_to_cstring(before->task.queue);
+	}
 	else if (was && !is && activity->task.control != NULL)
 		activity_controls(activity)->taken_from = NULL;
 }

@@ -103,12 +103,13 @@ retry_delays(QueueState *state)
 		state->delays_known = true;
 }
 
-/* "counted": the worker counts, where it does, what we did */
+/* "counted": where the worker counts, it counts what we did */
 static void
 carry_over(QueueState *state, const LedgerEntry *entry, TimestampTz now,
 		   bool counted)
 {
-	int64		n = counted && state->being_counted ? 0 : entry->n;
+	int64		n = counted && state->being_counted &&
+		state->counted_by == 0 ? 0 : entry->n;
 
 	Assert(queue_state_is_locked(queue_state_part(&state->key), LW_EXCLUSIVE));
 	switch (entry->kind)

@@ -151,6 +151,7 @@ counts_forget(void)
 	if (control == NULL)
 		return;
 	counts_lost();
+	counts_moved_away(InvalidTransactionId);
 	queue_state_lock_all(LW_EXCLUSIVE);
 	while ((state = queue_state_next(state)) != NULL)
 		if (state->key.database == MyDatabaseId)
@@ -233,6 +234,43 @@ counts_prepared(void)
 	SpinLockAcquire(&slot->mutex);
 	slot->counts.prepares++;
 	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_prepares: how many transactions that move numbers were prepared so far. */
+uint32
+counts_prepares(DatabaseSlot *slot)
+{
+	uint32		n;
+
+	SpinLockAcquire(&slot->mutex);
+	n = slot->counts.prepares;
+	SpinLockRelease(&slot->mutex);
+	return n;
+}
+
+/*
+ * counts_in_flight: has a transaction, ours aside, not moved its numbers yet,
+ * though it is in the snapshot?
+ */
+bool
+counts_in_flight(Snapshot snapshot)
+{
+	int			me = compat_my_proc_number();
+
+	pg_memory_barrier();
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		volatile CommitPlace *place = &commit_places[i];
+		TransactionId xid;
+
+		if (i == me || place->database != MyDatabaseId)
+			continue;
+		pg_read_barrier();
+		xid = place->xid;
+		if (TransactionIdIsValid(xid) && !XidInMVCCSnapshot(xid, snapshot))
+			return true;
+	}
+	return false;
 }
 
 /* counts_others_commit: is anybody else between entering and leaving? */

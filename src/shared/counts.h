@@ -21,6 +21,8 @@ extern void counts_leave_commit(void);
 extern void counts_prepared(void);
 extern bool counts_in_snapshot(void);
 extern bool counts_others_commit(void);
+extern uint32 counts_prepares(DatabaseSlot *slot);
+extern bool counts_in_flight(Snapshot snapshot);
 
 /* for recount.c */
 extern void counts_mark_committed(Snapshot snapshot);

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "miscadmin.h"
 
 #include "shared/counts_known.h"
@@ -39,6 +40,72 @@ void
 counts_lost(void)
 {
 	lose_numbers(MyDatabaseId, false);
+}
+
+/*
+ * counts_may_be_elsewhere: may there be attempts in progress that count for
+ * another queue than that of their row?
+ */
+bool
+counts_may_be_elsewhere(DatabaseSlot *slot)
+{
+	bool		may_be;
+
+	SpinLockAcquire(&slot->mutex);
+	may_be = !slot->counts.none_elsewhere;
+	SpinLockRelease(&slot->mutex);
+	return may_be;
+}
+
+/*
+ * counts_moved_away: this transaction makes one so; InvalidTransactionId =
+ * others have, maybe, that have committed.  Before it does.
+ */
+void
+counts_moved_away(TransactionId mover)
+{
+	DatabaseSlot *slot = shmem_slot_of(MyDatabaseId);
+
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->counts.none_elsewhere = false;
+	slot->counts.moves++;
+	if (!TransactionIdIsValid(slot->counts.mover) ||
+		(TransactionIdIsValid(mover) &&
+		 TransactionIdFollows(mover, slot->counts.mover)))
+		slot->counts.mover = mover;
+	SpinLockRelease(&slot->mutex);
+}
+
+/* counts_moves: how often attempts were made so. */
+uint32
+counts_moves(DatabaseSlot *slot)
+{
+	uint32		moves;
+
+	SpinLockAcquire(&slot->mutex);
+	moves = slot->counts.moves;
+	SpinLockRelease(&slot->mutex);
+	return moves;
+}
+
+/*
+ * counts_none_elsewhere: a snapshot in which all transactions before "xmin" have
+ * ended, taken after so many moves, shows none.
+ */
+void
+counts_none_elsewhere(DatabaseSlot *slot, TransactionId xmin, uint32 moves)
+{
+	SpinLockAcquire(&slot->mutex);
+	if (slot->counts.moves == moves &&
+		(!TransactionIdIsValid(slot->counts.mover) ||
+		 TransactionIdPrecedes(slot->counts.mover, xmin)))
+	{
+		slot->counts.none_elsewhere = true;
+		slot->counts.mover = InvalidTransactionId;
+	}
+	SpinLockRelease(&slot->mutex);
 }
 
 /* counts_are_zero: as far as is known the queue has no open activity. */

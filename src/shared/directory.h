@@ -108,6 +108,10 @@ typedef struct DatabaseSlot
 		bool		running;	/* between the snapshot and the numbers */
 		bool		lost;		/* meanwhile numbers went missing */
 		bool		complete;	/* queues without an entry are empty */
+		bool		none_elsewhere; /* no attempt is in progress whose row is in
+									 * another queue than it was taken from */
+		uint32		moves;		/* that made one so, ever */
+		TransactionId mover;	/* newest transaction with one; or invalid */
 	}			counts;
 
 	struct						/* retention.c */

@@ -62,6 +62,9 @@ typedef struct QueueState
 	/* open activities, as committed; see counts.c */
 	bool		known;			/* the numbers are right */
 	bool		being_counted;
+	int			counted_by;		/* by a poll: its process number + 1; 0 = by the
+								 * worker */
+	TimestampTz counted_since;	/* real clock */
 	bool		delays_known;	/* so is "delays"; see delays.c */
 	int64		started;		/* attempts in progress, taken from here */
 	int64		reserved;		/* attempts, by polls in progress */

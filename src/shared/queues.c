@@ -5,8 +5,8 @@
  *
  * Three tables of fixed size: queues, lanes (a fairness key on a level, or on
  * all levels) and pollers.  An entry is made when it is first needed.  When a
- * table is full the entry that was not used for longest goes; queues that are
- * idle and empty go first, those that matter to limits last.  A queue that
+ * table is full an entry that was not used for long goes; queues that are idle and
+ * empty go first, those that matter to limits, or have attempts in progress, last.  A queue that
  * holds reservations or owes tokens never goes: its limits have to hold.  A
  * new queue without room is not counted in statistics, and hands out nothing
  * for now if it has a limit.  More fairness keys at work than there is room
@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 
@@ -37,6 +38,9 @@
 
 /* a lane, or an empty queue, that nobody looked at for so long may go */
 #define IDLE			(60 * USECS_PER_SEC)
+
+/* entries of which the best one goes */
+#define EVICTION_SAMPLE	128
 
 /* how often room is searched while others are at the parts where it is */
 #define EVICTION_TRIES	10
@@ -92,15 +96,21 @@ typedef struct EvictionRules
 	Remove		remove;
 } EvictionRules;
 
-/* the entry to go, as far as one can tell without locks; NULL without one */
+/*
+ * The entry to go, as far as one can tell without locks; NULL without one.  The
+ * best of some, from anywhere on, so that it does not take longer the larger the
+ * table is.
+ */
 static void *
 find_victim(SharedTable *table, const EvictionRules *rules, MayGo may_go)
 {
 	void	   *victim = NULL;
+	int			size = shared_table_size_of(table);
+	int			start = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, size - 1);
 
-	for (int i = 0; i < shared_table_size_of(table); i++)
+	for (int i = 0; i < size && (i < EVICTION_SAMPLE || victim == NULL); i++)
 	{
-		void	   *entry = shared_table_at(table, i);
+		void	   *entry = shared_table_at(table, (start + i) % size);
 
 		if (entry != NULL && may_go(entry) &&
 			(victim == NULL || rules->goes_before(entry, victim)))
@@ -166,14 +176,14 @@ empty_queue_may_go(const void *entry)
 	return state->known && counts_are_zero(state) && queue_may_go(entry);
 }
 
-/* what is lost with a queue: nothing to speak of, its numbers, its limit */
+/* what is lost with a queue: nothing to speak of, its numbers, or its limit */
 static int
 worth_of(const QueueState *state)
 {
 	if (state->known && counts_are_zero(state) &&
 		state->last_used < now_real - IDLE)
 		return 0;
-	return state->limited ? 2 : 1;
+	return state->limited || state->started > 0 ? 2 : 1;
 }
 
 static bool

@@ -224,6 +224,7 @@ void
 row_open_count(TupleTableSlot *slot, OpenCount *row)
 {
 	slot_getsomeattrs(slot, OPEN_COL_STATE + 1);
+	row->elsewhere = false;
 	row->task_queue = DatumGetTextPP(slot->tts_values[OPEN_COL_TASK_QUEUE]);
 	row->level = valid_level(DatumGetInt16(slot->tts_values[OPEN_COL_LEVEL]));
 	row->state = (State) DatumGetInt16(slot->tts_values[OPEN_COL_STATE]);
@@ -237,6 +238,7 @@ row_open_count(TupleTableSlot *slot, OpenCount *row)
 		(void) row_open_task(ExecCopySlotHeapTuple(slot),
 							 slot->tts_tupleDescriptor, NULL, &room.task);
 		row->task_queue = kind_of(&room.task)->taken_from(&room.task);
+		row->elsewhere = !text_equal(row->task_queue, room.task.queue);
 	}
 }
 

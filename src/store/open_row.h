@@ -32,7 +32,8 @@ typedef struct OpenPlace
 /* What the views of queues count of an open task. */
 typedef struct OpenCount
 {
-	const text *task_queue;		/* for an attempt, that it was taken from */
+	const text *task_queue;		/* for an attempt, that it was taken from, ... */
+	bool		elsewhere;		/* ... which is another than that of its row */
 	int			level;
 	State		state;
 	TimestampTz dispatch_time;	/* DT_NOEND = none */

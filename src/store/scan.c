@@ -164,13 +164,26 @@ store_scan_lock(void)
 	LockRelationOid(catalog()->open, AccessShareLock);
 }
 
+static void
+call_back(TupleTableSlot *slot, MemoryContext row_context,
+		  CountCallback callback, void *arg)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(row_context);
+	OpenCount	row;
+
+	CHECK_FOR_INTERRUPTS();
+	row_open_count(slot, &row);
+	MemoryContextSwitchTo(old_context);
+	callback(&row, arg);
+	MemoryContextReset(row_context);
+}
+
 /*
  * store_scan_open: call back for each open activity, as of a snapshot that was
  * taken after store_scan_lock().
  */
 void
-store_scan_open(Snapshot snapshot,
-				void (*callback) (const OpenCount *row, void *arg), void *arg)
+store_scan_open(Snapshot snapshot, CountCallback callback, void *arg)
 {
 	Relation	table = catalog_open_table(catalog()->open, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
@@ -180,18 +193,35 @@ store_scan_open(Snapshot snapshot,
 													  ALLOCSET_DEFAULT_SIZES);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		MemoryContext old_context = MemoryContextSwitchTo(row_context);
-		OpenCount	row;
-
-		CHECK_FOR_INTERRUPTS();
-		row_open_count(slot, &row);
-		MemoryContextSwitchTo(old_context);
-		callback(&row, arg);
-		MemoryContextReset(row_context);
-	}
+		call_back(slot, row_context, callback, arg);
 	MemoryContextDelete(row_context);
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+}
+
+/* store_scan_queue: likewise for the rows of one queue. */
+void
+store_scan_queue(const text *task_queue, Snapshot snapshot,
+				 CountCallback callback, void *arg)
+{
+	Relation	table = catalog_open_table(catalog()->open, AccessShareLock);
+	Relation	index = catalog_open_index(table, OPEN_READY);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, 1);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "taskq scan",
+													  ALLOCSET_DEFAULT_SIZES);
+	ScanKeyData key;
+
+	row_text_key(&key, READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 task_queue);
+	index_rescan(scan, &key, 1, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+		call_back(slot, row_context, callback, arg);
+	MemoryContextDelete(row_context);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	catalog_close_index(index);
 	table_close(table, NoLock);
 }

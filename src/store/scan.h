@@ -12,9 +12,13 @@
 
 extern bool store_scan_unsettled(void);
 extern void store_scan_lock(void);
-extern void store_scan_open(Snapshot snapshot,
-							void (*callback) (const OpenCount *row, void *arg),
+
+typedef void (*CountCallback) (const OpenCount *row, void *arg);
+
+extern void store_scan_open(Snapshot snapshot, CountCallback callback,
 							void *arg);
+extern void store_scan_queue(const text *task_queue, Snapshot snapshot,
+							 CountCallback callback, void *arg);
 extern int	store_alarms(TimestampTz after, int64 after_run_id,
 						 TimestampTz until, TimerHint *hints, int limit,
 						 TimestampTz *next);

@@ -39,6 +39,7 @@
 
 #include "base/back_off.h"
 #include "base/clock.h"
+#include "engine/count_queue.h"
 #include "notes/effects.h"
 #include "shared/counts.h"
 #include "shared/counts_known.h"
@@ -68,10 +69,7 @@ typedef struct Count
 	QueueKey	key;
 	char	   *name;
 	int			name_length;
-	int64		started;
-	int64		paused;
-	int64		waiting[LEVELS];
-	TimestampTz latest_due;
+	QueueCount	count;
 	bool		absent;			/* from shared memory */
 	bool		added;			/* to what is there */
 } Count;
@@ -87,6 +85,7 @@ typedef struct Recount
 {
 	HTAB	   *queues;
 	HTAB	   *delays;
+	bool		any_elsewhere;	/* see counts_may_be_elsewhere() */
 } Recount;
 
 static TimestampTz pause_until = 0; /* real clock */
@@ -102,18 +101,6 @@ set_blocked(DatabaseSlot *slot, bool blocked)
 	SpinLockAcquire(&slot->mutex);
 	slot->counts.blocked = blocked;
 	SpinLockRelease(&slot->mutex);
-}
-
-/* how many transactions that move numbers were prepared so far */
-static uint32
-prepares(DatabaseSlot *slot)
-{
-	uint32		n;
-
-	SpinLockAcquire(&slot->mutex);
-	n = slot->counts.prepares;
-	SpinLockRelease(&slot->mutex);
-	return n;
 }
 
 /*
@@ -134,6 +121,7 @@ set_to_zero(DatabaseSlot *slot)
 		if (state->key.database != MyDatabaseId || state->known)
 			continue;
 		state->being_counted = true;
+		state->counted_by = 0;
 		state->started = state->paused = 0;
 		memset(state->waiting, 0, sizeof(state->waiting));
 		delays_forget(state);
@@ -153,7 +141,7 @@ take_snapshot(DatabaseSlot *slot, uint32 prepared)
 	Snapshot	snapshot = NULL;
 
 	queue_state_lock_all(LW_EXCLUSIVE);
-	if (prepares(slot) == prepared)
+	if (counts_prepares(slot) == prepared)
 	{
 		snapshot = GetTransactionSnapshot();
 		set_to_zero(slot);
@@ -179,7 +167,7 @@ begin_count(DatabaseSlot *slot)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		prepared = prepares(slot);
+		prepared = counts_prepares(slot);
 		blocked = store_scan_unsettled();
 	} while (!blocked && !take_snapshot(slot, prepared));
 	set_blocked(slot, blocked);
@@ -215,50 +203,41 @@ count_of(Recount *counting, const QueueKey *key, const text *name)
 	count->name_length = VARSIZE_ANY_EXHDR(name);
 	count->name = palloc(count->name_length);
 	memcpy(count->name, VARDATA_ANY(name), count->name_length);
-	count->latest_due = DT_NOBEGIN;
+	count->count.latest_due = DT_NOBEGIN;
 	return count;
 }
 
 static void
-count_row(const OpenCount *row, void *arg)
+count_open(const OpenCount *row, void *arg)
 {
 	Recount    *counting = arg;
 	QueueKey	key = queue_key(row->task_queue);
 	Count	   *count = count_of(counting, &key, row->task_queue);
 	DelayKey	delay;
+	DelayCount *delayed;
+	bool		found;
 
-	if (row->state == STATE_PAUSED)
-		count->paused++;
-	else if (row->state != STATE_SCHEDULED)
-		count->started++;
-	else
-	{
-		count->waiting[row->level - 1]++;
-		if (delay_key(&delay, &key, row->level, row->since,
-					  row->dispatch_time))
-		{
-			bool		found;
-			DelayCount *delayed = hash_search(counting->delays, &delay,
-											  HASH_ENTER, &found);
-
-			delayed->queue = key;
-			delayed->tasks = found ? delayed->tasks + 1 : 1;
-		}
-		else
-			count->latest_due = Max(count->latest_due, row->dispatch_time);
-	}
+	counting->any_elsewhere |= row->elsewhere;
+	if (!count_row(&count->count, &key, row, &delay))
+		return;
+	delayed = hash_search(counting->delays, &delay, HASH_ENTER, &found);
+	delayed->queue = key;
+	delayed->tasks = found ? delayed->tasks + 1 : 1;
 }
 
 /* add what was counted of a queue to what has moved since */
 static void
 add_count(QueueState *state, Count *count)
 {
-	state->started += count->started;
-	state->paused += count->paused;
-	for (int i = 0; i < LEVELS; i++)
-		state->waiting[i] += count->waiting[i];
-	state->latest_due = Max(state->latest_due, count->latest_due);
+	count_add(state, &count->count);
 	count->added = true;
+}
+
+/* is it counted by us, and by no poll? */
+static bool
+is_ours(const QueueState *state)
+{
+	return state->being_counted && state->counted_by == 0;
 }
 
 /* queues that have an entry; of those that have none, nothing has moved */
@@ -274,12 +253,12 @@ publish_present(Recount *counting)
 	{
 		state = queue_state_find(&count->key);
 		count->absent = state == NULL;
-		if (state != NULL && state->being_counted)
+		if (state != NULL && is_ours(state))
 			add_count(state, count);
 	}
 	state = NULL;
 	while ((state = queue_state_next(state)) != NULL)
-		if (state->key.database == MyDatabaseId && state->being_counted)
+		if (state->key.database == MyDatabaseId && is_ours(state))
 		{
 			state->being_counted = false;
 			state->known = true;
@@ -360,17 +339,22 @@ publish_all(DatabaseSlot *slot, Recount *counting)
 	return complete;
 }
 
-/* count what the snapshot shows; false when not all of it has room */
+/*
+ * Count what the snapshot shows, which was taken after so many moves; false when
+ * not all of it has room.
+ */
 static bool
-count_all(DatabaseSlot *slot)
+count_all(DatabaseSlot *slot, uint32 moves)
 {
-	Recount		counting;
+	Recount		counting = {0};
 
 	counting.queues = make_table("taskq counts", sizeof(QueueKey),
 								 sizeof(Count));
 	counting.delays = make_table("taskq delay counts", sizeof(DelayKey),
 								 sizeof(DelayCount));
-	store_scan_open(GetActiveSnapshot(), count_row, &counting);
+	store_scan_open(GetActiveSnapshot(), count_open, &counting);
+	if (!counting.any_elsewhere)
+		counts_none_elsewhere(slot, GetActiveSnapshot()->xmin, moves);
 	effects_all_queues();
 	counts_await_marked(slot);
 	return publish_all(slot, &counting);
@@ -420,12 +404,14 @@ count(DatabaseSlot *slot)
 	TimestampTz begin = GetCurrentTimestamp();
 	bool		complete = false;
 	bool		counted;
+	uint32		moves;
 
 	chore_begin("counts");
+	moves = counts_moves(slot);
 	counted = begin_count(slot);
 	if (counted)
 	{
-		complete = count_all(slot);
+		complete = count_all(slot, moves);
 		PopActiveSnapshot();
 	}
 	chore_commit();
