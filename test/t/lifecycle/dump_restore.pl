@@ -1,5 +1,6 @@
-# pg_dump and pg_restore keep open and closed activities: a token from the old
-# database completes in the new one, timers fire there, run ids go on.
+# pg_dump and pg_restore, in whatever format, while workers work, keep open and
+# closed activities: a token from the old database completes in the new one, timers
+# fire there, run ids go on, who had access has it.  So does pg_dumpall.
 
 use strict;
 use warnings;
@@ -7,13 +8,14 @@ use warnings;
 use FindBin;
 use lib map { "$FindBin::RealBin/../../$_" } qw(lib model);
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
 use TaskqTest;
 use Test::More;
 
-my $node = activity_node('main', "taskq.heartbeat_flush = '100ms'");
+my $node = activity_node('main', "taskq.heartbeat_flush = '100ms'", 'max_worker_processes = 20');
 my $once = 'retry_policy => taskq.retry_policy(maximum_attempts => 1)';
 my $dump = $node->basedir . '/dump';
 my $rows = 'SELECT * FROM taskq.activities ORDER BY run_id';
@@ -24,6 +26,8 @@ sub in_copy
 
 	return $node->safe_psql($database, $statement);
 }
+
+sql($node, q(CREATE ROLE grantee; SELECT taskq.grant_access('grantee', 'worker')));
 
 my $scheduled = schedule($node, 'scheduled', "activity_id => 'a'");
 my ($held, $token) = start($node, 'held',
@@ -44,17 +48,45 @@ my @timers = (
 	(start($node, 'silent', "heartbeat_timeout => '1 s', $once"))[0]);
 my $before = sql($node, $rows);
 wait_for_flush($node);
-$node->command_ok(
-	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
 
-for my $database ('copy', 'second_copy')
+# Somebody works all the time.
+my $load = PostgreSQL::Test::Utils::tempdir() . '/load.sql';
+append_to_file($load, <<'SQL');
+SELECT taskq.schedule('load', 't', start_to_close_timeout => '1 h');
+SELECT taskq.complete(task_token) FROM taskq.poll('load');
+SQL
+my $working = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', '2', '-T', '600', '-R', '200', '-f', $load, '-d', $node->connstr('postgres') ],
+	'>', \my $ignored, '2>', \my $errors);
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM taskq.activities WHERE task_queue = 'load'");
+
+# How it gets from one database to another.
+my %ways = (
+	custom => [ [qw(pg_dump -Fc -f)], [qw(pg_restore --exit-on-error -d)] ],
+	parallel => [ [qw(pg_dump -Fd -j 2 -f)], [qw(pg_restore --exit-on-error -j 2 -d)] ],
+	plain => [ [qw(pg_dump -Fp -f)], [qw(psql -Xq -o /dev/null -v ON_ERROR_STOP=1 -d)], '-f' ],
+	data_only => [ [qw(pg_dump -Fc --data-only -f)], [qw(pg_restore --exit-on-error --data-only -d)] ]);
+
+for my $way (sort keys %ways)
 {
+	$node->command_ok([ @{ $ways{$way}[0] }, "$dump.$way", $node->connstr('postgres') ], "$way: dumped");
+}
+$working->signal('INT');
+$working->finish;
+unlike($errors, qr/error|abort/, 'who works meanwhile does not notice');
+
+my @served = ('postgres');
+for my $database (sort keys %ways)
+{
+	my (undef, $restore, @from) = @{ $ways{$database} };
+
 	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0");
-	$node->command_ok(
-		[ 'pg_restore', '--exit-on-error', '-d', $node->connstr($database), $dump ],
-		"$database: pg_restore");
-	ok(wait_served($node, $database eq 'copy' ? qw(copy postgres) : qw(copy postgres second_copy)),
-		"$database: it has a worker");
+	$node->safe_psql($database, 'CREATE EXTENSION taskq') if $database eq 'data_only';
+	$node->command_ok([ @$restore, $node->connstr($database), @from, "$dump.$database" ], "$database: restored");
+	push @served, $database;
+	ok(wait_served($node, @served), "$database: it has a worker");
+	is( in_copy($database, "SELECT has_function_privilege('grantee', 'taskq.heartbeat(uuid, jsonb, text)', 'EXECUTE')"),
+		't', "$database: access is as it was") if $database ne 'data_only';
 	is( in_copy($database, "SELECT * FROM taskq.activities WHERE run_id <= $paused ORDER BY run_id"),
 		join("\n", grep { (split /\|/)[0] <= $paused } split /\n/, $before),
 		"$database: what is open and closed is the same");
@@ -91,7 +123,7 @@ $node->safe_psql('empty', 'CREATE EXTENSION taskq');
 $node->command_ok(
 	[ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('empty') ],
 	'pg_dump of an empty installation');
-$node->safe_psql('postgres', 'CREATE DATABASE empty_copy TEMPLATE template0');
+$node->safe_psql('postgres', 'CREATE DATABASE empty_copy TEMPLATE template0; CREATE DATABASE schema_copy TEMPLATE template0');
 $node->command_ok(
 	[ 'pg_restore', '--exit-on-error', '-d', $node->connstr('empty_copy'), $dump ],
 	'its pg_restore');
@@ -101,5 +133,19 @@ is( $node->safe_psql(
 	),
 	1,
 	'it starts with run id 1');
+
+$node->command_ok([ 'pg_dump', '--schema-only', '-f', "$dump.schema", $node->connstr('postgres') ], 'pg_dump of the schema');
+$node->command_ok([ qw(psql -Xq -o /dev/null -v ON_ERROR_STOP=1 -d), $node->connstr('schema_copy'), '-f', "$dump.schema" ], 'is restored');
+is( $node->safe_psql('schema_copy', "SELECT run_id FROM taskq.schedule('q', 't', start_to_close_timeout => '1 h')"),
+	1, 'without any activity');
+
+# all databases at once, into another server
+$node->command_ok([ qw(pg_dumpall --no-role-passwords -f), "$dump.all", '-d', $node->connstr('postgres') ], 'pg_dumpall');
+my $other = taskq_node('other', 'max_worker_processes = 20');
+$other->command_ok([ qw(psql -Xq -o /dev/null -d), $other->connstr('postgres'), '-f', "$dump.all" ], 'is restored');
+ok(wait_served($other, @served, qw(empty empty_copy schema_copy)), 'each database has a worker there');
+is( $other->safe_psql('postgres', 'SELECT count(*) FROM taskq.activities'),
+	sql($node, 'SELECT count(*) FROM taskq.activities'), 'what is open and closed is there');
+is($other->safe_psql('postgres', "SET ROLE grantee; SELECT run_id FROM taskq.poll('scheduled')"), $scheduled, 'who had access has it');
 
 done_testing();
