@@ -171,5 +171,5 @@ END
 {
 	local ($?, $@);
 
-	eval { $bouncer->kill_kill } if $bouncer;
+	eval { $bouncer->kill_kill(grace => 1) } if $bouncer;
 }

@@ -71,7 +71,7 @@ for my $way (sort keys %ways)
 {
 	$node->command_ok([ @{ $ways{$way}[0] }, "$dump.$way", $node->connstr('postgres') ], "$way: dumped");
 }
-$working->signal('INT');
+$working->signal('TERM');		# INT may be ignored
 $working->finish;
 unlike($errors, qr/error|abort/, 'who works meanwhile does not notice');
 
