@@ -25,7 +25,8 @@ SRC_model = action_parts activity attempt_actions control_actions controls \
 SRC_shared = channel_marks channels counts counts_known cursor_table cursors delays directory \
 	heartbeat_pool heartbeat_slots lane_cursor layout queue_locks queues ring \
 	sizes stat_file tell timer_ring waiter_debts waiter_state waiters
-SRC_notes = beats cursor_notes effects ledger ledger_end ledger_entries listens
+SRC_notes = beats chains cursor_notes effects ledger ledger_end ledger_entries \
+	ledger_sums listens marks
 SRC_store = activity_row catalog catalog_shape closed config_rows extension find heartbeat_row \
 	instance lane leaves open open_row overdue places queue_names ready \
 	ready_count row scan sweep write write_known

@@ -1,6 +1,6 @@
 /*
  * test_hooks.c
- *		Losing what shared memory knows, for tests.
+ *		Losing what shared memory knows, and counting work, for tests.
  *
  * The extension does not declare these functions; a test does:
  *
@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "notes/marks.h"
 #include "shared/counts.h"
 #include "shared/cursor_table.h"
 #include "shared/delays.h"
@@ -129,4 +130,13 @@ taskq_forget_heartbeats(PG_FUNCTION_ARGS)
 	shmem_require();
 	heartbeat_slots_forget(MyDatabaseId);
 	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_notes_steps);
+
+/* notes_steps(): how many notes this session has looked at or told of so far */
+Datum
+taskq_notes_steps(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64((int64) notes_steps);
 }

@@ -76,8 +76,7 @@ hold(int64 run_id, int64 nonce)
 	VirtualTransactionId holder;
 	bool		ask_row = false;
 
-	if (entry != NULL && !entry->written &&
-		entry->subid == GetCurrentSubTransactionId())
+	if (entry != NULL && !entry->written && heartbeat_log_is_current(entry))
 		return entry;
 	entry = heartbeat_log_add(run_id, nonce);
 	while (heartbeat_slot_hold(run_id, nonce, &entry->ref, &ask_row,

@@ -164,13 +164,13 @@ static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		cursor_notes_abort_sub(mine);
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	cursor_notes_subtransaction(event, mine, parent);
 	ledger_subtransaction(event, mine, parent);
 	heartbeat_log_subtransaction(event, mine, parent);
+	effects_subtransaction(event, mine, parent);
 	listens_subtransaction(event, mine, parent);
-	if (event == SUBXACT_EVENT_ABORT_SUB && effects_any())
-		effects_given_back();
 }
 
 /* transaction_init: once per server, in the postmaster. */

@@ -4,9 +4,12 @@
  *
  * A log, in order: heartbeats that go to slots when the transaction commits,
  * each of which holds its slot until then, and heartbeats that were written to
- * rows; and a list of attempts that the transaction has ended.  Each entry
- * knows its subtransaction.  Entries of one attempt are chained, the newest
- * first, from "chains".
+ * rows; and a list of attempts that the transaction has ended.  Of both lists
+ * the last ones are those of the innermost savepoint (marks.c).  Entries of one
+ * attempt are linked, the newest first (chains.c).
+ *
+ * There may be a savepoint for each heartbeat.  One that is kept adds to what
+ * its parent has noted of the attempt, so that the log does not grow with it.
  *
  * The arrays outlive the transaction, unless they have become large, since a
  * transaction often is a single heartbeat.  What happens at its end neither
@@ -18,61 +21,68 @@
 
 #include "base/grow.h"
 #include "notes/beats.h"
+#include "notes/chains.h"
+#include "notes/marks.h"
 #include "shared/heartbeat_slots.h"
 
 /* An attempt that the transaction has ended. */
 typedef struct Ended
 {
-	SubTransactionId subid;
 	int64		run_id;
 	int64		nonce;
 } Ended;
 
-#define CHAINS			256
 #define KEPT_ENTRIES	128		/* memory for so many outlives transactions */
+#define MERGED			16		/* entries of a savepoint that may be added up */
 
 /* Of the transaction in progress; the arrays are in TopMemoryContext. */
 static LogEntry *entries = NULL;
 static int	nentries = 0;
 static int	max_entries = 0;
-static int	chains[CHAINS];		/* index + 1; 0 = none */
+static Marks entry_marks;
+static Chains chains;			/* of entries, by attempt */
 static Ended *ended = NULL;
 static int	nended = 0;
 static int	max_ended = 0;
+static Marks ended_marks;
 
-static int *
-log_chain(int64 nonce)
+static ChainKey
+attempt_key(int64 run_id, int64 nonce)
 {
-	return &chains[(uint64) nonce % CHAINS];
+	return (ChainKey) {(uint64) run_id, (uint64) nonce};
 }
 
-/* the newest entry of the attempt from this link of a chain on, or NULL */
+/* the entry of that index, NULL when it is -1 */
 static LogEntry *
-newest_from(int link, int64 run_id, int64 nonce)
+entry_at(int i)
 {
-	while (link != 0)
-	{
-		LogEntry   *entry = &entries[link - 1];
-
-		if (entry->beat.run_id == run_id && entry->beat.nonce == nonce)
-			return entry;
-		link = entry->older;
-	}
-	return NULL;
+	return i < 0 ? NULL : &entries[i];
 }
+
+/* ------------------------------------------------------------------------
+ * The log
+ * ------------------------------------------------------------------------
+ */
 
 /* heartbeat_log_newest: the last entry of an attempt, or NULL. */
 LogEntry *
 heartbeat_log_newest(int64 run_id, int64 nonce)
 {
-	return newest_from(*log_chain(nonce), run_id, nonce);
+	return entry_at(chains_newest(&chains, attempt_key(run_id, nonce)));
 }
 
 /* heartbeat_log_older: the one before of the same attempt, or NULL. */
 LogEntry *
 heartbeat_log_older(const LogEntry *entry)
 {
-	return newest_from(entry->older, entry->beat.run_id, entry->beat.nonce);
+	return entry_at(chains_older(&chains, entry - entries));
+}
+
+/* heartbeat_log_is_current: is the entry of the current subtransaction? */
+bool
+heartbeat_log_is_current(const LogEntry *entry)
+{
+	return entry - entries >= marks_current(&entry_marks, nentries);
 }
 
 /*
@@ -83,20 +93,19 @@ LogEntry *
 heartbeat_log_add(int64 run_id, int64 nonce)
 {
 	LogEntry   *entry;
-	int		   *chain = log_chain(nonce);
 
 	entries = grow(entries, NULL, &max_entries, nentries + 1, sizeof(LogEntry),
 				   TopMemoryContext);
+	chains_reserve(&chains);
+	marks_note(&entry_marks, nentries);
 	entry = &entries[nentries++];
-	entry->subid = GetCurrentSubTransactionId();
 	entry->ref.slot = -1;
-	entry->older = *chain;
 	entry->written = false;
 	entry->beats = 0;
 	entry->base = 0;
 	entry->beat.run_id = run_id;
 	entry->beat.nonce = nonce;
-	*chain = nentries;
+	chains_add(&chains, attempt_key(run_id, nonce));
 	return entry;
 }
 
@@ -104,12 +113,9 @@ heartbeat_log_add(int64 run_id, int64 nonce)
 void
 heartbeat_log_drop(void)
 {
-	LogEntry   *entry;
-
 	Assert(nentries > 0);
-	entry = &entries[--nentries];
-	heartbeat_slot_release(entry->ref);
-	*log_chain(entry->beat.nonce) = entry->older;
+	chains_cut(&chains);
+	heartbeat_slot_release(entries[--nentries].ref);
 }
 
 /* heartbeat_log_ended: the attempt has ended, if the transaction commits. */
@@ -118,7 +124,7 @@ heartbeat_log_ended(int64 run_id, int64 nonce)
 {
 	ended = grow(ended, NULL, &max_ended, nended + 1, sizeof(Ended),
 				 TopMemoryContext);
-	ended[nended].subid = GetCurrentSubTransactionId();
+	marks_note(&ended_marks, nended);
 	ended[nended].run_id = run_id;
 	ended[nended].nonce = nonce;
 	nended++;
@@ -181,8 +187,10 @@ heartbeat_log_is_empty(void)
 static void
 forget_log(void)
 {
-	for (; nentries > 0; nentries--)
-		*log_chain(entries[nentries - 1].beat.nonce) = 0;
+	chains_forget(&chains);
+	marks_forget(&entry_marks);
+	marks_forget(&ended_marks);
+	nentries = 0;
 	nended = 0;
 	if (max_entries > KEPT_ENTRIES)
 	{
@@ -238,29 +246,87 @@ heartbeat_log_abort(void)
 	forget_log();
 }
 
+/* can the second, which is newer, be added to the first? */
+static bool
+is_alike(const LogEntry *entry, const LogEntry *more)
+{
+	return !entry->written && !more->written && more->ref.slot >= 0 &&
+		entry->ref.slot == more->ref.slot &&
+		entry->ref.generation == more->ref.generation;
+}
+
+static void
+add_to(LogEntry *entry, const LogEntry *more)
+{
+	heartbeat_slot_release(more->ref);	/* held by the entry, too */
+	if (more->beats == 0)
+		return;
+	entry->beats += more->beats;
+	entry->base = Max(entry->base, more->base);
+	memcpy(&entry->beat, &more->beat,
+		   offsetof(Beat, details) + more->beat.length);
+}
+
+/* is there anything to be added up? */
+static bool
+has_alike(int first, int parents)
+{
+	for (int i = first; i < nentries; i++)
+	{
+		int			older = chains_older(&chains, i);
+
+		if (older >= parents && is_alike(&entries[older], &entries[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
- * heartbeat_log_subtransaction: a savepoint ends.  What it has done is at the end
- * of both arrays.
+ * The entries from "first" on, a few, are their parent's, whose begin at
+ * "parents": to be added to those that it has of the same attempts.
  */
+static void
+hand_up(int first, int parents)
+{
+	LogEntry	own[MERGED];
+	int			n = nentries - first;
+
+	if (!has_alike(first, parents))
+		return;
+	memcpy(own, &entries[first], n * sizeof(LogEntry));
+	for (; nentries > first; nentries--)
+		chains_cut(&chains);
+	for (int i = 0; i < n; i++)
+	{
+		ChainKey	key = attempt_key(own[i].beat.run_id, own[i].beat.nonce);
+		int			newest = chains_newest(&chains, key);
+
+		notes_steps++;
+		if (newest >= parents && is_alike(&entries[newest], &own[i]))
+			add_to(&entries[newest], &own[i]);
+		else
+		{
+			entries[nentries++] = own[i];
+			chains_add(&chains, key);
+		}
+	}
+}
+
+/* heartbeat_log_subtransaction: a savepoint ends; cannot fail. */
 void
 heartbeat_log_subtransaction(SubXactEvent event, SubTransactionId mine,
 							 SubTransactionId parent)
 {
-	int			i = nentries - 1;
-	int			j = nended - 1;
+	int			first = marks_end(&entry_marks, event, mine, parent, nentries);
+	int			first_ended = marks_end(&ended_marks, event, mine, parent, nended);
+	int			parents = marks_last(&entry_marks);
 
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		for (; i >= 0 && entries[i].subid == mine; i--)
-			entries[i].subid = parent;
-		for (; j >= 0 && ended[j].subid == mine; j--)
-			ended[j].subid = parent;
-	}
-	else if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		for (; i >= 0 && entries[i].subid == mine; i--)
+		for (; nentries > first; notes_steps++)
 			heartbeat_log_drop();
-		for (; j >= 0 && ended[j].subid == mine; j--)
-			nended--;
+		nended = first_ended;
 	}
+	else if (parents < first && nentries - first <= MERGED)
+		hand_up(first, parents);
 }

@@ -11,9 +11,7 @@
 
 typedef struct LogEntry
 {
-	SubTransactionId subid;
 	SlotRef		ref;			/* held; -1 = none */
-	int			older;			/* in the chain, index + 1; 0 = none */
 	bool		written;		/* the row has it, and all before it */
 	int64		beats;			/* for the slot: how many, 0 = none */
 	int64		base;			/* count of the row; -1 = has to be asked */
@@ -24,6 +22,7 @@ typedef struct LogEntry
 /* valid until the next one is added */
 extern LogEntry *heartbeat_log_newest(int64 run_id, int64 nonce);
 extern LogEntry *heartbeat_log_older(const LogEntry *entry);
+extern bool heartbeat_log_is_current(const LogEntry *entry);
 extern LogEntry *heartbeat_log_add(int64 run_id, int64 nonce);
 extern void heartbeat_log_drop(void);
 extern void heartbeat_log_ended(int64 run_id, int64 nonce);

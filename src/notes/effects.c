@@ -15,7 +15,8 @@
  * all that it has to tell when its locks are released, a moment later.
  *
  * All of it is a hint.  What an aborted subtransaction noted is told, too:
- * whoever hears it looks at the row.
+ * whoever hears it looks at the row.  Only what comes back at an abort is noted
+ * for each savepoint: one that is rolled back tells what it gives back itself.
  */
 #include "postgres.h"
 
@@ -26,6 +27,7 @@
 #include "base/compat.h"
 #include "base/grow.h"
 #include "notes/effects.h"
+#include "notes/marks.h"
 #include "shared/channel_marks.h"
 #include "shared/channels.h"
 #include "shared/counts.h"
@@ -39,14 +41,26 @@
 /* queues that a transaction can tell of one by one; more = all of them */
 #define MAX_QUEUES		32
 
+/* Polled queues that most transactions need, so that they need not allocate. */
+#define FEW_POLLED		8
+
+/* how many of them back the same one is looked for */
+#define MERGE_WINDOW	8
+
 typedef struct QueueEffect
 {
 	uint64		hash;
 	TimestampTz due;			/* earliest, DT_NOEND = none scheduled */
-	int			tasks;			/* how many become due */
+	int64		tasks;			/* how many become due */
 	bool		configured;		/* all who wait look again */
-	int			polled;			/* tasks that come back at an abort */
 } QueueEffect;
+
+/* Tasks of a queue that come back at an abort. */
+typedef struct Polled
+{
+	uint64		hash;
+	int64		n;
+} Polled;
 
 typedef struct WorkerEffect
 {
@@ -81,10 +95,21 @@ static struct
 	bool		configured;		/* some queue: tell when locks are released */
 }			pending;
 
+/* likewise; the last ones are those of the innermost savepoint */
+static Polled few_polled[FEW_POLLED];
+static Polled *polled = few_polled; /* or in TopTransactionContext */
+static int	npolled = 0;
+static int	max_polled = FEW_POLLED;
+static Marks polled_marks;
+
 static void
 forget_effects(void)
 {
 	memset(&pending, 0, sizeof(pending));
+	marks_forget(&polled_marks);
+	polled = few_polled;
+	npolled = 0;
+	max_polled = FEW_POLLED;
 }
 
 static void
@@ -119,7 +144,6 @@ queue_effect(const QueueKey *queue)
 	effect->due = DT_NOEND;
 	effect->tasks = 0;
 	effect->configured = false;
-	effect->polled = 0;
 	return effect;
 }
 
@@ -174,6 +198,21 @@ effects_all_configured(void)
 	tell_when_released();
 }
 
+/* add to one of the last, from "first" on, or behind them, where there is room */
+static void
+add_polled(int first, uint64 hash, int64 n)
+{
+	for (int i = npolled - 1; i >= Max(npolled - MERGE_WINDOW, first); i--)
+		if (polled[i].hash == hash)
+		{
+			polled[i].n += n;
+			return;
+		}
+	polled[npolled].hash = hash;
+	polled[npolled].n = n;
+	npolled++;
+}
+
 /*
  * effects_polled: n tasks of the queue, or so, come back if the transaction
  * aborts.  Less than none: that many do not.
@@ -181,10 +220,11 @@ effects_all_configured(void)
 void
 effects_polled(const QueueKey *queue, int n)
 {
-	QueueEffect *effect = queue_effect(queue);
-
-	if (effect != NULL)
-		effect->polled += n;
+	begin_noting();
+	marks_note(&polled_marks, npolled);
+	polled = grow(polled, few_polled, &max_polled, npolled + 1, sizeof(Polled),
+				  TopTransactionContext);
+	add_polled(marks_current(&polled_marks, npolled), queue->hash, n);
 }
 
 /* effects_closed: those who wait for the close of the run can go on. */
@@ -302,6 +342,13 @@ effects_any(void)
 	return pending.any;
 }
 
+/* as many tasks as can be told of */
+static int
+at_most(int64 n)
+{
+	return (int) Min(n, PG_INT32_MAX);
+}
+
 static void
 tell_queues(void)
 {
@@ -311,7 +358,7 @@ tell_queues(void)
 		if (pending.queues[i].due != DT_NOEND)
 			tell_queue(pending.queues[i].hash, pending.queues[i].due,
 					   pending.queues[i].configured ? PG_INT32_MAX :
-					   pending.queues[i].tasks);
+					   at_most(pending.queues[i].tasks));
 }
 
 /* those who wait for the close of runs, and the workers of attempts */
@@ -375,19 +422,47 @@ tell_when_released(void)
 	pending.configured = true;
 }
 
+/* what was polled from "first" on is there again */
+static void
+give_back_from(int first)
+{
+	for (int i = first; i < npolled; i++, notes_steps++)
+		if (polled[i].n > 0)
+			tell_queue(polled[i].hash, DT_NOBEGIN, at_most(polled[i].n));
+	npolled = first;
+}
+
 /*
- * effects_given_back: what the transaction, or a savepoint of it, has polled is
- * there again; cannot fail.
+ * What was polled from "first" on, a few queues, is for the parent to give back,
+ * whose begin at "parents".
+ */
+static void
+hand_up(int first, int parents)
+{
+	Polled		own[MERGE_WINDOW];
+	int			n = npolled - first;
+
+	memcpy(own, &polled[first], n * sizeof(Polled));
+	npolled = first;
+	for (int i = 0; i < n; i++, notes_steps++)
+		add_polled(parents, own[i].hash, own[i].n);
+}
+
+/*
+ * effects_subtransaction: a savepoint ends.  If it is rolled back, what it has
+ * polled is there again.  Cannot fail.
  */
 void
-effects_given_back(void)
+effects_subtransaction(SubXactEvent event, SubTransactionId mine,
+					   SubTransactionId parent)
 {
-	for (int i = 0; i < pending.nqueues; i++)
-		if (pending.queues[i].polled != 0)
-			tell_queue(pending.queues[i].hash, DT_NOBEGIN,
-					   pending.queues[i].polled);
-	if (pending.all_queues)
-		tell_all_queues();
+	int			first = marks_end(&polled_marks, event, mine, parent, npolled);
+	int			parents = marks_last(&polled_marks);
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		give_back_from(first);
+	else if (parents < first && npolled - first <= MERGE_WINDOW)
+		hand_up(first, parents);
 }
 
 /* effects_abort: the transaction was rolled back; cannot fail. */
@@ -398,7 +473,7 @@ effects_abort(void)
 		timers_release(pending.slot, pending.reserved);
 	if (pending.rows_changed)
 		cursors_forget_database(MyDatabaseId);
-	effects_given_back();
+	give_back_from(0);
 	forget_effects();
 }
 

@@ -5,6 +5,7 @@
 #ifndef TASKQ_EFFECTS_H
 #define TASKQ_EFFECTS_H
 
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 
 #include "shared/channels.h"
@@ -33,7 +34,8 @@ extern bool effects_any(void);
 extern int	effects_attempts(void);
 extern const TimerHint *effects_attempt(int i, int64 *nonce);
 extern void effects_commit(void);
-extern void effects_given_back(void);
+extern void effects_subtransaction(SubXactEvent event, SubTransactionId mine,
+								   SubTransactionId parent);
 extern void effects_abort(void);
 extern void effects_prepare(void);
 

@@ -11,6 +11,7 @@
 
 #include "notes/ledger.h"
 #include "notes/ledger_entries.h"
+#include "notes/ledger_sums.h"
 #include "shared/delays.h"
 #include "shared/queue_state.h"
 #include "task/queue_keys.h"
@@ -70,10 +71,10 @@ ledger_open(const QueueRef *queue, const Task *task, State state, int n)
 	if (state != STATE_SCHEDULED)
 		return;
 	entry = ledger_named_entry(ENTRY_WAITING, level, queue);
-	entry->n += n;
+	ledger_add(entry, n);
 	if (delay_key(&delay, &queue->key, level, task_waits_since(task),
 				  task->dispatch_time))
-		ledger_delay_entry(&queue->key, &delay)->n += n;
+		ledger_add(ledger_delay_entry(&queue->key, &delay), n);
 	else
 		entry->due = Max(entry->due, task->dispatch_time);
 }
@@ -89,14 +90,14 @@ ledger_reserved(const QueueKey *queue, int n)
 void
 ledger_started(const QueueKey *queue, int n)
 {
-	ledger_queue_entry(ENTRY_STARTED, 0, queue)->n += n;
+	ledger_add(ledger_queue_entry(ENTRY_STARTED, 0, queue), n);
 }
 
 /* ledger_ended: an attempt that was taken from the queue has ended. */
 void
 ledger_ended(const QueueKey *queue)
 {
-	ledger_queue_entry(ENTRY_ENDED, 0, queue)->n++;
+	ledger_add(ledger_queue_entry(ENTRY_ENDED, 0, queue), 1);
 }
 
 /* ledger_tokens: that part of what the queue's limiter can hold was taken. */
@@ -140,18 +141,8 @@ ledger_places(const QueueKey *queue)
 {
 	int			n;
 	const LedgerEntry *list = ledger_list(&n);
-	int64		places = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (list[i].queue.hash != queue->hash)
-			continue;
-		if (list[i].kind == ENTRY_ENDED)
-			places += list[i].n;
-		else if (list[i].kind == ENTRY_STARTED)
-			places -= list[i].n;
-	}
-	return places;
+	return ledger_sums_of(queue->hash, list, n).places;
 }
 
 /*
@@ -163,20 +154,8 @@ ledger_backlog(const QueueKey *queue, TimestampTz now, bool *delayed)
 {
 	int			n;
 	const LedgerEntry *list = ledger_list(&n);
-	int64		tasks = 0;
+	LedgerSums	sums = ledger_sums_of(queue->hash, list, n);
 
-	*delayed = false;
-	for (int i = 0; i < n; i++)
-	{
-		const LedgerEntry *entry = &list[i];
-
-		if (entry->queue.hash != queue->hash)
-			continue;
-		if (entry->kind == ENTRY_WAITING)
-			tasks += entry->n;
-		else if (entry->kind == ENTRY_DELAYED && entry->n != 0 &&
-				 !delay_has_passed(&entry->key.delay, now))
-			*delayed = true;
-	}
-	return tasks;
+	*delayed = sums.delayed > 0 && sums.until > now;
+	return sums.waiting;
 }

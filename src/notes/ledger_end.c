@@ -15,6 +15,7 @@
 #include "common/lengths.h"
 #include "notes/ledger_end.h"
 #include "notes/ledger_entries.h"
+#include "notes/marks.h"
 #include "shared/counts.h"
 #include "shared/counts_known.h"
 #include "shared/delays.h"
@@ -189,7 +190,7 @@ roll_back_from(int first)
 	const LedgerEntry *list = ledger_list(&n);
 
 	lock_entry_parts(first, is_for_abort);
-	for (int i = first; i < n; i++)
+	for (int i = first; i < n; i++, notes_steps++)
 		take_back(&list[i]);
 	queue_state_unlock();
 	ledger_cut(first);
@@ -280,15 +281,11 @@ void
 ledger_subtransaction(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent)
 {
+	int			first = ledger_end_savepoint(event, mine, parent);
 	int			n;
-	int			first = ledger_first_of(mine);
 
 	(void) ledger_list(&n);
-	if (first == n)
-		return;
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		ledger_hand_up(first, parent);
-	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	if (event == SUBXACT_EVENT_ABORT_SUB && first < n)
 		roll_back_from(first);
 }
 

@@ -2,9 +2,9 @@
  * ledger_entries.c
  *		The list of what a transaction has done to the state of queues.
  *
- * Each entry remembers its subtransaction; those of one are together, and those
- * of the innermost come last.  An entry that is like one of the last few is added
- * to that.  The list of most transactions needs no allocation.
+ * Those of the innermost subtransaction come last (marks.c).  An entry that is
+ * like one of the last few is added to that.  The list of most transactions
+ * needs no allocation.
  */
 #include "postgres.h"
 
@@ -13,6 +13,8 @@
 #include "base/compat.h"
 #include "base/grow.h"
 #include "notes/ledger_entries.h"
+#include "notes/ledger_sums.h"
+#include "notes/marks.h"
 #include "task/queue_keys.h"
 
 /* What most transactions need, so that they need not allocate. */
@@ -26,6 +28,7 @@ static char few_names[FEW_NAMES];
 static LedgerEntry *entries = NULL;
 static int	nentries = 0;
 static int	max_entries = 0;
+static Marks marks;
 static char *names = NULL;
 static int	names_used = 0;
 static int	max_names = 0;
@@ -79,12 +82,19 @@ add_entry(EntryKind kind)
 {
 	LedgerEntry *entry;
 
+	marks_note(&marks, nentries);
 	ledger_reserve_entries(1);
 	entry = &entries[nentries++];
 	memset(entry, 0, sizeof(LedgerEntry));
-	entry->subid = GetCurrentSubTransactionId();
 	entry->kind = kind;
 	return entry;
+}
+
+/* the first entry that may be added to */
+static int
+window(void)
+{
+	return Max(nentries - MERGE_WINDOW, marks_current(&marks, nentries));
 }
 
 /*
@@ -93,12 +103,11 @@ add_entry(EntryKind kind)
 LedgerEntry *
 ledger_queue_entry(EntryKind kind, int counter, const QueueKey *queue)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = window();
 	LedgerEntry *entry;
 
-	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
+	for (int i = nentries - 1; i >= first; i--)
 		if (entries[i].kind == kind && entries[i].counter == counter &&
-			entries[i].subid == subid &&
 			entries[i].queue.hash == queue->hash)
 			return &entries[i];
 	entry = add_entry(kind);
@@ -111,11 +120,11 @@ ledger_queue_entry(EntryKind kind, int counter, const QueueKey *queue)
 LedgerEntry *
 ledger_lane_entry(EntryKind kind, const LaneKey *lane)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = window();
 	LedgerEntry *entry;
 
-	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
-		if (entries[i].kind == kind && entries[i].subid == subid &&
+	for (int i = nentries - 1; i >= first; i--)
+		if (entries[i].kind == kind &&
 			memcmp(&entries[i].key.lane, lane, sizeof(LaneKey)) == 0)
 			return &entries[i];
 	entry = add_entry(kind);
@@ -127,11 +136,11 @@ ledger_lane_entry(EntryKind kind, const LaneKey *lane)
 LedgerEntry *
 ledger_delay_entry(const QueueKey *queue, const DelayKey *delay)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = window();
 	LedgerEntry *entry;
 
-	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
-		if (entries[i].kind == ENTRY_DELAYED && entries[i].subid == subid &&
+	for (int i = nentries - 1; i >= first; i--)
+		if (entries[i].kind == ENTRY_DELAYED &&
 			memcmp(&entries[i].key.delay, delay, sizeof(DelayKey)) == 0)
 			return &entries[i];
 	entry = add_entry(ENTRY_DELAYED);
@@ -181,6 +190,16 @@ ledger_named_entry(EntryKind kind, int counter, const QueueRef *queue)
 	return entry;
 }
 
+/* ledger_add: n more. */
+void
+ledger_add(LedgerEntry *entry, int64 n)
+{
+	ledger_sums_reserve(entry);
+	ledger_sums_add(entry, -1);
+	entry->n += n;
+	ledger_sums_add(entry, 1);
+}
+
 /* ------------------------------------------------------------------------
  * Going
  * ------------------------------------------------------------------------
@@ -190,6 +209,8 @@ ledger_named_entry(EntryKind kind, int counter, const QueueRef *queue)
 void
 ledger_forget(void)
 {
+	ledger_sums_forget();
+	marks_forget(&marks);
 	entries = NULL;
 	names = NULL;
 	nentries = max_entries = names_used = max_names = 0;
@@ -200,36 +221,25 @@ void
 ledger_cut(int first)
 {
 	Assert(first <= nentries);
-	nentries = first;
-}
-
-/*
- * ledger_first_of: the first entry of the innermost subtransaction, if that is
- * "mine"; else behind the last.  What came before is not looked at, since there
- * may be a savepoint for each task.
- */
-int
-ledger_first_of(SubTransactionId mine)
-{
-	int			first = nentries;
-
-	while (first > 0 && entries[first - 1].subid == mine)
-		first--;
-	return first;
+	for (; nentries > first; nentries--)
+		ledger_sums_add(&entries[nentries - 1], -1);
 }
 
 static bool
 is_alike(const LedgerEntry *a, const LedgerEntry *b)
 {
 	return a->kind == b->kind && a->counter == b->counter &&
-		a->subid == b->subid && a->queue.hash == b->queue.hash &&
+		a->queue.hash == b->queue.hash &&
 		memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
 }
 
 static void
 add_to(LedgerEntry *entry, const LedgerEntry *more)
 {
+	ledger_sums_add(more, -1);
+	ledger_sums_add(entry, -1);
 	entry->n += more->n;
+	ledger_sums_add(entry, 1);
 	entry->amount += more->amount;
 	entry->ahead += more->ahead;
 	entry->due = Max(entry->due, more->due);
@@ -240,12 +250,9 @@ add_to(LedgerEntry *entry, const LedgerEntry *more)
 	}
 }
 
-/*
- * ledger_hand_up: the entries from "first" on become those of the parent,
- * and are added to those that it has.
- */
-void
-ledger_hand_up(int first, SubTransactionId parent)
+/* the entries from "first" on, a few, are added to those from "parents" on */
+static void
+hand_up(int first, int parents)
 {
 	int			kept = first;
 
@@ -253,14 +260,31 @@ ledger_hand_up(int first, SubTransactionId parent)
 	{
 		int			like = kept - 1;
 
-		entries[i].subid = parent;
-		while (like >= Max(kept - MERGE_WINDOW, 0) &&
+		while (like >= Max(kept - MERGE_WINDOW, parents) &&
 			   !is_alike(&entries[like], &entries[i]))
-			like--;
-		if (like >= Max(kept - MERGE_WINDOW, 0))
+			like--, notes_steps++;
+		if (like >= Max(kept - MERGE_WINDOW, parents))
 			add_to(&entries[like], &entries[i]);
 		else
 			entries[kept++] = entries[i];
 	}
 	nentries = kept;
+}
+
+/*
+ * ledger_end_savepoint: a savepoint ends: where its entries begin.  If it is
+ * kept, they are its parent's from now on, a few of them added to those that it
+ * has; else they are to be cut off.  Cannot fail.
+ */
+int
+ledger_end_savepoint(SubXactEvent event, SubTransactionId mine,
+					 SubTransactionId parent)
+{
+	int			first = marks_end(&marks, event, mine, parent, nentries);
+	int			parents = marks_last(&marks);
+
+	if (event == SUBXACT_EVENT_COMMIT_SUB && parents < first &&
+		nentries - first <= MERGE_WINDOW)
+		hand_up(first, parents);
+	return first;
 }

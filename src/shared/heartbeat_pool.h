@@ -19,7 +19,7 @@ typedef struct HeartbeatSlot
 	int32		next;			/* in its bucket */
 	int32		older;			/* on the free list */
 	int32		newer;
-	uint16		holds;			/* by the holder */
+	uint32		holds;			/* by the holder, one for each savepoint */
 	bool		found;			/* it is in a bucket */
 	bool		free;			/* it is on the free list */
 	bool		valid;			/* beat is the last heartbeat ... */

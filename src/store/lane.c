@@ -21,6 +21,7 @@
 #include "storage/bufmgr.h"
 
 #include "base/compat.h"
+#include "notes/cursor_notes.h"
 #include "store/lane.h"
 #include "store/open.h"
 #include "store/open_row.h"
@@ -181,15 +182,19 @@ next_walked(Lane *lane)
 	return false;
 }
 
-/* start to walk behind what was offered */
+/* a walk begins behind what was offered */
+static ReadyKey
+walk_start(const Lane *lane)
+{
+	return lane->offers == NULL ? lane->known->from : lane->offers->behind;
+}
+
 static void
 begin_walk(Lane *lane)
 {
 	lane->keys = palloc(sizeof(LaneKeys));
 	lane->scan = ready_walk(lane->ready, lane->known,
-							lane->offers == NULL ? lane->known->from :
-							lane->offers->behind,
-							lane->keys, collects(lane->ready));
+							walk_start(lane), lane->keys, collects(lane->ready));
 }
 
 /*
@@ -298,6 +303,9 @@ end_walk(Lane *lane)
 
 		walk.end = ready_key_least(lane->end, place);
 	}
+	if (lane->scan != NULL)
+		cursor_notes_passed(&lane->ready->queue.key, lane->level,
+							lane->fairness_key, walk_start(lane), walk.end);
 	walk.beyond = walk.end;
 	if (lane->scan != NULL && collects(lane->ready) && !lane->exhausted &&
 		lane->end.dispatch_time == DT_NOEND)

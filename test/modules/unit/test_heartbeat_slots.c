@@ -246,6 +246,29 @@ numbers(void)
 	is_int(partition->found, 0, "... which is not found any more");
 }
 
+/* a savepoint for each heartbeat, and more of them than 16 bits can count */
+static void
+many_holds(void)
+{
+	HeartbeatPartition *partition;
+	SlotRef		ref;
+	bool		ask_row;
+
+	new_slots(2);
+	partition = heartbeat_pool_partition(NONCE(1));
+	for (int i = 0; i < 70000; i++)
+		hold(1, &ref, &ask_row);
+	for (int i = 0; i < 4464; i++)
+		heartbeat_slot_release(ref);
+	is_int(partition->used, 1, "a slot is held 65536 times");
+	of_another(ref);
+	is_int(hold(1, &ref, &ask_row), HOLD_TAKEN, "... and taken for others");
+	for (int i = 0; i < 65536; i++)
+		heartbeat_slot_release(ref);
+	is_int(partition->used, 0, "... until it is released as often");
+	is_int(hold(1, &ref, &ask_row), HOLD_OK, "... and free for others");
+}
+
 static void
 found_again(void)
 {
@@ -521,4 +544,4 @@ at_random(void)
 	ok(fake_memory_intact(), "... within its memory");
 }
 
-UNIT(unit_heartbeat_slots, beats, holders, saving, saving_goes_on, numbers, found_again, no_room, turns, the_row, ends, forgetting, at_random);
+UNIT(unit_heartbeat_slots, beats, holders, saving, saving_goes_on, numbers, many_holds, found_again, no_room, turns, the_row, ends, forgetting, at_random);

@@ -102,6 +102,32 @@ is( sql($node,
 	20, 'as all that was polled there');
 $session->query_safe('COMMIT');
 
+# tasks of its own that the transaction has taken, and those that it has not, are
+# what others find
+sub others_find
+{
+	my ($name, $what, $expected) = @_;
+
+	$session->query_safe("BEGIN; SELECT count(*) FROM generate_series(1, 3) i,
+		taskq.schedule('$name', 't', start_to_close_timeout => '1 h', activity_id => '$name ' || i)");
+	$session->query_safe("$what; COMMIT");
+	is( sql($node,
+			"SELECT string_agg(right(activity_id, 1), '' ORDER BY activity_id) FROM taskq.poll('$name', max_tasks => 9)"),
+		$expected, "others find: $name");
+	return;
+}
+my $poll = sub { return "SELECT count(*) FROM taskq.poll('$_[0]', max_tasks => $_[1])" };
+
+others_find('the second', $poll->('the second', 1), '23');
+others_find('none', $poll->('none', 3) . '; ' . $poll->('none', 1), '');
+others_find('rolled back', 'SAVEPOINT s; ' . $poll->('rolled back', 2) . '; ROLLBACK TO s', '123');
+others_find('kept', 'SAVEPOINT s; ' . $poll->('kept', 1) . '; RELEASE s; SAVEPOINT t; '
+	  . $poll->('kept', 1) . '; ROLLBACK TO t', '23');
+others_find('released', "SELECT taskq.release(task_token) FROM taskq.poll('released', max_tasks => 3); "
+	  . $poll->('released', 1), '23');
+others_find('unpaused', "SELECT taskq.pause('unpaused 1'); " . $poll->('unpaused', 2)
+	  . "; SELECT taskq.unpause('unpaused 1')", '1');
+
 # a savepoint for each task, as drivers make them: all of them count, and what
 # the transaction keeps in mind does not grow with them
 my $each = sub {
