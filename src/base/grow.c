@@ -19,6 +19,10 @@ grow_array(void *array, void *fixed, int *max, int n, Size size,
 	int			room = Max(n, AT_FIRST);
 	void	   *larger;
 
+	if (n < 0)					/* the caller has counted too far */
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many tasks in one transaction")));
 	Assert(n > *max);
 	if (*max <= PG_INT32_MAX / 2)
 		room = Max(room, *max * 2);

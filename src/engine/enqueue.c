@@ -262,7 +262,8 @@ backlog_exceeds(const QueueRef *queue, int limit)
 	if (!known)
 		counts_missed();
 	if (!known || own_delayed)
-		return store_count_due(queue, clock_now(), limit + 1) > limit;
+		return limit < PG_INT32_MAX &&
+			store_count_due(queue, clock_now(), limit + 1) > limit;
 	backlog += own;
 	if (backlog <= limit)
 		return false;

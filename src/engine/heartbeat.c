@@ -157,7 +157,7 @@ take_over(Heartbeat *heartbeat, const Beat *beat, int64 count)
 bool
 heartbeat_add_newer(int64 run_id, int64 nonce, Heartbeat *heartbeat)
 {
-	int64		count = heartbeat->count;
+	bool		newer = false;
 	LogEntry   *last = NULL;
 	LogEntry   *entry = heartbeat_log_newest(run_id, nonce);
 	int64		beats = 0;
@@ -171,11 +171,15 @@ heartbeat_add_newer(int64 run_id, int64 nonce, Heartbeat *heartbeat)
 		beats += entry->beats;
 	}
 	if (entry == NULL && heartbeat_slot_read(run_id, nonce, &beat) &&
-		beat.count >= count)
+		beat.count >= heartbeat->count)
+	{
+		newer = beat.count > heartbeat->count || beat.count == PG_INT64_MAX;
 		take_over(heartbeat, &beat, beat.count);
+	}
 	if (beats > 0)
-		take_over(heartbeat, &last->beat, heartbeat->count + beats);
-	return heartbeat->count > count;
+		take_over(heartbeat, &last->beat,
+				  beats_counted(heartbeat->count, beats));
+	return newer || beats > 0;
 }
 
 /* ------------------------------------------------------------------------
@@ -212,7 +216,7 @@ write_now(int64 run_id, int64 nonce, TimestampTz when, struct varlena *details,
 		heartbeat_row_read(run_id, &heartbeat);
 		(void) heartbeat_add_newer(run_id, nonce, &heartbeat);
 		heartbeat.last_time = when;
-		heartbeat.count++;
+		heartbeat.count = beats_counted(heartbeat.count, 1);
 		heartbeat.details = details;
 	} while (heartbeat_row_write(run_id, &heartbeat, how) != STORE_OK);
 	entry = heartbeat_log_add(run_id, nonce);

@@ -17,6 +17,7 @@
 #include "base/recent.h"
 #include "engine/token.h"
 #include "store/instance.h"
+#include "store/open.h"
 
 /* nonces that are drawn at once, and kept by the backend */
 #define NONCES_DRAWN	64

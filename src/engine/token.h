@@ -7,9 +7,6 @@
 
 #include "utils/uuid.h"
 
-/* run ids of node n start at n << NODE_SHIFT */
-#define NODE_SHIFT		48
-
 extern int64 token_new_nonce(void);
 extern PGDLLEXPORT pg_uuid_t *token_make(int64 run_id, int64 nonce);
 extern PGDLLEXPORT bool token_read(const pg_uuid_t *token, int64 *run_id,

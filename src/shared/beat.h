@@ -21,6 +21,13 @@ typedef struct Beat
 	char		details[SLOT_DETAILS];
 } Beat;
 
+/* beats_counted: so many more; a count that is full stays so. */
+static inline int64
+beats_counted(int64 count, int64 beats)
+{
+	return count > PG_INT64_MAX - beats ? PG_INT64_MAX : count + beats;
+}
+
 StaticAssertDecl(SLOT_DETAILS <= PG_UINT16_MAX, "length has room for it");
 
 #endif							/* TASKQ_BEAT_H */

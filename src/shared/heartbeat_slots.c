@@ -218,7 +218,7 @@ heartbeat_slot_beat(SlotRef ref, int64 beats, int64 base, const Beat *beat,
 	if (!slot->over)
 	{
 		slot->beat.last_time = beat->last_time;
-		slot->beat.count = Max(slot->beat.count, base) + beats;
+		slot->beat.count = beats_counted(Max(slot->beat.count, base), beats);
 		slot->beat.length = beat->length;
 		memcpy(slot->beat.details, beat->details, beat->length);
 		slot->valid = true;

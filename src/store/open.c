@@ -24,15 +24,32 @@
 #include "task/store_result.h"
 
 /*
- * store_next_run_id: a new run_id; never given twice, gaps are normal.  The
- * table is locked first, as for the row: so the sequence is there as long as
- * the table is.
+ * Numbers at the end of a node's that are not given, so that the sequence does
+ * not run on into those of the next node: each failing call takes one of them.
+ */
+#define RESERVE			(INT64CONST(1) << 40)
+
+/*
+ * store_next_run_id: a new run_id; never given twice, gaps are normal; 2200H
+ * when the node has none left.  The table is locked first, as for the row: so
+ * the sequence is there as long as the table is.
  */
 int64
 store_next_run_id(void)
 {
+	const int64 last = (INT64CONST(1) << NODE_SHIFT) - 1;
+	int64		run_id;
+
 	table_close(catalog_open_table(catalog()->open, RowExclusiveLock), NoLock);
-	return nextval_internal(catalog()->run_id_seq, false);
+	run_id = nextval_internal(catalog()->run_id_seq, false);
+	if ((run_id & last) >= last + 1 - RESERVE)
+		ereport(ERROR,
+				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+				 errmsg("run ids of this node are used up"),
+				 errdetail("The sequence taskq.run_id_seq is at " INT64_FORMAT ", near the end of the numbers of node %d.",
+						   run_id, (int) (run_id >> NODE_SHIFT)),
+				 errhint("A sequence that was set by mistake can be set back with setval(), to the greatest run_id that was given.")));
+	return run_id;
 }
 
 /* store_last_run_id: no run_id given so far is greater. */

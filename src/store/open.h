@@ -8,6 +8,9 @@
 #include "task/store_result.h"
 #include "task/task.h"
 
+/* run ids of node n start at n << NODE_SHIFT */
+#define NODE_SHIFT		48
+
 extern PGDLLEXPORT int64 store_next_run_id(void);
 extern int64 store_last_run_id(void);
 extern PGDLLEXPORT bool store_insert(Task *task);

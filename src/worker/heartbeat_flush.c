@@ -123,7 +123,7 @@ save_beat(Beat *beat)
 	}
 	if (!heartbeat_slot_read(beat->run_id, beat->nonce, beat))
 		return false;
-	if (row.count >= beat->count)
+	if (row.count >= beat->count && beat->count < PG_INT64_MAX)
 		return true;
 	row.last_time = beat->last_time;
 	row.count = beat->count;

@@ -30,6 +30,18 @@ from_nothing(void)
 	ok(max <= 2048, "... and there is not much more room than is needed");
 	array = grow(array, NULL, &max, 5000, sizeof(int), CurrentMemoryContext);
 	ok(max >= 5000, "... but as much, if that is more than the double");
+	same = array;
+	PG_TRY();
+	{
+		array = grow(array, NULL, &max, PG_INT32_MIN, sizeof(int), CurrentMemoryContext);
+		ok(false, "more than can be counted is an error");
+	}
+	PG_CATCH();
+	{
+		FlushErrorState();
+		ok(array == same, "more than can be counted is an error");
+	}
+	PG_END_TRY();
 }
 
 /* how often an array moves that grows by one element at a time */

@@ -361,6 +361,22 @@ the_row(void)
 }
 
 static void
+full_counts(void)
+{
+	SlotRef		ref;
+	bool		ask_row;
+	Beat		beat = beat_of(1, 7);
+
+	new_slots(2);
+	hold(1, &ref, &ask_row);
+	heartbeat_slot_beat(ref, 3, PG_INT64_MAX - 1, &beat, false);
+	is_text(known(1), psprintf(INT64_FORMAT ": 1 at 7", PG_INT64_MAX), "a count that is full stays so");
+	heartbeat(1, 8);
+	is_text(known(1), psprintf(INT64_FORMAT ": 1 at 8", PG_INT64_MAX), "... and the heartbeats go on");
+	is_int(unsaved(), 1, "... and are to be saved");
+}
+
+static void
 ends(void)
 {
 	SlotRef		ref;
@@ -544,4 +560,4 @@ at_random(void)
 	ok(fake_memory_intact(), "... within its memory");
 }
 
-UNIT(unit_heartbeat_slots, beats, holders, saving, saving_goes_on, numbers, many_holds, found_again, no_room, turns, the_row, ends, forgetting, at_random);
+UNIT(unit_heartbeat_slots, beats, holders, saving, saving_goes_on, numbers, many_holds, found_again, no_room, turns, the_row, full_counts, ends, forgetting, at_random);

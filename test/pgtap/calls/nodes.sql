@@ -43,5 +43,26 @@ SELECT throws_ok('SELECT taskq.set_node(1)', 'TQ003', NULL, 'not empty: refused'
 SELECT taskq.delete(run_id => :run);
 SELECT throws_ok('SELECT taskq.set_node(1)', 'TQ003', NULL, 'nor when it was used before');
 
+-- the numbers of a node: the last ones of the 48 bits are not given, so that none
+-- is ever one of the next node's
+CREATE FUNCTION call_both() RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN NEXT throws_ok($q$SELECT new('q')$q$, '2200H', 'run ids of this node are used up', 'schedule: no number is left');
+  RETURN NEXT throws_ok($q$SELECT taskq.schedule_many('q', 't', ARRAY['1', '2']::jsonb[], start_to_close_timeout => '1 h')$q$, '2200H',
+    'run ids of this node are used up', 'schedule_many');
+END $$;
+SELECT setval('taskq.run_id_seq', (301::bigint << 48) - (1::bigint << 40) - 2);
+SELECT new('q') AS run \gset
+SELECT is(:run, (301::bigint << 48) - (1::bigint << 40) - 1, 'the last run id of a node');
+SELECT take('q') AS token \gset
+SELECT is(taskq.node_of(:'token'::uuid), 300, 'its token has the node');
+SELECT call_both();
+SELECT call_both();
+SELECT lives_ok(format('SELECT taskq.complete(%L)', :'token'), 'what there is goes on');
+SELECT setval('taskq.run_id_seq', 9223372036854775807);
+SELECT throws_ok($$SELECT new('q')$$, '2200H', NULL, 'nor at the end of bigint');
+SELECT setval('taskq.run_id_seq', (300::bigint << 48) + 1000);
+SELECT lives_ok($$SELECT new('q')$$, 'the sequence set back');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -50,5 +50,21 @@ SELECT is(take('c'), NULL, 'it is still running');
 SELECT taskq.terminate('counted');
 SELECT isnt(take('c'), NULL, 'it has ended: the next one can start');
 
+-- heartbeats
+SELECT new('h', 'beats') AS run \gset
+SELECT take('h') AS token \gset
+INSERT INTO taskq.heartbeat_state (run_id, last_time, count, details) VALUES (:run, now(), 9223372036854775806, '0');
+SELECT taskq.heartbeat(:'token', to_jsonb(i)) FROM generate_series(1, 3) i;
+SELECT is(show(:run, 'total_heartbeat_count'), '9223372036854775807', 'heartbeats are not counted any further');
+SELECT is(taskq.fail(:'token', 'x'), 'in_progress', 'the attempt ends');
+SELECT is((SELECT (count, details)::text FROM taskq.heartbeat_state WHERE run_id = :run), '(9223372036854775807,3)',
+  'the last one is kept all the same');
+SELECT set_clock('3 h');
+SELECT task_token AS token, heartbeat_details FROM taskq.poll('h') \gset
+SELECT taskq.heartbeat(:'token', '4');
+SELECT taskq.fail(:'token', 'x');
+SELECT is((SELECT (count, details)::text FROM taskq.heartbeat_state WHERE run_id = :run), '(9223372036854775807,4)',
+  'and one after it');
+
 SELECT * FROM finish();
 ROLLBACK;
