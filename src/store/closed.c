@@ -86,6 +86,7 @@ typedef struct ClosedRow
 /* Closed rows that are going to be written. */
 struct ClosedRows
 {
+	int			leaf;			/* current when the first one was collected */
 	int			n;
 	ClosedRow  *rows[STORE_BATCH];
 };
@@ -215,6 +216,7 @@ void
 store_insert_closed(Activity *activity)
 {
 	ClosedRows *rows = activity->closed_rows;
+	int			leaf = instance_current_leaf();	/* before the limit is read */
 	TimestampTz limit = instant_add(activity->close_time,
 									instance_leaf_limit() * USECS_PER_SEC);
 	bool		keep_long = activity->expire_time > limit;
@@ -225,12 +227,14 @@ store_insert_closed(Activity *activity)
 	{
 		ClosedRow  *collected = palloc(sizeof(ClosedRow));
 
+		if (rows->n == 0)
+			rows->leaf = leaf;
 		to_columns(activity, collected->values, collected->nulls);
 		rows->rows[rows->n++] = collected;
 		return;
 	}
 	to_columns(activity, row.values, row.nulls);
-	(void) target_insert(catalog()->closed[keep_long ? CLOSED_LONG : instance_current_leaf()],
+	(void) target_insert(catalog()->closed[keep_long ? CLOSED_LONG : leaf],
 				  row.values, row.nulls, NULL);
 }
 
@@ -252,7 +256,7 @@ store_insert_collected(ClosedRows *rows)
 
 	if (rows->n == 0)
 		return;
-	batch = target_begin_many(catalog()->closed[instance_current_leaf()]);
+	batch = target_begin_many(catalog()->closed[rows->leaf]);
 	for (int i = 0; i < rows->n; i++)
 		target_put(batch, rows->rows[i]->values, rows->rows[i]->nulls);
 	target_end_many(batch);
