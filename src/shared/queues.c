@@ -36,14 +36,9 @@
 #include "shared/queues.h"
 #include "shared/sizes.h"
 
-/* a lane, or an empty queue, that nobody looked at for so long may go */
-#define IDLE			(60 * USECS_PER_SEC)
-
-/* entries of which the best one goes */
-#define EVICTION_SAMPLE	128
-
-/* how often room is searched while others are at the parts where it is */
-#define EVICTION_TRIES	10
+#define IDLE			(60 * USECS_PER_SEC)	/* one not looked at since may go */
+#define EVICTION_SAMPLE	128		/* entries of which the best one goes */
+#define EVICTION_TRIES	10		/* while others are at the parts with room */
 
 static SharedTable *queue_states = NULL;
 static SharedTable *lane_states = NULL;
@@ -93,13 +88,21 @@ typedef struct EvictionRules
 	SizeKind	size;			/* that is exceeded ... */
 	bool		(*in_use) (const void *entry);	/* ... when such a one goes */
 	bool		(*goes_before) (const void *a, const void *b);
+	bool		(*matters) (const void *entry); /* a limit is lost with it */
 	Remove		remove;
 } EvictionRules;
 
+/* has one been found that is good enough, after so many? */
+static bool
+is_enough(const EvictionRules *rules, const void *victim, int looked)
+{
+	return looked >= EVICTION_SAMPLE && victim != NULL &&
+		!(rules->matters != NULL && rules->matters(victim));
+}
+
 /*
  * The entry to go, as far as one can tell without locks; NULL without one.  The
- * best of some, from anywhere on, so that it does not take longer the larger the
- * table is.
+ * best of some, from anywhere on, however large the table is, unless all matter.
  */
 static void *
 find_victim(SharedTable *table, const EvictionRules *rules, MayGo may_go)
@@ -108,7 +111,7 @@ find_victim(SharedTable *table, const EvictionRules *rules, MayGo may_go)
 	int			size = shared_table_size_of(table);
 	int			start = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, size - 1);
 
-	for (int i = 0; i < size && (i < EVICTION_SAMPLE || victim == NULL); i++)
+	for (int i = 0; i < size && !is_enough(rules, victim, i); i++)
 	{
 		void	   *entry = shared_table_at(table, (start + i) % size);
 
@@ -193,6 +196,12 @@ queue_in_use(const void *entry)
 }
 
 static bool
+queue_matters(const void *entry)
+{
+	return worth_of(entry) > 1;
+}
+
+static bool
 queue_goes_before(const void *a, const void *b)
 {
 	const QueueState *x = a;
@@ -217,6 +226,7 @@ remove_queue(void *entry)
 static const EvictionRules queue_rules = {
 	.size = SIZE_QUEUES,
 	.in_use = queue_in_use,
+	.matters = queue_matters,
 	.goes_before = queue_goes_before,
 	.remove = remove_queue,
 };
@@ -348,14 +358,21 @@ lane_may_go(const void *entry)
 	return true;
 }
 
+/* it owes tokens */
+static bool
+lane_matters(const void *entry)
+{
+	return ((const LaneState *) entry)->limiter.next > now_clock;
+}
+
 /* those that owe no tokens, then who owes least */
 static bool
 lane_goes_before(const void *a, const void *b)
 {
 	const LaneState *x = a;
 	const LaneState *y = b;
-	bool		x_owes = x->limiter.next > now_clock;
-	bool		y_owes = y->limiter.next > now_clock;
+	bool		x_owes = lane_matters(x);
+	bool		y_owes = lane_matters(y);
 
 	if (x_owes != y_owes)
 		return y_owes;
@@ -379,6 +396,7 @@ lane_in_use(const void *entry)
 static const EvictionRules lane_rules = {
 	.size = SIZE_LANES,
 	.in_use = lane_in_use,
+	.matters = lane_matters,
 	.goes_before = lane_goes_before,
 	.remove = remove_lane,
 };

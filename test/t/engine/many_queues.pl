@@ -75,7 +75,8 @@ BEGIN
       END IF;
     END IF;
     COMMIT;
-    IF task.run_id IS NOT NULL AND random() < MOVED THEN
+    IF task.run_id IS NOT NULL AND random() < MOVED AND
+      EXISTS (SELECT FROM running WHERE run_id = task.run_id FOR UPDATE) THEN
       PERFORM taskq.update_options(run_id => task.run_id,
         options => jsonb_build_object('task_queue', 'r' || 1 + floor(random() * QUEUES)::int));
       COMMIT;
