@@ -43,6 +43,37 @@ run_as_joe('BEGIN; ALTER DATABASE c RENAME TO d; ROLLBACK',
 run_as_joe('ALTER DATABASE c SET TABLESPACE elsewhere', [qw(a c)], 'move');
 run_as_joe('DROP DATABASE c', ['a'], 'drop');
 
+# A command that waits for the worker, which is held up, can be ended: by a timeout, by a
+# cancel, with its session. Then the worker is there as before.
+my $worker = worker_pid($node, 'a');
+my $waits = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'DROP DATABASE a%' AND state = 'active' AND wait_event_type = 'Extension'";
+for my $end ('', 'pg_cancel_backend', 'pg_terminate_backend')
+{
+	my $dropper = $node->background_psql('postgres', on_error_stop => 0);
+	my $canceler = $node->background_psql('postgres');
+
+	kill 'STOP', $worker;
+	$dropper->query(q(SET statement_timeout = '50ms')) if !$end;
+	$canceler->query_until(qr/begun/, <<"SQL") if $end;
+\\echo begun
+DO \$\$
+BEGIN
+	WHILE NOT EXISTS ($waits) LOOP
+		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.001);
+	END LOOP;
+	PERFORM $end(pid) FROM ($waits) w;
+END \$\$;
+SQL
+	$dropper->query_until(qr/begun/, "\\echo begun\n\\set VERBOSITY sqlstate\nDROP DATABASE a;\n\\echo done\n");
+	$canceler->quit;
+	eval { $dropper->query_until(qr/done/, '') };
+	like($dropper->{stderr}, qr/ERROR:  57014|FATAL:  57P01/, 'waiting for the worker is ended by ' . ($end || 'statement_timeout'));
+	kill 'CONT', $worker;
+	eval { $dropper->quit };
+	ok(wait_served($node, 'a'), 'the worker is there');
+	$worker = worker_pid($node, 'a');
+}
+
 # core's own reasons to refuse stay what they are, and the worker comes back
 my $session = $node->background_psql('a');
 $session->query_safe('SELECT 1');
@@ -53,6 +84,7 @@ $session->quit;
 
 $node->safe_psql('postgres', 'DROP DATABASE a');
 ok(wait_served($node), 'then it can be dropped');
-unlike(slurp_file($node->logfile), qr/FATAL: /, 'workers leave quietly');
+unlike(slurp_file($node->logfile) =~ s/FATAL:  terminating connection due to administrator command//r, qr/FATAL: /,
+	'workers leave quietly');
 
 done_testing();

@@ -107,6 +107,8 @@ my %commands = (
 	d08 => [ 'postgres', 'CREATE DATABASE copy TEMPLATE d08', '55006' ],
 	d09 => [ 'postgres', 'BEGIN; ALTER DATABASE d09 RENAME TO e09; ROLLBACK', '55006' ],
 	d10 => [ 'd10', 'BEGIN; SAVEPOINT s; DROP SCHEMA taskq CASCADE; ROLLBACK', '2BP01' ],
+	postgres => [ 'postgres', q(BEGIN; CREATE EXTENSION taskq; SELECT FROM taskq.schedule('awaited', 't', start_to_close_timeout => '1 h');
+		SELECT FROM taskq.poll('awaited'); SELECT FROM taskq.channel('awaited'); ROLLBACK), '' ],
 	d11 => [ 'd11', 'DO $$BEGIN BEGIN DROP EXTENSION taskq; PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN NULL; END; END$$', '' ]);
 my @concerned = sort keys %commands;
 my %answers;
