@@ -26,6 +26,7 @@
 
 #include "base/grow.h"
 #include "notes/listens.h"
+#include "notes/marks.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
 
@@ -47,7 +48,6 @@ typedef enum PendingKind
 /* What the transaction in progress has done about one. */
 typedef struct PendingListen
 {
-	SubTransactionId subid;
 	PendingKind kind;
 	Listen		listen;			/* what is held, with LISTEN; name and hash, with
 								 * UNLISTEN */
@@ -60,6 +60,7 @@ static int	max_listens = 0;
 static PendingListen *pending = NULL;
 static int	npending = 0;
 static int	max_pending = 0;
+static Marks pending_marks;
 
 /* the session listens to that channel; NULL if it does not */
 static Listen *
@@ -165,15 +166,10 @@ void
 listens_subtransaction(SubXactEvent event, SubTransactionId mine,
 					   SubTransactionId parent)
 {
-	int			first = npending;
+	int			first = marks_end(&pending_marks, event, mine, parent, npending);
 
-	while (first > 0 && pending[first - 1].subid == mine)
-		first--;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		take_back(first);
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-		for (int i = first; i < npending; i++)
-			pending[i].subid = parent;
 }
 
 /* ------------------------------------------------------------------------
@@ -208,9 +204,9 @@ begin_pending(PendingKind kind)
 				   sizeof(PendingListen), TopMemoryContext);
 	listens = grow(listens, NULL, &max_listens, nlistens + npending + 1,
 				   sizeof(Listen), TopMemoryContext);
+	marks_note(&pending_marks, npending);
 	todo = &pending[npending];
 	memset(todo, 0, sizeof(PendingListen));
-	todo->subid = GetCurrentSubTransactionId();
 	todo->kind = kind;
 	return todo;
 }
