@@ -8,7 +8,7 @@
  * for queues with more lanes than there is room for, polls find lanes in the
  * index, and where there are many serve them in rings (ring.c).
  *
- * When there is no room, the queue that was not used for longest goes, with its
+ * When there is no room, a queue that was not used for long goes, with its
  * lanes; but not for one that has many lanes itself, unless it was not used for
  * a while.  Entries are made anew under another generation, so that who looked
  * before notices.
@@ -37,9 +37,16 @@
 #define FEW_LANES		64
 #define IDLE_US			(60 * USECS_PER_SEC)
 
+/* queues that are looked at for one that may go */
+#define MAX_CHANCES		64
+
 /* Set in every process; the contents are in shared memory. */
 LWLock	   *cursor_lock = NULL;
-static uint64 *last_generation; /* the last one given */
+static struct
+{
+	uint64		last_generation;	/* the last one given */
+	dlist_head	turns;			/* of queues, see evict_queue() */
+}		   *shared;
 static HTAB *queues;
 static HTAB *lanes;
 
@@ -52,7 +59,7 @@ static HTAB *lanes;
 Size
 cursors_shmem_size(void)
 {
-	Size		size = MAXALIGN(sizeof(uint64));
+	Size		size = MAXALIGN(sizeof(*shared));
 
 	size = add_size(size, hash_estimate_size(taskq_max_queues,
 											 sizeof(QueueCursors)));
@@ -69,9 +76,12 @@ cursors_shmem_init(LWLockPadded *locks)
 
 	Assert(LWLockHeldByMe(AddinShmemInitLock));
 	cursor_lock = &locks->lock;
-	last_generation = ShmemInitStruct("taskq cursors", sizeof(uint64), &found);
+	shared = ShmemInitStruct("taskq cursors", sizeof(*shared), &found);
 	if (!found)
-		*last_generation = 0;
+	{
+		shared->last_generation = 0;
+		dlist_init(&shared->turns);
+	}
 	info.keysize = sizeof(QueueKey);
 	info.entrysize = sizeof(QueueCursors);
 	queues = ShmemInitHash("taskq cursors of queues", taskq_max_queues,
@@ -105,13 +115,14 @@ drop_lanes(QueueCursors *queue)
 	queue->nlanes = 0;
 	lane_spot_set(&queue->discovered, 0, NULL);
 	queue->complete = false;
-	queue->generation = ++(*last_generation);
+	queue->generation = ++shared->last_generation;
 }
 
 static void
 drop_queue(QueueCursors *queue)
 {
 	drop_lanes(queue);
+	dlist_delete(&queue->turn);
 	hash_search(queues, &queue->key, HASH_REMOVE, NULL);
 }
 
@@ -129,24 +140,30 @@ cursors_crowd(QueueCursors *queue)
 }
 
 /*
- * Make room: drop the queue that was not used for longest, but not "keep", nor
- * one that was used after "before".
+ * Make room: drop a queue that was not used for long, but not "keep", nor one
+ * that was used after "before".  They take turns: one that was used since its
+ * last one has another, if not too many have.
  */
 static void
 evict_queue(const QueueCursors *keep, TimestampTz before)
 {
-	HASH_SEQ_STATUS scan;
-	QueueCursors *queue;
-	QueueCursors *oldest = NULL;
-
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
-	hash_seq_init(&scan, queues);
-	while ((queue = hash_seq_search(&scan)) != NULL)
-		if (queue != keep && queue->last_used < before &&
-			(oldest == NULL || queue->last_used < oldest->last_used))
-			oldest = queue;
-	if (oldest != NULL)
-		drop_queue(oldest);
+	for (int i = 0; i < MAX_CHANCES && !dlist_is_empty(&shared->turns); i++)
+	{
+		QueueCursors *queue = dlist_container(QueueCursors, turn,
+											  dlist_pop_head_node(&shared->turns));
+		bool		spared = queue == keep || queue->last_used >= before;
+
+		if (!spared && (queue->last_used <= queue->turn_since ||
+						i == MAX_CHANCES - 1))
+		{
+			dlist_push_head(&shared->turns, &queue->turn);
+			drop_queue(queue);
+			return;
+		}
+		queue->turn_since = GetCurrentTimestamp();
+		dlist_push_tail(&shared->turns, &queue->turn);
+	}
 }
 
 /*
@@ -165,7 +182,7 @@ cursors_make_queue(const QueueKey *key)
 	queue = hash_search(queues, key, HASH_ENTER_NULL, &found);
 	if (queue == NULL || found)
 		return queue;
-	queue->generation = ++(*last_generation);
+	queue->generation = ++shared->last_generation;
 	queue->file = InvalidOid;
 	queue->complete = false;
 	queue->nlanes = 0;
@@ -176,7 +193,8 @@ cursors_make_queue(const QueueKey *key)
 		lane_spot_set(&queue->rings[i].spot, 0, NULL);
 	pg_atomic_init_u64(&queue->announced, 0);
 	queue->crowded_until = DT_NOBEGIN;
-	queue->last_used = GetCurrentTimestamp();
+	queue->last_used = queue->turn_since = GetCurrentTimestamp();
+	dlist_push_tail(&shared->turns, &queue->turn);
 	queue->first = NULL;
 	return queue;
 }
@@ -324,7 +342,7 @@ cursors_prune(const QueueKey *key)
 		link = &lane->next;
 	}
 	if (dropped)
-		queue->generation = ++(*last_generation);
+		queue->generation = ++shared->last_generation;
 	LWLockRelease(cursor_lock);
 }
 

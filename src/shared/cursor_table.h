@@ -5,6 +5,7 @@
 #ifndef TASKQ_CURSOR_TABLE_H
 #define TASKQ_CURSOR_TABLE_H
 
+#include "lib/ilist.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
@@ -66,6 +67,8 @@ typedef struct QueueCursors
 	Ring		rings[LEVELS];
 	pg_atomic_uint64 announced; /* to any lane */
 	TimestampTz crowded_until;	/* real clock */
+	dlist_node	turn;			/* in the order in which they may go */
+	TimestampTz turn_since;		/* real clock */
 	TimestampTz last_used;		/* real clock */
 	LaneEntry  *first;
 } QueueCursors;

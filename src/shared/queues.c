@@ -37,7 +37,7 @@
 #include "shared/sizes.h"
 
 #define IDLE			(60 * USECS_PER_SEC)	/* one not looked at since may go */
-#define EVICTION_SAMPLE	128		/* entries of which the best one goes */
+#define EVICTION_SAMPLE	64		/* entries of which the best one goes */
 #define EVICTION_TRIES	10		/* while others are at the parts with room */
 
 static SharedTable *queue_states = NULL;
