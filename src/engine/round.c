@@ -184,8 +184,6 @@ round_peek(Round *round, TimestampTz *next)
 		}
 		if (round->wraps > 0 && text_compare(lane.fairness_key, round->start) > 0)
 			return NULL;
-		if (round->before != NULL && round->before != round->start)
-			pfree(round->before);
 		round->before = round->at;
 		round->at = lane.fairness_key;
 		round->vain++;

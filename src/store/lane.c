@@ -153,6 +153,16 @@ announce_left(const Offers *offers, Oid file)
 		cursors_announce(&offers->lane, &offers->candidates[i], file);
 }
 
+/*
+ * May a poll come to a lane twice?  With its snapshot it does not see what it has
+ * started there itself.
+ */
+static bool
+may_come_again(const ReadyScan *ready)
+{
+	return ready->wanted > 0 && !ready_is_listed(ready);
+}
+
 /* the next one in the index that can be started */
 static bool
 next_walked(Lane *lane)
@@ -171,7 +181,9 @@ next_walked(Lane *lane)
 			lane->exhausted = true;
 			return false;
 		}
-		lane->has_candidate = row_open_waits(lane->slot);
+		lane->has_candidate = row_open_waits(lane->slot) &&
+			(!may_come_again(ready) ||
+			 row_holder(lane->slot) != ROW_CHANGED_BY_US);
 		if (!lane->has_candidate)
 			continue;
 		if (row_open_is_ready(lane->slot, ready->now))

@@ -56,6 +56,17 @@ is(times_served('turns', KEYS * $_, KEYS), '1|1|' . KEYS, "round $_: each key on
 is(sql($node, "SELECT count(*) FROM got WHERE queue = 'turns'"), 3 * KEYS, 'all were handed out');
 is(sql($node, "SELECT count(*) FROM taskq.poll('turns')"), 0, 'and there are no more');
 
+# ---- more than a round in one poll ----
+
+sql($node, "CALL fill('batch', 500, 3)");
+is(sql($node, "SELECT count(*), count(DISTINCT run_id), count(DISTINCT fairness_key) FROM taskq.poll('batch', max_tasks => 1200)"),
+	'1200|1200|500', 'a poll takes more than one task of each key');
+is(sql($node, "SELECT count(*) FROM taskq.poll('batch', max_tasks => 1000)"), 300, 'the next one what is left');
+sql($node, "SELECT count(d) FROM taskq.delete_many((SELECT array_agg(run_id) FROM taskq.activities WHERE task_queue = 'batch')) d");
+sql($node, "SELECT count(s) FROM generate_series(1, 300) i, LATERAL taskq.schedule('batch', 't', to_jsonb(i), fairness_key => 'last', start_to_close_timeout => '1 h') s");
+is(sql($node, "SELECT count(*) FROM taskq.poll('batch', max_tasks => 10)"), 10, 'one key is left');
+is(sql($node, "SELECT count(*) FROM taskq.poll('batch', max_tasks => 1000)"), 290, 'of which all is handed out');
+
 # ---- several sessions ----
 
 sql($node, "CALL fill('shared', ${\KEYS}, 2)");
@@ -95,6 +106,14 @@ sql($node, "CALL take('light', 400)");
 is(times_served('light', 0, 400), '1|1|400', 'light keys wait for nobody if there are no others');
 
 # ---- delayed ----
+
+# as long as not all keys are listed, and some are
+for my $keys (127, 128, 129, 300)
+{
+	sql($node, "CALL fill('delayed $keys', $keys, 1, ', start_delay => ''1 h''')");
+	is(sql($node, "CALL taskq.wait_for_task('delayed $keys', '50 ms', NULL); CALL taskq.wait_for_task('delayed $keys', '50 ms', NULL)"),
+		"f\nf", "$keys keys, none is due");
+}
 
 sql($node, "CALL fill('delayed', ${\KEYS}, 1, ', start_delay => ''1 h''')");
 my $polls = 2 + int(KEYS / 256);
