@@ -64,6 +64,24 @@ count_row(QueueCount *count, const QueueKey *queue, const OpenCount *row,
 	return false;
 }
 
+/*
+ * count_from_zero: from now on the numbers are what comes after the snapshot of
+ * who counts: the worker (0), or a poll (see counted_by).  Caller holds the
+ * queue's lock.
+ */
+void
+count_from_zero(QueueState *state, int counter)
+{
+	Assert(queue_state_is_locked(queue_state_part(&state->key), LW_EXCLUSIVE));
+	state->being_counted = true;
+	state->counted_by = counter;
+	state->started = state->paused = 0;
+	memset(state->waiting, 0, sizeof(state->waiting));
+	delays_forget(state);
+	state->delays_known = true;
+	state->latest_due = state->delays_from = DT_NOBEGIN;
+}
+
 /* count_add: add it to what has moved since.  Caller holds the queue's lock. */
 void
 count_add(QueueState *state, const QueueCount *count)
@@ -111,20 +129,6 @@ is_in_good_hands(const QueueState *state)
 		state->counted_since > GetCurrentTimestamp() - PATIENCE_US;
 }
 
-/* from now on the numbers are what comes after the snapshot */
-static void
-set_to_zero(QueueState *state)
-{
-	state->being_counted = true;
-	state->counted_by = my_name();
-	state->counted_since = GetCurrentTimestamp();
-	state->started = state->paused = 0;
-	memset(state->waiting, 0, sizeof(state->waiting));
-	delays_forget(state);
-	state->delays_known = true;
-	state->latest_due = state->delays_from = DT_NOBEGIN;
-}
-
 /*
  * Take the snapshot to count with, which has to be registered at once.  Nothing
  * may fail while the queue is locked.
@@ -148,7 +152,8 @@ begin(const QueueRef *queue, DatabaseSlot *slot, uint32 prepared,
 		*snapshot = GetLatestSnapshot();
 		if (!counts_in_flight(*snapshot))
 		{
-			set_to_zero(state);
+			count_from_zero(state, my_name());
+			state->counted_since = GetCurrentTimestamp();
 			begun = COUNT_BEGUN;
 		}
 	}

@@ -20,6 +20,7 @@ typedef struct QueueCount
 
 extern bool count_row(QueueCount *count, const QueueKey *queue,
 					  const OpenCount *row, DelayKey *delay);
+extern void count_from_zero(QueueState *state, int counter);
 extern void count_add(QueueState *state, const QueueCount *count);
 extern bool count_queue(const QueueRef *queue);
 

@@ -7,8 +7,8 @@
  * order of their keys: a poll goes on behind the lane that was served last
  * (ring.c), wherever that was.  A lane has one turn a round, one of weight w as
  * many as make w a round in the long run: 1 and 2 in turn for 1.5, none in every
- * other round for 0.5, unless no other has a task.  Lanes whose first entry is not due yet, or whose key is
- * at its rate, are passed over.
+ * other round for 0.5, unless no other has a task.  Lanes whose first entry is
+ * not due yet, or whose key is at its rate, are passed over.
  *
  * A poll that has looked at RING_SLICE lanes of a level in vain gives up there;
  * the next one goes on where it has ended.  Who waits goes round once, and leaves

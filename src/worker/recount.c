@@ -120,13 +120,7 @@ set_to_zero(DatabaseSlot *slot)
 	{
 		if (state->key.database != MyDatabaseId || state->known)
 			continue;
-		state->being_counted = true;
-		state->counted_by = 0;
-		state->started = state->paused = 0;
-		memset(state->waiting, 0, sizeof(state->waiting));
-		delays_forget(state);
-		state->delays_known = true;
-		state->latest_due = state->delays_from = DT_NOBEGIN;
+		count_from_zero(state, 0);
 	}
 }
 
