@@ -33,12 +33,14 @@
 /* lanes that a poll makes room for, each of which takes a search */
 #define MAX_EVICTIONS	16
 
+/* the key on all levels, by which its rate is known */
 static LaneKey
-key_of_lane(const Admission *admission, const Lane *lane, int level)
+key_on_all_levels(const Lane *lane)
 {
-	return lane_key(&admission->queue.key, level,
-					VARDATA_ANY(lane->fairness_key),
-					VARSIZE_ANY_EXHDR(lane->fairness_key));
+	LaneKey		key = lane->known.key;
+
+	key.level = 0;
+	return key;
 }
 
 /*
@@ -64,12 +66,12 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	round = queue ? ++queue->level_round[level] : 0;
 	for (int i = 0; i < n; i++)
 	{
-		LaneKey		key = key_of_lane(admission, lanes[i], level + 1);
-		LaneState  *state = lane_state_find(&key);
+		const LaneKey *key = &lanes[i]->known.key;
+		LaneState  *state = lane_state_find(key);
 
 		lanes[i]->pass = now;
 		if (state == NULL && (lane_states_have_room() || evictions++ < MAX_EVICTIONS))
-			state = lane_state_get(&key);
+			state = lane_state_get(key);
 		if (state == NULL)
 			continue;
 		state->last_used = seen;
@@ -111,14 +113,12 @@ fairness_stride(const Admission *admission, const Lane *lane)
 void
 fairness_seen(const Admission *admission, const Lane *lane, bool has_candidate)
 {
-	LaneKey		key;
 	LaneState  *state;
 
 	if (!lane->fair)
 		return;
-	key = key_of_lane(admission, lane, lane->level);
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
-	state = lane_state_find(&key);
+	state = lane_state_find(&lane->known.key);
 	if (state != NULL && has_candidate)
 	{
 		state->weight = lane->fairness_weight;
@@ -154,8 +154,7 @@ key_rate(const Admission *admission, const Lane *lane)
 static void
 note_refused(const Admission *admission, const Lane *lane)
 {
-	LaneKey		key = key_of_lane(admission, lane, lane->level);
-	LaneState  *state = lane_state_find(&key);
+	LaneState  *state = lane_state_find(&lane->known.key);
 	QueueState *queue = queue_state_find(&admission->queue.key);
 
 	Assert(queue_state_is_locked(queue_state_part(&admission->queue.key),
@@ -180,7 +179,7 @@ fairness_admit(const Admission *admission, Lane *lane)
 
 	if (rate == 0)
 		return true;
-	key = key_of_lane(admission, lane, 0);
+	key = key_on_all_levels(lane);
 	ledger_make_room(1);
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	if (rate > 0 && (state = lane_state_get(&key)) != NULL)
@@ -203,7 +202,7 @@ fairness_refund(const Admission *admission, Lane *lane)
 
 	if (rate <= 0)
 		return;
-	key = key_of_lane(admission, lane, 0);
+	key = key_on_all_levels(lane);
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)
@@ -218,7 +217,6 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 {
 	double		stride;
 	double		ahead = 0;
-	LaneKey		key;
 	LaneState  *state;
 	QueueState *queue;
 
@@ -226,9 +224,8 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 		return;
 	stride = fairness_stride(admission, lane);
 	lane->pass += stride;
-	key = key_of_lane(admission, lane, lane->level);
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
-	state = lane_state_find(&key);
+	state = lane_state_find(&lane->known.key);
 	if (state != NULL)
 		state->time += stride;
 	queue = queue_state_find(&admission->queue.key);
@@ -240,7 +237,7 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 		*now += ahead;
 	}
 	queue_state_unlock();
-	ledger_lane_time(&admission->queue.key, &key, stride, ahead);
+	ledger_lane_time(&admission->queue.key, &lane->known.key, stride, ahead);
 }
 
 /*
@@ -261,7 +258,7 @@ fairness_would_admit(const Admission *admission, const Lane *lane,
 		return true;
 	if (rate < 0)
 		return false;
-	key = key_of_lane(admission, lane, 0);
+	key = key_on_all_levels(lane);
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	state = lane_state_find(&key);
 	if (state != NULL)

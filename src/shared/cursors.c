@@ -153,6 +153,7 @@ take_lane(CursorLook *look, LaneEntry *lane, const CopyRoom *room)
 		return;
 	known->from = from;
 	known->announced = announced;
+	known->key = lane->key;
 	known->level = lane->key.level;
 	known->fairness_key = key;
 	SET_VARSIZE(key, VARHDRSZ + lane->key_length);

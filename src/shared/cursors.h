@@ -13,6 +13,7 @@
 /* A lane as a look at its queue found it. */
 typedef struct KnownLane
 {
+	LaneKey		key;
 	int16		level;
 	text	   *fairness_key;
 	ReadyKey	from;			/* no task before it can be started */

@@ -92,11 +92,12 @@ typedef struct EvictionRules
 	Remove		remove;
 } EvictionRules;
 
-/* has one been found that is good enough, after so many? */
+/* has one been found that is good enough, after so many?  One not in use is. */
 static bool
 is_enough(const EvictionRules *rules, const void *victim, int looked)
 {
-	return looked >= EVICTION_SAMPLE && victim != NULL &&
+	return victim != NULL &&
+		(looked >= EVICTION_SAMPLE || !rules->in_use(victim)) &&
 		!(rules->matters != NULL && rules->matters(victim));
 }
 
@@ -155,6 +156,22 @@ evict(SharedTable *table, const EvictionRules *rules, MayGo may_go)
 	}
 	size_exceeded(rules->size);
 	return false;
+}
+
+/*
+ * A new entry, which the table must not have; another one goes if need be.  NULL
+ * when none may.  The part is locked exclusively.
+ */
+static void *
+make_entry(SharedTable *table, int part, const void *key,
+		   const EvictionRules *rules, MayGo may_go)
+{
+	void	   *entry = shared_table_add(table, part, key);
+
+	Assert(queue_state_is_locked(part, LW_EXCLUSIVE));
+	if (entry == NULL && evict(table, rules, may_go))
+		entry = shared_table_add(table, part, key);
+	return entry;
 }
 
 /* ------------------------------------------------------------------------
@@ -246,14 +263,10 @@ QueueState *
 queue_state_make(const QueueKey *key, const char *name, int length,
 				 Eviction eviction)
 {
-	int			part = queue_state_part(key);
-	QueueState *state = shared_table_add(queue_states, part, key);
+	QueueState *state =
+		make_entry(queue_states, queue_state_part(key), key, &queue_rules,
+				   eviction == EVICT_ANY ? queue_may_go : empty_queue_may_go);
 
-	Assert(queue_state_is_locked(part, LW_EXCLUSIVE));
-	if (state == NULL &&
-		evict(queue_states, &queue_rules,
-			  eviction == EVICT_ANY ? queue_may_go : empty_queue_may_go))
-		state = shared_table_add(queue_states, part, key);
 	if (state == NULL)
 		return NULL;
 	state->name_length = Min(length, MAX_NAME_LENGTH);
@@ -401,30 +414,6 @@ static const EvictionRules lane_rules = {
 	.remove = remove_lane,
 };
 
-/* make room: all of the part that are idle, or else one */
-static void
-evict_lanes(int part)
-{
-	double		now = (double) clock_now();
-	TimestampTz idle = GetCurrentTimestamp() - IDLE;
-	LaneState  *state = shared_table_next(lane_states, part, NULL);
-	bool		evicted = false;
-
-	while (state != NULL)
-	{
-		LaneState  *next = shared_table_next(lane_states, part, state);
-
-		if (state->last_used < idle && state->limiter.next <= now)
-		{
-			remove_lane(state);
-			evicted = true;
-		}
-		state = next;
-	}
-	if (!evicted)
-		(void) evict(lane_states, &lane_rules, lane_may_go);
-}
-
 /* lane_state_find: NULL when there is none.  The part of its queue is locked. */
 LaneState *
 lane_state_find(const LaneKey *key)
@@ -442,12 +431,7 @@ lane_state_get(const LaneKey *key)
 
 	Assert(queue_state_is_locked(part, LW_EXCLUSIVE));
 	if (state == NULL)
-		state = shared_table_add(lane_states, part, key);
-	if (state == NULL)
-	{
-		evict_lanes(part);
-		state = shared_table_add(lane_states, part, key);
-	}
+		state = make_entry(lane_states, part, key, &lane_rules, lane_may_go);
 	if (state != NULL)
 		state->last_used = GetCurrentTimestamp();
 	return state;
@@ -533,10 +517,8 @@ poller_state_get(const QueueKey *key, const char *identity)
 	Assert(queue_state_is_locked(part, LW_EXCLUSIVE));
 	if (state == NULL)
 	{
-		state = shared_table_add(poller_states, part, &poller);
-		if (state == NULL &&
-			evict(poller_states, &poller_rules, poller_may_go))
-			state = shared_table_add(poller_states, part, &poller);
+		state = make_entry(poller_states, part, &poller, &poller_rules,
+						   poller_may_go);
 		if (state == NULL)
 			return NULL;
 		memcpy(state->identity, identity, length);

@@ -115,7 +115,7 @@ peek(Lane *lane)
 	offers = palloc0(sizeof(Offers));
 	offers->n = ready->wanted == 0 ? CANDIDATES_TO_LOOK_AT :
 		Min(ready->wanted, MAX_CANDIDATES);
-	if (cursors_peek(&ready->look, lane->known, ready->now,
+	if (cursors_peek(&ready->look, &lane->known, ready->now,
 					 offers->candidates, &offers->n, &offers->behind))
 		lane->offers = offers;
 }
@@ -198,14 +198,14 @@ next_walked(Lane *lane)
 static ReadyKey
 walk_start(const Lane *lane)
 {
-	return lane->offers == NULL ? lane->known->from : lane->offers->behind;
+	return lane->offers == NULL ? lane->known.from : lane->offers->behind;
 }
 
 static void
 begin_walk(Lane *lane)
 {
 	lane->keys = palloc(sizeof(LaneKeys));
-	lane->scan = ready_walk(lane->ready, lane->known,
+	lane->scan = ready_walk(lane->ready, &lane->known,
 							walk_start(lane), lane->keys, collects(lane->ready));
 }
 
@@ -322,7 +322,7 @@ end_walk(Lane *lane)
 	if (lane->scan != NULL && collects(lane->ready) && !lane->exhausted &&
 		lane->end.dispatch_time == DT_NOEND)
 		collect(lane, &walk);
-	cursors_advance(&lane->ready->look, lane->known, &walk);
+	cursors_advance(&lane->ready->look, &lane->known, &walk);
 }
 
 /* lane_end: release what the lane holds, and move its cursor. */

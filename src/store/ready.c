@@ -69,6 +69,9 @@ first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane,
 		memset(lane, 0, sizeof(KnownLane));
 		row_open_lane_key(ready->slot, &lane->level, &lane->fairness_key);
 		row_open_place(ready->slot, first);
+		lane->key = lane_key(&ready->queue.key, lane->level,
+							 VARDATA_ANY(lane->fairness_key),
+							 VARSIZE_ANY_EXHDR(lane->fairness_key));
 		lane->from = READY_KEY_FIRST;
 		known = cursors_known(&ready->look, lane->level, lane->fairness_key);
 		if (known != NULL)
@@ -356,8 +359,7 @@ ready_make_lane(ReadyScan *ready, const KnownLane *known)
 	lane->ready = ready;
 	lane->level = known->level;
 	lane->fairness_key = known->fairness_key;
-	lane->known = palloc(sizeof(KnownLane));
-	*lane->known = *known;
+	lane->known = *known;
 	lane->place = known->from;
 	lane->end = READY_KEY_LAST;
 	return lane;

@@ -19,7 +19,7 @@ typedef struct Lane
 	ReadyScan  *ready;
 	int16		level;
 	text	   *fairness_key;	/* empty, not NULL, when unset */
-	KnownLane *known;
+	KnownLane	known;
 	bool		opened;			/* for claim.c: it was looked at */
 	bool		has_candidate;
 	ReadyKey	place;			/* of the candidate; before, not after it */

@@ -137,7 +137,7 @@ store_next_due(const QueueRef *queue, TimestampTz now)
 			next = Min(next, instant_add(now, LOOK_AGAIN));
 			break;
 		}
-		next = Min(next, next_due_in(ready, lane->known));
+		next = Min(next, next_due_in(ready, &lane->known));
 	}
 	ready_end(ready);
 	return next;
@@ -222,7 +222,7 @@ store_count_between(const QueueRef *queue, int level, TimestampTz after,
 
 	while ((lane = ready_next_lane(ready, lane)) != NULL)
 		if (lane->level == level)
-			n += count_lane_between(ready, lane->known, after, before);
+			n += count_lane_between(ready, &lane->known, after, before);
 	ready_end(ready);
 	return n;
 }
@@ -246,7 +246,7 @@ store_oldest_due(const QueueRef *queue, TimestampTz now, TimestampTz *oldest)
 		TimestampTz *least = &oldest[valid_level(lane->level) - 1];
 
 		if (took)
-			lane->known->from = READY_KEY_FIRST;	/* it is there for others */
+			lane->known.from = READY_KEY_FIRST;	/* it is there for others */
 		if (lane_next(lane))
 			*least = Min(*least, lane->place.dispatch_time);
 		lane_end(lane);
