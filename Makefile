@@ -20,7 +20,7 @@ DATA = $(sort $(wildcard sql/taskq--*--*.sql)) sql/taskq--$(EXTVERSION).sql
 SRC_base = clock grow json rate_limiter settings shared_table
 SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions control_actions controls \
-	duration failure machine option_values options options_json \
+	duration failure failure_given machine option_values options options_json \
 	queue_settings retry_policy retry_policy_json timeout
 SRC_shared = channel_marks channels counts counts_known cursor_table cursors delays directory \
 	heartbeat_pool heartbeat_slots lane_cursor layout queue_locks queues ring \
@@ -31,11 +31,11 @@ SRC_store = activity_row catalog catalog_shape closed config_rows extension find
 	instance lane leaves open open_row overdue places queue_names ready \
 	ready_count row scan sweep write write_known
 SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness heartbeat \
-	queue_config refusal round tasks token transaction
+	queue_config refusal round run_uuid tasks token transaction
 SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify put_off recount retention timer_look timers worker
 SRC_calls = args channel configure_queue health internal operate operate_many \
-	policy poll queue_counts queue_views read report report_batch schedule \
+	payloads policy poll queue_counts queue_views read report report_batch run_ids schedule \
 	schedule_args test_hooks wait
 FOLDERS = base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o

@@ -127,19 +127,20 @@ COMMENT ON TYPE taskq.heartbeat_response IS 'what a heartbeat tells the worker; 
 CREATE TABLE taskq.instance (
   id int NOT NULL DEFAULT 1 CHECK (id = 1) PRIMARY KEY,
   token_key bytea NOT NULL,
-  node int NOT NULL DEFAULT 0 CHECK (node BETWEEN 0 AND 32767),
+  node int NOT NULL DEFAULT 0 CHECK (node BETWEEN 0 AND 16383),
   leaf int NOT NULL DEFAULT 0 CHECK (leaf BETWEEN 0 AND 7), -- closed table being filled
   leaf_since timestamptz NOT NULL,            -- since when
-  epoch bigint NOT NULL DEFAULT 1             -- counts rotations
+  epoch bigint NOT NULL DEFAULT 1,            -- counts rotations
+  run_prefix bigint NOT NULL                  -- the first half of the uuids of runs
 ) USING heap;
-COMMENT ON TABLE taskq.instance IS 'internal: token key, node number and the closed leaf being filled';
+COMMENT ON TABLE taskq.instance IS 'internal: token key, prefix of the uuids of runs, node number and the closed leaf being filled';
 
--- A key that comes by COPY or by hand: sessions read it again.  (What the worker
+-- Keys that come by COPY or by hand: sessions read them again.  (What the worker
 -- changes, the leaf, they do not keep.)
 CREATE FUNCTION taskq.instance_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_instance_changed';
 COMMENT ON FUNCTION taskq.instance_changed() IS 'internal: trigger that has sessions read taskq.instance again';
-CREATE TRIGGER instance_changed AFTER INSERT OR UPDATE OF token_key OR DELETE OR TRUNCATE ON taskq.instance
+CREATE TRIGGER instance_changed AFTER INSERT OR UPDATE OF token_key, run_prefix OR DELETE OR TRUNCATE ON taskq.instance
   FOR EACH STATEMENT EXECUTE FUNCTION taskq.instance_changed();
 COMMENT ON TRIGGER instance_changed ON taskq.instance IS 'internal: has sessions read it again';
 ALTER TABLE taskq.instance ENABLE ALWAYS TRIGGER instance_changed;
@@ -386,6 +387,10 @@ LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_schedule_support';
 COMMENT ON FUNCTION taskq.schedule_support(internal)
   IS 'internal: lets the planner leave out arguments of schedule that were not given';
 
+CREATE FUNCTION taskq.args(VARIADIC args jsonb[]) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_args';
+COMMENT ON FUNCTION taskq.args(jsonb[]) IS 'input of several arguments, for a worker that takes them apart';
+
 CREATE FUNCTION taskq.schedule(
   task_queue text,
   activity_type text,
@@ -481,6 +486,13 @@ CREATE FUNCTION taskq.fail(
 COMMENT ON FUNCTION taskq.fail(uuid, text, text, jsonb, boolean, interval, text, jsonb, jsonb, text)
   IS 'report failure of an attempt; in_progress means that it will be retried';
 
+CREATE FUNCTION taskq.fail_with(
+  task_token uuid, failure jsonb, next_retry_delay interval DEFAULT NULL, last_heartbeat_details jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS taskq.retry_state LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_with';
+COMMENT ON FUNCTION taskq.fail_with(uuid, jsonb, interval, jsonb, text)
+  IS 'report failure of an attempt, as one object that is kept as it is';
+
 CREATE FUNCTION taskq.report_canceled(task_token uuid, details jsonb DEFAULT NULL, identity text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_report_canceled';
 COMMENT ON FUNCTION taskq.report_canceled(uuid, jsonb, text)
@@ -539,12 +551,12 @@ COMMENT ON FUNCTION taskq.heartbeat_by_id(text, jsonb, bigint, text)
 --
 
 CREATE FUNCTION taskq.complete_many(
-  task_tokens uuid[], results jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
-  OUT task_token uuid, OUT ok boolean
+  task_tokens uuid[], results jsonb[] DEFAULT NULL, identity text DEFAULT NULL, identities text[] DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean, OUT error text
 ) RETURNS SETOF record ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_many';
-COMMENT ON FUNCTION taskq.complete_many(uuid[], jsonb[], text)
-  IS 'report success of many attempts; one row per token, in order, ok = false for a stale one';
+COMMENT ON FUNCTION taskq.complete_many(uuid[], jsonb[], text, text[])
+  IS 'report success of many attempts; one row per token, in order, with the SQLSTATE where it was refused';
 
 CREATE FUNCTION taskq.fail_many(
   task_tokens uuid[],
@@ -557,15 +569,24 @@ CREATE FUNCTION taskq.fail_many(
   cause jsonb DEFAULT NULL,
   last_heartbeat_details jsonb DEFAULT NULL,
   identity text DEFAULT NULL,
-  OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state
+  OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state, OUT error text
 ) RETURNS SETOF record ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_many';
 COMMENT ON FUNCTION taskq.fail_many(uuid[], text, text, jsonb, boolean, interval, text, jsonb, jsonb, text)
   IS 'report the same failure of many attempts; one row per token, in order';
 
+CREATE FUNCTION taskq.fail_with_many(
+  task_tokens uuid[], failures jsonb[], next_retry_delays interval[] DEFAULT NULL, identities text[] DEFAULT NULL,
+  last_heartbeat_details jsonb[] DEFAULT NULL,
+  OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state, OUT error text
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_with_many';
+COMMENT ON FUNCTION taskq.fail_with_many(uuid[], jsonb[], interval[], text[], jsonb[])
+  IS 'report failures of many attempts, each its own; one row per token, in order, with the SQLSTATE where it was refused';
+
 CREATE FUNCTION taskq.release_many(
   task_tokens uuid[], delay interval DEFAULT NULL, identity text DEFAULT NULL,
-  OUT task_token uuid, OUT ok boolean
+  OUT task_token uuid, OUT ok boolean, OUT error text
 ) RETURNS SETOF record ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_release_many';
 COMMENT ON FUNCTION taskq.release_many(uuid[], interval, text)
@@ -574,7 +595,7 @@ COMMENT ON FUNCTION taskq.release_many(uuid[], interval, text)
 CREATE FUNCTION taskq.heartbeat_many(
   task_tokens uuid[], details jsonb[] DEFAULT NULL, identity text DEFAULT NULL,
   OUT task_token uuid, OUT ok boolean,
-  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean
+  OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean, OUT error text
 ) RETURNS SETOF record ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_heartbeat_many';
 COMMENT ON FUNCTION taskq.heartbeat_many(uuid[], jsonb[], text)
@@ -1080,14 +1101,22 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN ('x'::text || left($1::text, 4))::bit(16)::int;
 COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
 
+CREATE FUNCTION taskq.run_uuid(run_id bigint) RETURNS uuid
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_uuid';
+COMMENT ON FUNCTION taskq.run_uuid(bigint) IS 'a run_id as a uuid, for programs that need one; of this installation only';
+
+CREATE FUNCTION taskq.run_of(run_uuid uuid) RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_of';
+COMMENT ON FUNCTION taskq.run_of(uuid) IS 'the run_id that run_uuid has made that uuid of';
+
 CREATE FUNCTION taskq.set_node(node int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF node IS NULL THEN
     RAISE EXCEPTION 'node is not set' USING ERRCODE = '22004';
-  ELSIF node NOT BETWEEN 0 AND 32767 THEN
-    RAISE EXCEPTION 'node must be between 0 and 32767' USING ERRCODE = '22023';
+  ELSIF node NOT BETWEEN 0 AND 16383 THEN
+    RAISE EXCEPTION 'node must be between 0 and 16383' USING ERRCODE = '22023';
   END IF;
   LOCK TABLE taskq.open IN EXCLUSIVE MODE;
   IF EXISTS (SELECT 1 FROM taskq.activities) OR (SELECT is_called FROM taskq.run_id_seq) THEN
@@ -1111,15 +1140,15 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   reading_routines CONSTANT name[] := ARRAY['clock', 'duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb', 'is_paused', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'health_checks',
-    'describe', 'outcome', 'wait_for_close', 'node_of'];
+    'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'outcome', 'describe', 'wait_for_close', 'node_of']::name[]
-    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'report_canceled',
-      'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many',
-      'heartbeat_many', 'complete_and_poll', 'node_of']::name[]
+    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
+      'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
+      'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
       'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many',
       'retry_many', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines

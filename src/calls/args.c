@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -131,19 +132,24 @@ check_identity(const text *identity, bool has_default)
 }
 
 /*
- * arg_delay: a duration, after which something is to happen.  Raises 22023 when
- * that would be beyond the end of time.
+ * check_delay: a duration in microseconds, after which something is to happen.
+ * Raises 22023 when that would be beyond the end of time.
  */
 int64
-arg_delay(FunctionCallInfo fcinfo, int n, const char *name)
+check_delay(int64 delay, const char *name)
 {
-	int64		delay = arg_duration(fcinfo, n, name);
-
 	if (instant_add(clock_now(), delay) == DT_NOEND)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid %s: out of range", name)));
 	return delay;
+}
+
+/* arg_delay: likewise, of an argument; NULL is 0. */
+int64
+arg_delay(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	return check_delay(arg_duration(fcinfo, n, name), name);
 }
 
 /* arg_identity: of who calls; NULL when not told. */
@@ -212,6 +218,9 @@ arg_array(FunctionCallInfo fcinfo, int n, Oid element_type, const char *name,
 {
 	ArrayType  *array;
 	Datum	   *elements;
+	int16		length;
+	bool		by_value;
+	char		alignment;
 
 	Assert(!arg_is_null(fcinfo, n));
 	array = PG_GETARG_ARRAYTYPE_P(n);
@@ -220,15 +229,9 @@ arg_array(FunctionCallInfo fcinfo, int n, Oid element_type, const char *name,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a one-dimensional array", name)));
-	if (element_type == UUIDOID)
-		deconstruct_array(array, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
-						  &elements, nulls, count);
-	else if (element_type == INT8OID)
-		deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-						  TYPALIGN_DOUBLE, &elements, nulls, count);
-	else
-		deconstruct_array(array, element_type, -1, false, TYPALIGN_INT,
-						  &elements, nulls, count);
+	get_typlenbyvalalign(element_type, &length, &by_value, &alignment);
+	deconstruct_array(array, element_type, length, by_value, alignment,
+					  &elements, nulls, count);
 	return elements;
 }
 

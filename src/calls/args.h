@@ -26,6 +26,7 @@ extern struct varlena *arg_varlena(FunctionCallInfo fcinfo, int n);
 extern Jsonb *arg_jsonb(FunctionCallInfo fcinfo, int n);
 extern bool arg_bool(FunctionCallInfo fcinfo, int n);
 extern int64 arg_duration(FunctionCallInfo fcinfo, int n, const char *name);
+extern int64 check_delay(int64 delay, const char *name);
 extern int64 arg_delay(FunctionCallInfo fcinfo, int n, const char *name);
 extern void check_identity(const text *identity, bool has_default);
 extern char *arg_identity(FunctionCallInfo fcinfo, int n);

@@ -32,6 +32,7 @@
 #include "calls/operate.h"
 #include "engine/enqueue.h"
 #include "engine/execute.h"
+#include "engine/refusal.h"
 #include "store/closed.h"
 #include "task/store_result.h"
 
@@ -64,22 +65,6 @@ typedef struct Operation
  */
 
 static int
-sqlstate_of(const Verdict *verdict)
-{
-	switch (verdict->answer)
-	{
-		case ANSWER_NOT_FOUND:
-			return ERRCODE_TASKQ_NOT_FOUND;
-		case ANSWER_PRECONDITION:
-			return ERRCODE_TASKQ_FAILED_PRECONDITION;
-		case ANSWER_INVALID:
-			return ERRCODE_INVALID_PARAMETER_VALUE;
-		default:
-			return 0;
-	}
-}
-
-static int
 act_by_event(Entry *entry, const Operation *operation,
 			 ClosedRows *closed_rows)
 {
@@ -90,7 +75,7 @@ act_by_event(Entry *entry, const Operation *operation,
 	data.closed_rows = closed_rows;
 	verdict = execute_control(entry->run_id, operation->event, &data,
 							  &activity);
-	return sqlstate_of(&verdict);
+	return refusal_sqlstate(&verdict);
 }
 
 static int

@@ -1,7 +1,7 @@
 /*
  * report.c
  *		What workers report: complete, fail, report_canceled, heartbeat, by
- *		token and by id; release, by token.  Batches are in report_batch.c.
+ *		token and by id; fail_with and release, by token.  Batches are in report_batch.c.
  *
  * A call by token reaches the attempt of that token only; a call by id reaches
  * whatever attempt runs.  What a report means is in attempt_report.c.
@@ -17,6 +17,7 @@
 #include "calls/report.h"
 #include "engine/refusal.h"
 #include "model/failure.h"
+#include "model/failure_given.h"
 #include "store/catalog.h"
 
 /* ------------------------------------------------------------------------
@@ -29,24 +30,12 @@ static Jsonb *
 arg_cause(FunctionCallInfo fcinfo, int n)
 {
 	Jsonb	   *cause = arg_jsonb(fcinfo, n);
-	JsonbContainer *failure = cause == NULL ? NULL : &cause->root;
 
-	while (failure != NULL)
-	{
-		JsonbValue	value;
-		bool		is_object = JsonContainerIsObject(failure);
-
-		if (is_object &&
-			getKeyJsonValueFromContainer(failure, "cause", strlen("cause"),
-										 &value) == NULL)
-			break;
-		if (!is_object || value.type != jbvBinary)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("cause must be a failure"),
-					 errdetail("A failure is a JSON object with keys such as \"message\" and \"type\".")));
-		failure = value.val.binary.data;
-	}
+	if (cause != NULL && !failure_is_chain(&cause->root))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cause must be a failure"),
+				 errdetail("A failure is a JSON object with keys such as \"message\" and \"type\".")));
 	return cause;
 }
 
@@ -181,6 +170,33 @@ taskq_fail(PG_FUNCTION_ARGS)
 	begin_writing("taskq.fail()");
 	require_arg(fcinfo, 0, "task_token");
 	report_arg_failure(&report, fcinfo, FAIL_IDENTITY);
+	return retry_state_datum(call_by_token(fcinfo, &report,
+										   &activity).retry_state);
+}
+
+PG_FUNCTION_INFO_V1(taskq_fail_with);
+
+/*
+ * taskq.fail_with(task_token, failure, next_retry_delay,
+ *	 last_heartbeat_details, identity) returns taskq.retry_state
+ */
+Datum
+taskq_fail_with(PG_FUNCTION_ARGS)
+{
+	const char *fault;
+	Jsonb	   *failure;
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.fail_with()");
+	require_arg(fcinfo, 0, "task_token");
+	failure = failure_given(arg_jsonb(fcinfo, 1), &fault);
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", fault)));
+	report_failure(&report, failure, arg_delay(fcinfo, 2, "next_retry_delay"),
+				   arg_varlena(fcinfo, 3), arg_identity(fcinfo, 4));
 	return retry_state_datum(call_by_token(fcinfo, &report,
 										   &activity).retry_state);
 }

@@ -59,6 +59,20 @@ add_stored_text(JsonBuilder *facts, const char *key, const text *value)
 		json_add_text(facts, key, TextDatumGetCString(PointerGetDatum(value)));
 }
 
+/* by which requests it was cancelled and terminated */
+static void
+add_controls(JsonBuilder *facts, const Activity *activity)
+{
+	const Controls *controls = activity->controls;
+
+	if (controls == NULL && activity->task.control != NULL)
+		controls = controls_from_jsonb(activity->task.control);
+	if (controls == NULL)
+		return;
+	json_add_text(facts, "cancel_request_id", controls->cancel.request_id);
+	json_add_text(facts, "terminate_request_id", controls->terminate_id);
+}
+
 static char *
 end_facts(JsonBuilder *facts)
 {
@@ -78,7 +92,9 @@ facts_of_run(const Activity *activity)
 	json_begin(&facts);
 	json_add_text(&facts, "run_id", psprintf(INT64_FORMAT, activity->task.run_id));
 	add_stored_text(&facts, "activity_id", activity->activity_id);
+	add_stored_text(&facts, "task_queue", activity->task.queue);
 	add_stored_text(&facts, "request_id", activity->request_id);
+	add_controls(&facts, activity);
 	json_add_text(&facts, "status", closed ? state_name(activity->task.state) :
 				  activity->task.state == STATE_PAUSED ? STATUS_PAUSED :
 				  STATUS_RUNNING);
@@ -146,6 +162,14 @@ report_not_found(int elevel, const char *name, const Activity *run,
 			 errmsg("activity not found for ID: %s", name),
 			 errword(word),
 			 errdetail_internal("%s", facts)));
+}
+
+/* raise_unknown_uuid: no run can have that uuid. */
+void
+raise_unknown_uuid(Datum uuid)
+{
+	report_not_found(ERROR, DatumGetCString(DirectFunctionCall1(uuid_out, uuid)),
+					 NULL, WORD_UNKNOWN);
 }
 
 /* is it a run of that activity id? */
@@ -229,6 +253,23 @@ report_stale_token(int elevel, Datum token)
  * Verdicts
  * ------------------------------------------------------------------------
  */
+
+/* refusal_sqlstate: of a verdict; 0 when it does not refuse. */
+int
+refusal_sqlstate(const Verdict *verdict)
+{
+	switch (verdict->answer)
+	{
+		case ANSWER_NOT_FOUND:
+			return ERRCODE_TASKQ_NOT_FOUND;
+		case ANSWER_PRECONDITION:
+			return ERRCODE_TASKQ_FAILED_PRECONDITION;
+		case ANSWER_INVALID:
+			return ERRCODE_INVALID_PARAMETER_VALUE;
+		default:
+			return 0;
+	}
+}
 
 /*
  * raise_refusal: the error of a verdict that refuses.  "activity" may be NULL

@@ -90,14 +90,14 @@ pg_uuid_t *
 token_make(int64 run_id, int64 nonce)
 {
 	pg_uuid_t  *token = palloc(sizeof(pg_uuid_t));
-	char		key[INSTANCE_KEY_LENGTH];
+	InstanceKeys keys;
 	uint64		masked;
 	uint64		bits = (uint64) nonce;
 
 	for (int i = 0; i < 8; i++)
 		token->data[8 + i] = (unsigned char) (bits >> (56 - 8 * i));
-	(void) instance_key(key, true);
-	masked = ((uint64) run_id ^ mask48(key, nonce)) &
+	(void) instance_keys(&keys, true);
+	masked = ((uint64) run_id ^ mask48(keys.token_key, nonce)) &
 		((UINT64CONST(1) << NODE_SHIFT) - 1);
 	for (int i = 0; i < 6; i++)
 		token->data[2 + i] = (unsigned char) (masked >> (40 - 8 * i));
@@ -113,18 +113,18 @@ token_make(int64 run_id, int64 nonce)
 bool
 token_read(const pg_uuid_t *token, int64 *run_id, int64 *nonce)
 {
-	char		key[INSTANCE_KEY_LENGTH];
+	InstanceKeys keys;
 	uint64		masked = 0;
 	uint64		bits = 0;
 	uint64		node = (uint64) token->data[0] << 8 | token->data[1];
 
-	if (!instance_key(key, false))
+	if (!instance_keys(&keys, false))
 		return false;
 	for (int i = 0; i < 6; i++)
 		masked = masked << 8 | token->data[2 + i];
 	for (int i = 0; i < 8; i++)
 		bits = bits << 8 | token->data[8 + i];
 	*nonce = (int64) bits;
-	*run_id = (int64) (node << NODE_SHIFT | (masked ^ mask48(key, *nonce)));
+	*run_id = (int64) (node << NODE_SHIFT | (masked ^ mask48(keys.token_key, *nonce)));
 	return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "common/error_words.h"
 #include "model/action_parts.h"
 #include "model/control_actions.h"
 #include "model/failure.h"
@@ -33,7 +34,7 @@ static Verdict
 refuse_state(const char *word, const char *format, const Activity *activity)
 {
 	if (state_is_closed(activity->task.state))
-		word = "activity_closed";
+		word = WORD_CLOSED;
 	return refuse(word, psprintf(format, state_name(activity->task.state)));
 }
 
@@ -115,8 +116,8 @@ refuse_cancel(Activity *activity, const EventData *data)
 	if (same_request(recorded, data))
 		return verdict_unchanged;
 	if (state_is_closed(activity->task.state))
-		return refuse_state("activity_closed", "activity is in terminal state %s", activity);
-	return refuse("cancel_already_requested",
+		return refuse_state(WORD_CLOSED, "activity is in terminal state %s", activity);
+	return refuse(WORD_CANCEL_ALREADY_REQUESTED,
 				  done_by("cancellation already requested", recorded));
 }
 
@@ -138,10 +139,10 @@ refuse_terminate(Activity *activity, const EventData *data)
 	const char *recorded = activity_controls(activity)->terminate_id;
 
 	if (activity->task.state != STATE_TERMINATED)
-		return refuse_state("activity_closed", "invalid transition from %s", activity);
+		return refuse_state(WORD_CLOSED, "invalid transition from %s", activity);
 	if (same_request(recorded, data))
 		return verdict_unchanged;
-	return refuse("already_terminated",
+	return refuse(WORD_ALREADY_TERMINATED,
 				  done_by("already terminated", recorded));
 }
 
@@ -182,7 +183,7 @@ refuse_pause(Activity *activity, const EventData *data)
 {
 	if (same_request(activity_controls(activity)->pause.request_id, data))
 		return verdict_unchanged;
-	return refuse_state("not_pausable", "activity is in non-pausable state %s", activity);
+	return refuse_state(WORD_NOT_PAUSABLE, "activity is in non-pausable state %s", activity);
 }
 
 /*
@@ -225,8 +226,8 @@ refuse_unpause(Activity *activity, const EventData *data)
 	if (same_request(activity_controls(activity)->unpause_id, data))
 		return verdict_unchanged;
 	if (state_is_closed(activity->task.state))
-		return refuse_state("activity_closed", "activity is in terminal state %s", activity);
-	return refuse_state("not_unpausable", "activity is in non-unpausable state %s",
+		return refuse_state(WORD_CLOSED, "activity is in terminal state %s", activity);
+	return refuse_state(WORD_NOT_UNPAUSABLE, "activity is in non-unpausable state %s",
 						activity);
 }
 
@@ -284,12 +285,12 @@ refuse_reset(Activity *activity, const EventData *data)
 	if (same_request(activity_controls(activity)->reset_id, data))
 		return verdict_unchanged;
 	if (activity->task.state == STATE_CANCEL_REQUESTED)
-		return refuse("cancel_pending",
+		return refuse(WORD_CANCEL_PENDING,
 					  "cannot reset an activity with a pending cancellation");
 	if (activity->task.state == STATE_RESET_REQUESTED)
-		return refuse("reset_pending",
+		return refuse(WORD_RESET_PENDING,
 					  "cannot reset an activity with a pending reset");
-	return refuse("activity_closed", "activity execution is not running");
+	return refuse(WORD_CLOSED, "activity execution is not running");
 }
 
 /* ------------------------------------------------------------------------
@@ -350,7 +351,7 @@ update_options(Activity *activity, const EventData *data)
 			check_start_delay(activity->options.start_delay,
 							  activity->task.schedule_time);
 		if (activity->options.start_delay != start_delay && !delay_is_open)
-			return refuse("already_dispatched",
+			return refuse(WORD_ALREADY_DISPATCHED,
 						  "cannot update start_delay: the first activity attempt has already been dispatched");
 	}
 	controls->update_id = pstrdup(data->request_id);
@@ -384,9 +385,9 @@ refuse_update(Activity *activity, const EventData *data)
 	if (same_request(controls->update_id, data))
 		return verdict_unchanged;
 	if (activity->task.state == STATE_RESET_REQUESTED && controls->reset_restore)
-		return refuse("reset_pending",
+		return refuse(WORD_RESET_PENDING,
 					  "cannot update options while a deferred reset with restore_original_options is pending");
-	return refuse_state("not_updatable", "cannot update options for activity in state %s",
+	return refuse_state(WORD_NOT_UPDATABLE, "cannot update options for activity in state %s",
 						activity);
 }
 

@@ -28,7 +28,7 @@ typedef enum TaskqIndex
 #define OPEN_COLUMNS			34
 #define CLOSED_COLUMNS			36
 #define HEARTBEAT_COLUMNS		4
-#define INSTANCE_COLUMNS		6
+#define INSTANCE_COLUMNS		7
 #define QUEUE_CONFIG_COLUMNS	6
 
 /* Columns of open_ready. */

@@ -2,13 +2,13 @@
  * instance.c
  *		The one row of taskq.instance.
  *
- * The row with the key is made when the first token is needed, not by the
- * install script: a dump restores the key together with the tokens' rows.  The
+ * The row with the keys is made when the first token is needed, not by the
+ * install script: a dump restores them together with the tokens' rows.  The
  * worker makes it, in a transaction of its own, so that the first poll does
  * not keep others waiting for its commit; without a worker the poll does.
  *
- * Sessions remember the key.  When another one comes by COPY, or by hand, they
- * hear of it by the relation cache, as they do of settings of queues.
+ * Sessions remember the keys.  When others come by COPY, or by hand, they hear
+ * of it by the relation cache, as they do of settings of queues.
  */
 #include "postgres.h"
 
@@ -42,10 +42,11 @@ enum
 	COL_LEAF,
 	COL_LEAF_SINCE,
 	COL_EPOCH,
+	COL_RUN_PREFIX,
 	COLUMNS
 };
 
-static char cached_key[INSTANCE_KEY_LENGTH];
+static InstanceKeys cached_keys;
 static Oid	cached_for = InvalidOid;	/* taskq.instance it was read from */
 static bool callback_registered = false;
 
@@ -70,7 +71,7 @@ read_instance(Datum *values, bool *nulls)
 	return tuple;
 }
 
-/* instance_random: what nobody can guess, for the key and for nonces. */
+/* instance_random: what nobody can guess, for the keys and for nonces. */
 void
 instance_random(void *buffer, size_t length)
 {
@@ -87,15 +88,18 @@ instance_make(void)
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS] = {false};
 	bytea	   *key = palloc(VARHDRSZ + INSTANCE_KEY_LENGTH);
+	int64		run_prefix;
 
 	SET_VARSIZE(key, VARHDRSZ + INSTANCE_KEY_LENGTH);
 	instance_random(VARDATA(key), INSTANCE_KEY_LENGTH);
+	instance_random(&run_prefix, sizeof(run_prefix));
 	values[COL_ID] = Int32GetDatum(1);
 	values[COL_TOKEN_KEY] = PointerGetDatum(key);
 	values[COL_NODE] = Int32GetDatum(0);
 	values[COL_LEAF] = Int32GetDatum(0);
 	values[COL_LEAF_SINCE] = TimestampTzGetDatum(clock_now());
 	values[COL_EPOCH] = Int64GetDatum(1);
+	values[COL_RUN_PREFIX] = Int64GetDatum(run_prefix);
 	(void) target_insert_unless_duplicate(catalog()->instance, INSTANCE_PKEY,
 										  values, nulls);
 }
@@ -133,29 +137,29 @@ ask_worker(Datum *values, bool *nulls)
 
 /* relcache callback */
 static void
-forget_key(Datum arg, Oid relation)
+forget_keys(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == cached_for)
 		cached_for = InvalidOid;
 }
 
 static void
-remember_key(const char *key)
+remember_keys(const InstanceKeys *keys)
 {
 	if (!callback_registered)
-		CacheRegisterRelcacheCallback(forget_key, (Datum) 0);
+		CacheRegisterRelcacheCallback(forget_keys, (Datum) 0);
 	callback_registered = true;
-	memcpy(cached_key, key, INSTANCE_KEY_LENGTH);
+	cached_keys = *keys;
 	cached_for = catalog()->instance;
 }
 
 /*
- * instance_key: the token key.  False when there is none and none is to be
- * made.  Only a key that is committed is remembered: one that this transaction
- * has made may be rolled back.
+ * instance_keys: the keys of tokens and of uuids of runs.  False when there are
+ * none and none are to be made.  Only what is committed is remembered: what this
+ * transaction has made may be rolled back.
  */
 bool
-instance_key(char *key, bool make)
+instance_keys(InstanceKeys *keys, bool make)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
@@ -164,7 +168,7 @@ instance_key(char *key, bool make)
 
 	if (cached_for == catalog()->instance)
 	{
-		memcpy(key, cached_key, INSTANCE_KEY_LENGTH);
+		*keys = cached_keys;
 		return true;
 	}
 	tuple = read_instance(values, nulls);
@@ -178,11 +182,12 @@ instance_key(char *key, bool make)
 	if (tuple == NULL)
 		return false;
 	stored = DatumGetByteaPP(values[COL_TOKEN_KEY]);
-	memset(key, 0, INSTANCE_KEY_LENGTH);
-	memcpy(key, VARDATA_ANY(stored),
+	memset(keys, 0, sizeof(InstanceKeys));
+	memcpy(keys->token_key, VARDATA_ANY(stored),
 		   Min(VARSIZE_ANY_EXHDR(stored), INSTANCE_KEY_LENGTH));
+	keys->run_prefix = (uint64) DatumGetInt64(values[COL_RUN_PREFIX]);
 	if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
-		remember_key(key);
+		remember_keys(keys);
 	return true;
 }
 

@@ -7,10 +7,17 @@
 
 #define INSTANCE_KEY_LENGTH	32
 
+/* What is drawn at installation, and goes with a dump. */
+typedef struct InstanceKeys
+{
+	char		token_key[INSTANCE_KEY_LENGTH];
+	uint64		run_prefix;		/* the first half of the uuids of runs */
+} InstanceKeys;
+
 extern void instance_random(void *buffer, size_t length);
 extern bool instance_is_made(void);
 extern void instance_make(void);
-extern bool instance_key(char *key, bool make);
+extern bool instance_keys(InstanceKeys *keys, bool make);
 extern int	instance_current_leaf(void);
 extern int	instance_leaf_limit(void);
 

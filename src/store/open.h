@@ -10,6 +10,7 @@
 
 /* run ids of node n start at n << NODE_SHIFT */
 #define NODE_SHIFT		48
+#define RUN_ID_BITS		62		/* of the last node, too */
 
 extern PGDLLEXPORT int64 store_next_run_id(void);
 extern int64 store_last_run_id(void);

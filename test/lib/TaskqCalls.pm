@@ -31,7 +31,7 @@ my %by_name = (
 	activity_ids => "'{<queue> new}'", start_to_close_timeout => "'1 h'",
 	options => q('{"priority": 2}'), config => q('{"max_started": 3}'), policy => q('{"jitter": 0.5}'),
 	role => "'grantee'", access => "'worker'", node => '0', inputs => "'{1}'",
-	results => "'{1}'", identity => "'somebody'");
+	results => "'{1}'", failure => q('{"message": "no"}'), failures => q('{"{}"}'), args => "'{1}'::jsonb[]", run_uuid => "taskq.run_uuid(<scheduled>)", identity => "'somebody'");
 
 # Can only be called in a database that has never been used.
 my %once = (set_node => 1);
@@ -108,7 +108,7 @@ sub every_call
 SELECT p.oid, proname, prokind, a.n > pronargs - pronargdefaults, a.name, format_type(p.proargtypes[a.n - 1], NULL)
 FROM pg_proc p LEFT JOIN LATERAL (
 	SELECT row_number() OVER (ORDER BY i) AS n, name FROM unnest(p.proargnames) WITH ORDINALITY names(name, i)
-	WHERE coalesce(p.proargmodes[i], 'i') IN ('i', 'b')) a ON true
+	WHERE coalesce(p.proargmodes[i], 'i') IN ('i', 'b', 'v')) a ON true
 WHERE p.pronamespace = 'taskq'::regnamespace AND obj_description(p.oid, 'pg_proc') NOT LIKE 'internal%'
 ORDER BY proname, p.oid, a.n
 SQL
@@ -126,7 +126,7 @@ SQL
 			: $type =~ /^bigint/ ? "'<" . ($about // 'scheduled') . ">'"
 			: 'NULL');
 		$value =~ s/^'(<.*>)'$/'{$1}'/ if $type =~ /\[\]/;
-		push @{ $call{$oid}{arguments} }, "$argument => $value" . ($name eq 'node_of' ? "::$type" : '');
+		push @{ $call{$oid}{arguments} }, ($argument eq 'args' ? 'VARIADIC ' : '') . "$argument => $value" . ($name eq 'node_of' ? "::$type" : '');
 	}
 	for my $call (values %call)
 	{

@@ -46,7 +46,7 @@ WITH routines AS (
 )
 SELECT json_build_object(
 	'functions', (SELECT json_agg(json_build_object(
-			'oid', oid::text, 'name', proname, 'is_procedure', prokind = 'p', 'strict', proisstrict,
+			'oid', oid::text, 'name', proname, 'is_procedure', prokind = 'p', 'strict', proisstrict, 'variadic', provariadic <> 0,
 			'rows', (SELECT typtype = 'c' OR typname = 'record' FROM pg_type WHERE oid = prorettype),
 			'required', pronargs - pronargdefaults,
 			'from_sql', prorettype NOT IN ('trigger'::regtype, 'internal'::regtype) AND 'internal'::regtype <> ALL (inputs),
@@ -228,6 +228,7 @@ sub call
 {
 	my ($function, @values) = @_;
 
+	$values[-1] = "VARIADIC $values[-1]" if $function->{variadic};
 	return "taskq.$function->{name}(" . join(', ', @values) . ')';
 }
 

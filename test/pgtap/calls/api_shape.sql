@@ -56,6 +56,8 @@ INSERT INTO api VALUES
   'taskq.retry_policy'),
 ('retry_policy_from_jsonb', 'policy jsonb',
   'taskq.retry_policy'),
+('args', 'VARIADIC args jsonb[]',
+  'jsonb'),
 ('schedule', 'task_queue text, activity_type text, input jsonb = NULL, activity_id text = NULL, schedule_to_close_timeout interval = NULL, '
   'schedule_to_start_timeout interval = NULL, start_to_close_timeout interval = NULL, heartbeat_timeout interval = NULL, '
   'retry_policy taskq.retry_policy = NULL, start_delay interval = NULL, priority int = NULL, fairness_key text = NULL, '
@@ -102,16 +104,21 @@ INSERT INTO api VALUES
   'void'),
 ('heartbeat_by_id', 'activity_id text = NULL, details jsonb = NULL, run_id bigint = NULL, identity text = NULL',
   'SETOF taskq.heartbeat_response'),
-('complete_many', 'task_tokens uuid[], results jsonb[] = NULL, identity text = NULL, OUT task_token uuid, OUT ok boolean',
+('complete_many', 'task_tokens uuid[], results jsonb[] = NULL, identity text = NULL, identities text[] = NULL, OUT task_token uuid, OUT ok boolean, OUT error text',
   'SETOF record'),
 ('fail_many', 'task_tokens uuid[], message text = NULL, error_type text = NULL, details jsonb = NULL, non_retryable boolean = false, '
   'next_retry_delay interval = NULL, stack_trace text = NULL, cause jsonb = NULL, last_heartbeat_details jsonb = NULL, '
-  'identity text = NULL, OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state',
+  'identity text = NULL, OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state, OUT error text',
   'SETOF record'),
-('release_many', 'task_tokens uuid[], delay interval = NULL, identity text = NULL, OUT task_token uuid, OUT ok boolean',
+('fail_with', 'task_token uuid, failure jsonb, next_retry_delay interval = NULL, last_heartbeat_details jsonb = NULL, identity text = NULL',
+  'taskq.retry_state'),
+('fail_with_many', 'task_tokens uuid[], failures jsonb[], next_retry_delays interval[] = NULL, identities text[] = NULL, '
+  'last_heartbeat_details jsonb[] = NULL, OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state, OUT error text',
+  'SETOF record'),
+('release_many', 'task_tokens uuid[], delay interval = NULL, identity text = NULL, OUT task_token uuid, OUT ok boolean, OUT error text',
   'SETOF record'),
 ('heartbeat_many', 'task_tokens uuid[], details jsonb[] = NULL, identity text = NULL, OUT task_token uuid, OUT ok boolean, '
-  'OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean',
+  'OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean, OUT error text',
   'SETOF record'),
 ('complete_and_poll', 'task_tokens uuid[], results jsonb[], task_queue text, identity text = NULL, max_tasks bigint = 1, max_tasks_per_second float8 = NULL',
   'SETOF taskq.activity_task'),
@@ -168,6 +175,10 @@ INSERT INTO api VALUES
   'integer'),
 ('node_of', 'task_token uuid',
   'integer'),
+('run_uuid', 'run_id bigint',
+  'uuid'),
+('run_of', 'run_uuid uuid',
+  'bigint'),
 ('set_node', 'node int',
   'void'),
 ('grant_access', 'role regrole, access text',
@@ -195,7 +206,7 @@ SELECT is((SELECT string_agg(name, ', ' ORDER BY name) FROM routines r WHERE (pr
   'SETOF ... ROWS 1');
 SELECT count(*) FROM (SELECT (taskq.schedule('once', 'test', start_to_close_timeout => '1 s')).*) x \g /dev/null
 SELECT is((SELECT count(*) FROM taskq.activities WHERE task_queue = 'once'), 1, '(schedule(...)).* schedules once');
-SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).proisstrict AND name IN (SELECT name FROM api) AND name <> 'node_of'), NULL,
+SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).proisstrict AND name IN (SELECT name FROM api) AND name NOT IN ('node_of', 'run_uuid', 'run_of')), NULL,
   'a NULL argument is never a silent NULL result');
 SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).prosecdef), NULL, 'nothing is SECURITY DEFINER');
 

@@ -56,7 +56,7 @@ FROM unnest(ARRAY['SELECT taskq.describe(''nobody'')', 'SELECT taskq.outcome(0)'
 SELECT is(short(call), 'TQ001 activity_not_found', 'no such run: ' || call)
 FROM pg_proc p, unnest(ARRAY[9223372036854775807, -9223372036854775808, 0]) run_id, unnest(ARRAY['', ', activity_id => ''a''']) id,
   format('SELECT taskq.%I(run_id => (%s)%s%s)', proname, run_id, id, CASE proname WHEN 'update_options' THEN ', restore_original => true' END) call
-WHERE pronamespace = 'taskq'::regnamespace AND prokind = 'f' AND pronargs - pronargdefaults <= 1 AND proname <> 'node_of'
+WHERE pronamespace = 'taskq'::regnamespace AND prokind = 'f' AND pronargs - pronargdefaults <= 1 AND proname NOT IN ('node_of', 'run_uuid', 'run_of')
   AND 'run_id' = ANY (proargnames[:pronargs]) AND (id = '' OR 'activity_id' = ANY (proargnames[:pronargs]));
 
 -- TQ002
@@ -81,11 +81,14 @@ SELECT is(short('SELECT taskq.update_options(''c'', options => ''{"start_delay":
 SELECT taskq.reset('c', restore_original_options => true);
 SELECT is(short('SELECT taskq.reset(''c'')'), format('TQ003 reset_pending %s running reset_requested 1', :'c'), 'reset: pending');
 SELECT is(short('SELECT taskq.update_options(''c'', options => ''{"priority": 1}'')'), format('TQ003 reset_pending %s running reset_requested 1', :'c'), 'update_options: reset pending');
-SELECT taskq.request_cancel('c');
+SELECT taskq.request_cancel('c', request_id => 'one');
 SELECT is(short('SELECT taskq.request_cancel(''c'')'), format('TQ003 cancel_already_requested %s running cancel_requested 1', :'c'), 'request_cancel: pending');
+SELECT is((raised('SELECT taskq.request_cancel(''c'')')).facts ->> 'cancel_request_id', 'one', 'by which request');
 SELECT is(short('SELECT taskq.reset(''c'')'), format('TQ003 cancel_pending %s running cancel_requested 1', :'c'), 'reset: cancel pending');
-SELECT taskq.terminate('c');
+SELECT taskq.terminate('c', request_id => 'two');
 SELECT is(short('SELECT taskq.terminate(''c'')'), format('TQ003 already_terminated %s terminated 1', :'c'), 'terminate: terminated');
+SELECT is((raised('SELECT taskq.terminate(''c'')')).facts - 'run_id' - 'close_time',
+  '{"activity_id": "c", "task_queue": "q2", "status": "terminated", "attempt": 1, "cancel_request_id": "one", "terminate_request_id": "two"}', 'by which request');
 SELECT is(short('SELECT taskq.set_node(1)'), 'TQ003 installation_not_empty', 'set_node: not empty');
 
 -- TQ004
@@ -109,7 +112,7 @@ FROM (VALUES ('SELECT taskq.complete(''x'')', '22P02'), ('SELECT taskq.schedule(
 
 -- what is not there is no fact: no key is null or empty
 SELECT new('bare') AS bare \gset
-SELECT is((raised(format(call, :bare))).facts, format('{"run_id": "%s", "status": "running", "run_state": "scheduled", "attempt": 1}', :bare)::jsonb, 'a run without ids: ' || call)
+SELECT is((raised(format(call, :bare))).facts, format('{"run_id": "%s", "task_queue": "bare", "status": "running", "run_state": "scheduled", "attempt": 1}', :bare)::jsonb, 'a run without ids: ' || call)
 FROM unnest(ARRAY['SELECT taskq.unpause(run_id => %s)', 'SELECT taskq.fail_by_id(run_id => %s)', 'SELECT taskq.retry(%s)']) call;
 SELECT is(taskq.update_options(run_id => :bare, options => '{"fairness_key": ""}') -> 'fairness_key', 'null', 'nor is an option empty');
 

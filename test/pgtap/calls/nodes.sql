@@ -20,7 +20,7 @@ CREATE EXTENSION taskq;
 \ir ../include/helpers.psql
 SELECT throws_ok('SELECT taskq.set_node(NULL)', '22004', NULL, 'no node');
 SELECT throws_ok('SELECT taskq.set_node(-1)', '22023', NULL, 'a negative node');
-SELECT throws_ok('SELECT taskq.set_node(32768)', '22023', NULL, 'one too many');
+SELECT throws_ok('SELECT taskq.set_node(16384)', '22023', NULL, 'one too many');
 SAVEPOINT s;
 SELECT taskq.set_node(5);
 ROLLBACK TO s;
@@ -39,6 +39,7 @@ SELECT is(:run, (300::bigint << 48) + 1, 'and start at 1');
 SELECT take('q') AS token \gset
 SELECT is(taskq.node_of(:'token'::uuid), 300, 'tokens have it');
 SELECT lives_ok(format('SELECT taskq.complete(%L)', :'token'), 'tokens work');
+SELECT is(taskq.run_of(taskq.run_uuid(:run)), :run, 'and uuids of runs');
 SELECT throws_ok('SELECT taskq.set_node(1)', 'TQ003', NULL, 'not empty: refused');
 SELECT taskq.delete(run_id => :run);
 SELECT throws_ok('SELECT taskq.set_node(1)', 'TQ003', NULL, 'nor when it was used before');

@@ -23,6 +23,8 @@ INSERT INTO call VALUES
 ('heartbeat_by_id', 'SELECT taskq.heartbeat_by_id(''open'')'),
 ('complete_many', 'SELECT taskq.complete_many(''{}'')'),
 ('fail_many', 'SELECT taskq.fail_many(''{}'')'),
+('fail_with', 'SELECT taskq.fail_with(gen_random_uuid(), NULL)'),
+('fail_with_many', 'SELECT taskq.fail_with_many(''{}'', ''{}'')'),
 ('heartbeat_many', 'SELECT taskq.heartbeat_many(''{}'')'),
 ('complete_and_poll', 'SELECT taskq.complete_and_poll(''{}'', NULL, ''q'')'),
 ('request_cancel', 'SELECT taskq.request_cancel(''open'')'),

@@ -127,7 +127,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   result text;
 BEGIN
-  EXECUTE format('SELECT string_agg(concat_ws('' '', VARIADIC ARRAY(SELECT coalesce(value, ''-'') FROM jsonb_each_text(to_jsonb(b) - ''task_token'' - ''n'') ORDER BY key)),
+  EXECUTE format('SELECT string_agg(concat_ws('' '', VARIADIC ARRAY(SELECT coalesce(value, ''-'') FROM jsonb_each_text(to_jsonb(b) - ''task_token'' - ''n'' - ''error'') ORDER BY key)),
     '', '' ORDER BY n) FROM (SELECT *, row_number() OVER () AS n FROM %s) b', query) INTO result;
   RETURN result;
 END
@@ -163,6 +163,18 @@ SELECT batch('fm4', 2) AS tokens \gset
 SELECT count(*) FROM taskq.fail_many(:'tokens', 'm', details => '1', next_retry_delay => '7 s', stack_trace => 's', cause => '{}', last_heartbeat_details => '2') \g /dev/null
 SELECT is((SELECT string_agg(concat_ws(' ', current_retry_interval, heartbeat_details, last_failure ->> 'stack_trace'), ', ') FROM taskq.activities WHERE task_queue = 'fm4'),
   '00:00:07 2 s, 00:00:07 2 s', 'fail_many: all arguments');
+
+-- what was refused has its SQLSTATE
+SELECT is((SELECT string_agg(concat_ws(' ', ok, error), ', ') FROM taskq.complete_many(ARRAY[gen_random_uuid(), gen_random_uuid()])),
+  'f TQ001, f TQ001', 'complete_many: error');
+SELECT is((SELECT string_agg(concat_ws(' ', ok, error), ', ') FROM taskq.fail_many(ARRAY[gen_random_uuid()])), 'f TQ001', 'fail_many: error');
+SELECT is((SELECT string_agg(concat_ws(' ', ok, error), ', ') FROM taskq.release_many(ARRAY[gen_random_uuid()])), 'f TQ001', 'release_many: error');
+SELECT is((SELECT string_agg(concat_ws(' ', ok, error), ', ') FROM taskq.heartbeat_many(ARRAY[gen_random_uuid()])), 'f TQ001', 'heartbeat_many: error');
+SELECT batch('ids', 3) AS tokens \gset
+SELECT is((SELECT string_agg(concat_ws(' ', ok, error), ', ') FROM taskq.complete_many(:'tokens', NULL, 'all', '{a,NULL,c}')), 't, t, t', 'complete_many: identities, no error');
+SELECT is((SELECT string_agg(last_worker_identity, ' ' ORDER BY run_id) FROM taskq.activities WHERE task_queue = 'ids'), 'a all c', 'complete_many: each its own identity, or that of all');
+SELECT throws_ok('SELECT * FROM taskq.complete_many(ARRAY[gen_random_uuid()], NULL, NULL, ''{a,b}'')', '22023', 'task_tokens and identities must have the same length', 'complete_many: identities, length');
+SELECT throws_ok('SELECT * FROM taskq.complete_many(ARRAY[gen_random_uuid()], NULL, NULL, ARRAY[''''])', '22023', 'identity must not be empty', 'complete_many: an empty identity');
 
 -- heartbeat_many: ok, then the three flags in alphabetical order of columns: paused, reset, cancel, ok
 SELECT batch('hm', 4) AS tokens \gset

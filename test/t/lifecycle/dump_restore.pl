@@ -46,6 +46,7 @@ my @timers = (
 	schedule($node, 'unpolled', "schedule_to_start_timeout => '1 s'"),
 	(start($node, 'running', "start_to_close_timeout => '1 s', $once"))[0],
 	(start($node, 'silent', "heartbeat_timeout => '1 s', $once"))[0]);
+my $uuid = sql($node, "SELECT taskq.run_uuid($held)");
 my $before = sql($node, $rows);
 wait_for_flush($node);
 
@@ -99,6 +100,8 @@ for my $database (sort keys %ways)
 	is( in_copy($database, "SELECT status, result, heartbeat_details FROM taskq.describe(run_id => $held)"),
 		'completed|1|{"at": 7}',
 		"$database: a token from the old database is valid");
+	is( in_copy($database, "SELECT taskq.run_of('$uuid')"),
+		$held, "$database: so is the uuid of a run");
 	is( in_copy($database, "SELECT run_id FROM taskq.poll('scheduled')"),
 		$scheduled, "$database: tasks are handed out");
 	is( in_copy($database,

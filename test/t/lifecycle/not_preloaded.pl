@@ -28,10 +28,10 @@ my @calls = split /\n/, $node->safe_psql('postgres',
 		(SELECT string_agg(CASE t WHEN 'text'::regtype THEN '''x''' ELSE format('NULL::%s', t::regtype) END, ', ' ORDER BY n)
 		 FROM unnest(proargtypes::oid[]) WITH ORDINALITY a (t, n)))
 	  FROM pg_proc WHERE pronamespace = 'taskq'::regnamespace AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
-		AND obj_description(oid) NOT LIKE 'internal%' AND proname <> 'retry_policy_from_jsonb'
+		AND obj_description(oid) NOT LIKE 'internal%' AND proname NOT IN ('retry_policy_from_jsonb', 'args', 'run_uuid', 'run_of')
 	  ORDER BY 1));
 cmp_ok(scalar @calls, '>', 30, 'there are calls');
-for my $call (@calls)
+for my $call (@calls, 'SELECT taskq.run_uuid(1)', 'SELECT taskq.run_of(gen_random_uuid())')
 {
 	($rc, $stdout, $stderr) = $node->psql('postgres', $call,
 		extra_params => [ '-v', 'VERBOSITY=verbose' ]);
@@ -41,7 +41,7 @@ for my $call (@calls)
 
 # what needs nothing of the library's memory (docs/operations.md)
 for my $call (
-	"retry_policy('1 s')", "retry_policy_from_jsonb('{}')",
+	"retry_policy('1 s')", "retry_policy_from_jsonb('{}')", "args('1')",
 	'node_of(1::bigint)', 'node_of(gen_random_uuid())',
 	'set_node(0)', "grant_access('pg_monitor', 'monitor')",
 	"revoke_access('pg_monitor', 'monitor')")

@@ -33,7 +33,7 @@ sub complete
 schedule($node, 'q') for 1 .. 5;
 complete(poll(), 'the key that was made');
 
-my $row = "SELECT id, sha256(token_key), node, leaf, leaf_since, epoch FROM taskq.instance";
+my $row = "SELECT id, sha256(token_key), node, leaf, leaf_since, epoch, run_prefix FROM taskq.instance";
 
 for my $case (
 	[ 'UPDATE', "UPDATE taskq.instance SET token_key = sha256(token_key)" ],

@@ -1,0 +1,36 @@
+/*
+ * error_words.h
+ *		The words that errors of class TQ carry in the field of the constraint's
+ *		name, for programs to branch on where the SQLSTATE is too coarse.
+ *
+ * They never change.  docs/reference.md says what each means.  Client programs
+ * include this file too: it needs no header of PostgreSQL.
+ */
+#ifndef TASKQ_ERROR_WORDS_H
+#define TASKQ_ERROR_WORDS_H
+
+/* TQ001 */
+#define WORD_UNKNOWN					"activity_not_found"
+#define WORD_CLOSED						"activity_closed"	/* TQ002, TQ003 too */
+#define WORD_ATTEMPT_OVER				"attempt_over"
+#define WORD_NO_ATTEMPT					"no_attempt"
+
+/* TQ002, TQ003 */
+#define WORD_RUNNING					"activity_running"
+
+/* TQ003 */
+#define WORD_COMPLETED					"activity_completed"
+#define WORD_NOT_PAUSABLE				"not_pausable"
+#define WORD_NOT_UNPAUSABLE				"not_unpausable"
+#define WORD_NOT_UPDATABLE				"not_updatable"
+#define WORD_CANCEL_ALREADY_REQUESTED	"cancel_already_requested"
+#define WORD_ALREADY_TERMINATED			"already_terminated"
+#define WORD_CANCEL_PENDING				"cancel_pending"
+#define WORD_RESET_PENDING				"reset_pending"
+#define WORD_ALREADY_DISPATCHED			"already_dispatched"
+#define WORD_INSTALLATION_NOT_EMPTY		"installation_not_empty"	/* set_node */
+
+/* TQ004 */
+#define WORD_MAX_BACKLOG				"max_backlog"
+
+#endif							/* TASKQ_ERROR_WORDS_H */
