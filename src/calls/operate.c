@@ -58,9 +58,9 @@ arg_run(FunctionCallInfo fcinfo)
 	return activity.task.run_id;
 }
 
-/* operate_request_id: as given, or one that no other call has. */
-const char *
-operate_request_id(FunctionCallInfo fcinfo, int n)
+/* the request id, as given, or one that no other call has */
+static const char *
+arg_request_id(FunctionCallInfo fcinfo, int n)
 {
 	text	   *request_id = arg_text(fcinfo, n);
 	LOCAL_FCINFO(call, 0);
@@ -73,114 +73,9 @@ operate_request_id(FunctionCallInfo fcinfo, int n)
 											   gen_random_uuid(call)));
 }
 
-/* apply a control event to a run, open or closed; raises a refusal */
+/* are the arguments of update_options sound? */
 static void
-operate(int64 run_id, Event event, EventData *data, Activity *activity)
-{
-	Verdict		verdict = execute_control(run_id, event, data, activity);
-
-	if (verdict.answer == ANSWER_NOT_FOUND)
-		raise_not_found(NULL, &run_id);
-	raise_refusal(&verdict, activity, run_id);
-}
-
-/* request_cancel, terminate and pause have the same arguments */
-static Datum
-operate_simply(FunctionCallInfo fcinfo, const char *call, Event event)
-{
-	EventData	data = {0};
-	Activity	activity;
-	int64		run_id;
-
-	begin_operating(fcinfo, call);
-	data.reason = arg_reason(fcinfo, 2);
-	data.identity = arg_identity(fcinfo, 3);
-	data.request_id = operate_request_id(fcinfo, 4);
-	run_id = arg_run(fcinfo);
-	operate(run_id, event, &data, &activity);
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(taskq_request_cancel);
-
-/* taskq.request_cancel(activity_id, run_id, reason, identity, request_id) */
-Datum
-taskq_request_cancel(PG_FUNCTION_ARGS)
-{
-	return operate_simply(fcinfo, "taskq.request_cancel()",
-						  EVENT_REQUEST_CANCEL);
-}
-
-PG_FUNCTION_INFO_V1(taskq_terminate);
-
-/* taskq.terminate(activity_id, run_id, reason, identity, request_id) */
-Datum
-taskq_terminate(PG_FUNCTION_ARGS)
-{
-	return operate_simply(fcinfo, "taskq.terminate()", EVENT_TERMINATE);
-}
-
-PG_FUNCTION_INFO_V1(taskq_pause);
-
-/* taskq.pause(activity_id, run_id, reason, identity, request_id) */
-Datum
-taskq_pause(PG_FUNCTION_ARGS)
-{
-	return operate_simply(fcinfo, "taskq.pause()", EVENT_PAUSE);
-}
-
-PG_FUNCTION_INFO_V1(taskq_unpause);
-
-/*
- * taskq.unpause(activity_id, run_id, reason, identity, request_id, jitter,
- *	 skip_backoff)
- */
-Datum
-taskq_unpause(PG_FUNCTION_ARGS)
-{
-	EventData	data = {0};
-	Activity	activity;
-	int64		run_id;
-
-	begin_operating(fcinfo, "taskq.unpause()");
-	data.reason = arg_reason(fcinfo, 2);
-	data.identity = arg_identity(fcinfo, 3);
-	data.request_id = operate_request_id(fcinfo, 4);
-	data.jitter = arg_delay(fcinfo, 5, "jitter");
-	data.skip_backoff = arg_bool(fcinfo, 6);
-	run_id = arg_run(fcinfo);
-	operate(run_id, EVENT_UNPAUSE, &data, &activity);
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(taskq_reset);
-
-/*
- * taskq.reset(activity_id, run_id, identity, request_id, keep_paused,
- *	 reset_heartbeat, restore_original_options, jitter)
- */
-Datum
-taskq_reset(PG_FUNCTION_ARGS)
-{
-	EventData	data = {0};
-	Activity	activity;
-	int64		run_id;
-
-	begin_operating(fcinfo, "taskq.reset()");
-	data.identity = arg_identity(fcinfo, 2);
-	data.request_id = operate_request_id(fcinfo, 3);
-	data.keep_paused = arg_bool(fcinfo, 4);
-	data.reset_heartbeat = arg_bool(fcinfo, 5);
-	data.restore_original = arg_bool(fcinfo, 6);
-	data.jitter = arg_delay(fcinfo, 7, "jitter");
-	run_id = arg_run(fcinfo);
-	operate(run_id, EVENT_RESET, &data, &activity);
-	PG_RETURN_VOID();
-}
-
-/* operate_check_update: are the arguments of update_options sound? */
-void
-operate_check_update(const EventData *data)
+check_update(const EventData *data)
 {
 	if (data->options != NULL && data->restore_original)
 		ereport(ERROR,
@@ -202,6 +97,119 @@ operate_check_update(const EventData *data)
 				 errmsg("options must have at least one key")));
 }
 
+/*
+ * operate_arguments: what the arguments from number n on say of the event.  They
+ * are the same for one run and for many.
+ */
+void
+operate_arguments(FunctionCallInfo fcinfo, int n, Event event, EventData *data)
+{
+	memset(data, 0, sizeof(EventData));
+	if (event == EVENT_UPDATE_OPTIONS)
+	{
+		data->options = arg_jsonb(fcinfo, n++);
+		data->restore_original = arg_bool(fcinfo, n++);
+	}
+	else if (event != EVENT_RESET)
+		data->reason = arg_reason(fcinfo, n++);
+	data->identity = arg_identity(fcinfo, n++);
+	data->request_id = arg_request_id(fcinfo, n++);
+	if (event == EVENT_UPDATE_OPTIONS)
+		check_update(data);
+	else if (event == EVENT_UNPAUSE)
+	{
+		data->jitter = arg_delay(fcinfo, n++, "jitter");
+		data->skip_backoff = arg_bool(fcinfo, n);
+	}
+	else if (event == EVENT_RESET)
+	{
+		data->keep_paused = arg_bool(fcinfo, n++);
+		data->reset_heartbeat = arg_bool(fcinfo, n++);
+		data->restore_original = arg_bool(fcinfo, n++);
+		data->jitter = arg_delay(fcinfo, n, "jitter");
+	}
+}
+
+/* apply a control event to the run, open or closed; raises a refusal */
+static void
+operate(FunctionCallInfo fcinfo, const char *call, Event event,
+		Activity *activity)
+{
+	EventData	data;
+	int64		run_id;
+	Verdict		verdict;
+
+	begin_operating(fcinfo, call);
+	operate_arguments(fcinfo, 2, event, &data);
+	run_id = arg_run(fcinfo);
+	verdict = execute_control(run_id, event, &data, activity);
+	if (verdict.answer == ANSWER_NOT_FOUND)
+		raise_not_found(NULL, &run_id);
+	raise_refusal(&verdict, activity, run_id);
+}
+
+/* likewise, for calls that return nothing */
+static Datum
+operate_silently(FunctionCallInfo fcinfo, const char *call, Event event)
+{
+	Activity	activity;
+
+	operate(fcinfo, call, event, &activity);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(taskq_request_cancel);
+
+/* taskq.request_cancel(activity_id, run_id, reason, identity, request_id) */
+Datum
+taskq_request_cancel(PG_FUNCTION_ARGS)
+{
+	return operate_silently(fcinfo, "taskq.request_cancel()",
+							EVENT_REQUEST_CANCEL);
+}
+
+PG_FUNCTION_INFO_V1(taskq_terminate);
+
+/* taskq.terminate(activity_id, run_id, reason, identity, request_id) */
+Datum
+taskq_terminate(PG_FUNCTION_ARGS)
+{
+	return operate_silently(fcinfo, "taskq.terminate()", EVENT_TERMINATE);
+}
+
+PG_FUNCTION_INFO_V1(taskq_pause);
+
+/* taskq.pause(activity_id, run_id, reason, identity, request_id) */
+Datum
+taskq_pause(PG_FUNCTION_ARGS)
+{
+	return operate_silently(fcinfo, "taskq.pause()", EVENT_PAUSE);
+}
+
+PG_FUNCTION_INFO_V1(taskq_unpause);
+
+/*
+ * taskq.unpause(activity_id, run_id, reason, identity, request_id, jitter,
+ *	 skip_backoff)
+ */
+Datum
+taskq_unpause(PG_FUNCTION_ARGS)
+{
+	return operate_silently(fcinfo, "taskq.unpause()", EVENT_UNPAUSE);
+}
+
+PG_FUNCTION_INFO_V1(taskq_reset);
+
+/*
+ * taskq.reset(activity_id, run_id, identity, request_id, keep_paused,
+ *	 reset_heartbeat, restore_original_options, jitter)
+ */
+Datum
+taskq_reset(PG_FUNCTION_ARGS)
+{
+	return operate_silently(fcinfo, "taskq.reset()", EVENT_RESET);
+}
+
 PG_FUNCTION_INFO_V1(taskq_update_options);
 
 /*
@@ -211,18 +219,9 @@ PG_FUNCTION_INFO_V1(taskq_update_options);
 Datum
 taskq_update_options(PG_FUNCTION_ARGS)
 {
-	EventData	data = {0};
 	Activity	activity;
-	int64		run_id;
 
-	begin_operating(fcinfo, "taskq.update_options()");
-	data.options = arg_jsonb(fcinfo, 2);
-	data.restore_original = arg_bool(fcinfo, 3);
-	data.identity = arg_identity(fcinfo, 4);
-	data.request_id = operate_request_id(fcinfo, 5);
-	operate_check_update(&data);
-	run_id = arg_run(fcinfo);
-	operate(run_id, EVENT_UPDATE_OPTIONS, &data, &activity);
+	operate(fcinfo, "taskq.update_options()", EVENT_UPDATE_OPTIONS, &activity);
 	PG_RETURN_JSONB_P(options_to_jsonb(&activity.options, &activity.task));
 }
 

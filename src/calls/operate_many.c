@@ -291,16 +291,13 @@ operate_many(FunctionCallInfo fcinfo, const Operation *operation)
  * ------------------------------------------------------------------------
  */
 
-/* request_cancel_many, terminate_many and pause_many have the same arguments */
 static Datum
-operate_simply(FunctionCallInfo fcinfo, const char *call, Event event)
+operate_by_event(FunctionCallInfo fcinfo, const char *call, Event event)
 {
 	Operation	operation = {.act = act_by_event, .event = event};
 
 	begin_writing(call);
-	operation.data.reason = arg_reason(fcinfo, 1);
-	operation.data.identity = arg_identity(fcinfo, 2);
-	operation.data.request_id = operate_request_id(fcinfo, 3);
+	operate_arguments(fcinfo, 1, event, &operation.data);
 	return operate_many(fcinfo, &operation);
 }
 
@@ -310,8 +307,8 @@ PG_FUNCTION_INFO_V1(taskq_request_cancel_many);
 Datum
 taskq_request_cancel_many(PG_FUNCTION_ARGS)
 {
-	return operate_simply(fcinfo, "taskq.request_cancel_many()",
-						  EVENT_REQUEST_CANCEL);
+	return operate_by_event(fcinfo, "taskq.request_cancel_many()",
+							EVENT_REQUEST_CANCEL);
 }
 
 PG_FUNCTION_INFO_V1(taskq_terminate_many);
@@ -320,7 +317,7 @@ PG_FUNCTION_INFO_V1(taskq_terminate_many);
 Datum
 taskq_terminate_many(PG_FUNCTION_ARGS)
 {
-	return operate_simply(fcinfo, "taskq.terminate_many()", EVENT_TERMINATE);
+	return operate_by_event(fcinfo, "taskq.terminate_many()", EVENT_TERMINATE);
 }
 
 PG_FUNCTION_INFO_V1(taskq_pause_many);
@@ -329,7 +326,7 @@ PG_FUNCTION_INFO_V1(taskq_pause_many);
 Datum
 taskq_pause_many(PG_FUNCTION_ARGS)
 {
-	return operate_simply(fcinfo, "taskq.pause_many()", EVENT_PAUSE);
+	return operate_by_event(fcinfo, "taskq.pause_many()", EVENT_PAUSE);
 }
 
 PG_FUNCTION_INFO_V1(taskq_unpause_many);
@@ -341,15 +338,7 @@ PG_FUNCTION_INFO_V1(taskq_unpause_many);
 Datum
 taskq_unpause_many(PG_FUNCTION_ARGS)
 {
-	Operation	operation = {.act = act_by_event, .event = EVENT_UNPAUSE};
-
-	begin_writing("taskq.unpause_many()");
-	operation.data.reason = arg_reason(fcinfo, 1);
-	operation.data.identity = arg_identity(fcinfo, 2);
-	operation.data.request_id = operate_request_id(fcinfo, 3);
-	operation.data.jitter = arg_delay(fcinfo, 4, "jitter");
-	operation.data.skip_backoff = arg_bool(fcinfo, 5);
-	return operate_many(fcinfo, &operation);
+	return operate_by_event(fcinfo, "taskq.unpause_many()", EVENT_UNPAUSE);
 }
 
 PG_FUNCTION_INFO_V1(taskq_reset_many);
@@ -361,16 +350,7 @@ PG_FUNCTION_INFO_V1(taskq_reset_many);
 Datum
 taskq_reset_many(PG_FUNCTION_ARGS)
 {
-	Operation	operation = {.act = act_by_event, .event = EVENT_RESET};
-
-	begin_writing("taskq.reset_many()");
-	operation.data.identity = arg_identity(fcinfo, 1);
-	operation.data.request_id = operate_request_id(fcinfo, 2);
-	operation.data.keep_paused = arg_bool(fcinfo, 3);
-	operation.data.reset_heartbeat = arg_bool(fcinfo, 4);
-	operation.data.restore_original = arg_bool(fcinfo, 5);
-	operation.data.jitter = arg_delay(fcinfo, 6, "jitter");
-	return operate_many(fcinfo, &operation);
+	return operate_by_event(fcinfo, "taskq.reset_many()", EVENT_RESET);
 }
 
 PG_FUNCTION_INFO_V1(taskq_update_options_many);
@@ -382,15 +362,8 @@ PG_FUNCTION_INFO_V1(taskq_update_options_many);
 Datum
 taskq_update_options_many(PG_FUNCTION_ARGS)
 {
-	Operation	operation = {.act = act_by_event, .event = EVENT_UPDATE_OPTIONS};
-
-	begin_writing("taskq.update_options_many()");
-	operation.data.options = arg_jsonb(fcinfo, 1);
-	operation.data.restore_original = arg_bool(fcinfo, 2);
-	operation.data.identity = arg_identity(fcinfo, 3);
-	operation.data.request_id = operate_request_id(fcinfo, 4);
-	operate_check_update(&operation.data);
-	return operate_many(fcinfo, &operation);
+	return operate_by_event(fcinfo, "taskq.update_options_many()",
+							EVENT_UPDATE_OPTIONS);
 }
 
 PG_FUNCTION_INFO_V1(taskq_delete_many);
