@@ -384,9 +384,7 @@ store_newest_closed(const text *activity_id, Activity *activity)
 	if (IsolationUsesXactSnapshot() &&
 		(find_id(activity_id, true, &newest) != found ||
 		 (found && newest.task.run_id != activity->task.run_id)))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
+		raise_concurrent_update();
 	return found;
 }
 

@@ -100,9 +100,7 @@ insert(Datum *values, bool *nulls)
 									   QUEUE_CONFIG_PKEY, values, nulls))
 		return true;
 	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
+		raise_concurrent_update();
 	return false;
 }
 

@@ -90,9 +90,7 @@ check_snapshot_is_newest(Relation table, Search *search, HeapTuple seen)
 	UnregisterSnapshot(latest);
 	if ((seen == NULL) != (newest == NULL) ||
 		(seen != NULL && !ItemPointerEquals(&seen->t_self, &newest->t_self)))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
+		raise_concurrent_update();
 }
 
 /*

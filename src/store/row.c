@@ -29,6 +29,15 @@ fresh_snapshot(void)
 	return RegisterSnapshot(GetTransactionSnapshot());
 }
 
+/* raise_concurrent_update: 40001: the snapshot does not show what is there now. */
+void
+raise_concurrent_update(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
 /* index_copy_found: a copy of the row in a slot, with its tid. */
 HeapTuple
 index_copy_found(TupleTableSlot *slot)

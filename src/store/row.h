@@ -77,6 +77,7 @@ extern HeapTuple index_fetch(Relation table, TaskqIndex which,
 							 Snapshot snapshot, ScanKey keys, int nkeys,
 							 ScanDirection direction);
 extern Snapshot fresh_snapshot(void);
+extern void raise_concurrent_update(void) pg_attribute_noreturn();
 
 extern text *row_empty_text(void);
 extern void row_text_key(ScanKey key, AttrNumber attribute,

@@ -29,6 +29,7 @@
 
 #include "base/compat.h"
 #include "store/catalog.h"
+#include "store/row.h"
 #include "store/write.h"
 #include "store/write_known.h"
 #include "task/store_result.h"
@@ -395,9 +396,7 @@ judge(TM_Result result)
 		case TM_Updated:
 		case TM_Deleted:
 			if (IsolationUsesXactSnapshot())
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to concurrent update")));
+				raise_concurrent_update();
 			return STORE_CHANGED;
 		case TM_SelfModified:
 			return STORE_CHANGED;
