@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "model/action_parts.h"
+#include "model/failure.h"
 #include "model/options.h"
 #include "model/options_json.h"
 #include "model/retry_policy.h"
@@ -61,6 +63,19 @@ machine_close(Activity *activity, State state, const EventData *data,
 	activity->close_time = data->now;
 	activity->failure = failure;
 	activity->retry_state = retry_state;
+}
+
+/* machine_cancel: closed, as it was asked for, without a worker's details. */
+void
+machine_cancel(Activity *activity, const EventData *data)
+{
+	const Request *cancel = &activity_controls(activity)->cancel;
+
+	machine_close(activity, STATE_CANCELED, data,
+				  failure_canceled(cancel->reason ?
+								   json_text_array1(cancel->reason) : NULL,
+								   cancel->identity),
+				  RETRY_UNSPECIFIED);
 }
 
 /* machine_dispatch_at: SCHEDULED, to be handed out at "when". */

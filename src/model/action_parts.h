@@ -21,6 +21,7 @@ extern void machine_enter(Activity *activity, State state);
 extern void machine_close(Activity *activity, State state,
 						  const EventData *data, Jsonb *failure,
 						  RetryState retry_state);
+extern void machine_cancel(Activity *activity, const EventData *data);
 extern void machine_dispatch_at(Activity *activity, TimestampTz when);
 extern void machine_park(Activity *activity);
 extern void machine_clear_backoff(Activity *activity);

@@ -316,15 +316,9 @@ release_pausing(Activity *activity, const EventData *data)
 Verdict
 release_canceled(Activity *activity, const EventData *data)
 {
-	const Request *cancel = &activity_controls(activity)->cancel;
-
 	activity->task.last_complete_time = data->now;
 	set_worker(activity, data);
-	machine_close(activity, STATE_CANCELED, data,
-				  failure_canceled(cancel->reason ?
-								   json_text_array1(cancel->reason) : NULL,
-								   cancel->identity),
-				  RETRY_UNSPECIFIED);
+	machine_cancel(activity, data);
 	return verdict_done;
 }
 

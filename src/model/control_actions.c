@@ -53,6 +53,16 @@ same_request(const char *recorded, const EventData *data)
 	return recorded != NULL && strcmp(recorded, data->request_id) == 0;
 }
 
+/* note the id of an operation that succeeds; false if it did before */
+static bool
+note_request(char **recorded, const EventData *data)
+{
+	if (same_request(*recorded, data))
+		return false;
+	*recorded = pstrdup(data->request_id);
+	return true;
+}
+
 static void
 record_request(Request *request, const EventData *data)
 {
@@ -89,11 +99,7 @@ Verdict
 cancel_now(Activity *activity, const EventData *data)
 {
 	record_request(&activity_controls(activity)->cancel, data);
-	machine_close(activity, STATE_CANCELED, data,
-				  failure_canceled(data->reason ?
-								   json_text_array1(data->reason) : NULL,
-								   data->identity),
-				  RETRY_UNSPECIFIED);
+	machine_cancel(activity, data);
 	return verdict_done;
 }
 
@@ -193,12 +199,10 @@ refuse_pause(Activity *activity, const EventData *data)
 Verdict
 unpause_paused(Activity *activity, const EventData *data)
 {
-	Controls   *controls = activity_controls(activity);
 	TimestampTz when = machine_jittered(data->now, data->jitter);
 
-	if (same_request(controls->unpause_id, data))
+	if (!note_request(&activity_controls(activity)->unpause_id, data))
 		return verdict_unchanged;
-	controls->unpause_id = pstrdup(data->request_id);
 	if (!data->skip_backoff)
 		when = Max(not_before_start_delay(activity, when),
 				   backoff_end(activity));
@@ -210,11 +214,8 @@ unpause_paused(Activity *activity, const EventData *data)
 Verdict
 unpause_requested(Activity *activity, const EventData *data)
 {
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->unpause_id, data))
+	if (!note_request(&activity_controls(activity)->unpause_id, data))
 		return verdict_unchanged;
-	controls->unpause_id = pstrdup(data->request_id);
 	machine_enter(activity, STATE_STARTED);
 	return verdict_done;
 }
@@ -240,11 +241,8 @@ refuse_unpause(Activity *activity, const EventData *data)
 Verdict
 reset_now(Activity *activity, const EventData *data)
 {
-	Controls   *controls = activity_controls(activity);
-
-	if (same_request(controls->reset_id, data))
+	if (!note_request(&activity_controls(activity)->reset_id, data))
 		return verdict_unchanged;
-	controls->reset_id = pstrdup(data->request_id);
 	if (data->restore_original)
 		machine_restore_options(activity);
 	activity->clear_heartbeat = data->reset_heartbeat;
@@ -266,9 +264,8 @@ reset_later(Activity *activity, const EventData *data)
 {
 	Controls   *controls = activity_controls(activity);
 
-	if (same_request(controls->reset_id, data))
+	if (!note_request(&controls->reset_id, data))
 		return verdict_unchanged;
-	controls->reset_id = pstrdup(data->request_id);
 	controls->reset_heartbeat = data->reset_heartbeat;
 	controls->reset_restore = data->restore_original;
 	controls->reset_jitter = data->jitter;
