@@ -60,14 +60,21 @@ fail_instead(Report *report, const char *message)
 	report->checkpoint.given = false;
 }
 
+static void
+start_report(Report *report, Event event, const char *identity)
+{
+	memset(report, 0, sizeof(Report));
+	report->event = event;
+	report->data.identity = identity;
+}
+
 /* report_complete: success, with the worker's result. */
 void
 report_complete(Report *report, bool by_id, struct varlena *result,
 				const char *identity)
 {
-	memset(report, 0, sizeof(Report));
-	report->event = by_id ? EVENT_COMPLETE_BY_ID : EVENT_COMPLETE;
-	report->data.identity = identity;
+	start_report(report, by_id ? EVENT_COMPLETE_BY_ID : EVENT_COMPLETE,
+				 identity);
 	report->data.result = result;
 	if (oversized(result))
 		fail_instead(report, "Complete result exceeds size limit.");
@@ -78,9 +85,7 @@ void
 report_heartbeat(Report *report, struct varlena *details,
 				 const char *identity)
 {
-	memset(report, 0, sizeof(Report));
-	report->event = EVENT_HEARTBEAT;
-	report->data.identity = identity;
+	start_report(report, EVENT_HEARTBEAT, identity);
 	report->checkpoint.given = true;
 	report->checkpoint.details = details;
 	if (oversized(details))
@@ -92,9 +97,7 @@ void
 report_cancellation(Report *report, struct varlena *details,
 					const char *identity)
 {
-	memset(report, 0, sizeof(Report));
-	report->event = EVENT_REPORT_CANCELED;
-	report->data.identity = identity;
+	start_report(report, EVENT_REPORT_CANCELED, identity);
 	if (oversized(details))
 		fail_instead(report, "Cancel details exceed size limit.");
 	else if (details != NULL)
@@ -122,9 +125,7 @@ void
 report_release(Report *report, int64 delay, struct varlena *checkpoint,
 			   const char *identity)
 {
-	memset(report, 0, sizeof(Report));
-	report->event = EVENT_RELEASE;
-	report->data.identity = identity;
+	start_report(report, EVENT_RELEASE, identity);
 	report->data.release_delay = delay;
 	bring_checkpoint(report, checkpoint);
 }
@@ -138,9 +139,7 @@ void
 report_failure(Report *report, Jsonb *failure, int64 next_retry_delay,
 			   struct varlena *checkpoint, const char *identity)
 {
-	memset(report, 0, sizeof(Report));
-	report->event = EVENT_FAIL;
-	report->data.identity = identity;
+	start_report(report, EVENT_FAIL, identity);
 	report->data.next_retry_delay = next_retry_delay;
 	report->data.failure = failure;
 	if (oversized(failure))

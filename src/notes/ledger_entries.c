@@ -116,36 +116,35 @@ ledger_queue_entry(EntryKind kind, int counter, const QueueKey *queue)
 	return entry;
 }
 
-/* ledger_lane_entry: likewise for a lane. */
-LedgerEntry *
-ledger_lane_entry(EntryKind kind, const LaneKey *lane)
+/* likewise for what has a key of its own */
+static LedgerEntry *
+key_entry(EntryKind kind, const void *key, Size size)
 {
 	int			first = window();
 	LedgerEntry *entry;
 
 	for (int i = nentries - 1; i >= first; i--)
-		if (entries[i].kind == kind &&
-			memcmp(&entries[i].key.lane, lane, sizeof(LaneKey)) == 0)
+		if (entries[i].kind == kind && memcmp(&entries[i].key, key, size) == 0)
 			return &entries[i];
 	entry = add_entry(kind);
-	entry->key.lane = *lane;
+	memcpy(&entry->key, key, size);
 	return entry;
 }
 
-/* ledger_delay_entry: likewise for a span of time. */
+/* ledger_lane_entry: of a lane. */
+LedgerEntry *
+ledger_lane_entry(EntryKind kind, const LaneKey *lane)
+{
+	return key_entry(kind, lane, sizeof(LaneKey));
+}
+
+/* ledger_delay_entry: of a span of time. */
 LedgerEntry *
 ledger_delay_entry(const QueueKey *queue, const DelayKey *delay)
 {
-	int			first = window();
-	LedgerEntry *entry;
+	LedgerEntry *entry = key_entry(ENTRY_DELAYED, delay, sizeof(DelayKey));
 
-	for (int i = nentries - 1; i >= first; i--)
-		if (entries[i].kind == ENTRY_DELAYED &&
-			memcmp(&entries[i].key.delay, delay, sizeof(DelayKey)) == 0)
-			return &entries[i];
-	entry = add_entry(ENTRY_DELAYED);
 	entry->queue = *queue;
-	entry->key.delay = *delay;
 	return entry;
 }
 

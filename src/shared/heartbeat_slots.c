@@ -103,11 +103,10 @@ heartbeat_slot_hold(int64 run_id, int64 nonce, SlotRef *ref, bool *ask_row,
 	return result;
 }
 
-/*
- * heartbeat_slot_held: how another transaction holds the attempt's slot.
- */
-Hold
-heartbeat_slot_held(int64 run_id, int64 nonce, VirtualTransactionId *holder)
+/* how another transaction holds the attempt's slot; "refuse" what is not firm */
+static Hold
+look_at_hold(int64 run_id, int64 nonce, bool refuse,
+			 VirtualTransactionId *holder)
 {
 	HeartbeatPartition *partition = heartbeat_pool_partition(nonce);
 	Hold		hold = HOLD_NONE;
@@ -115,15 +114,26 @@ heartbeat_slot_held(int64 run_id, int64 nonce, VirtualTransactionId *holder)
 
 	if (partition->used == 0)	/* unlocked, see heartbeat_slot_over() */
 		return HOLD_NONE;
-	heartbeat_pool_lock(partition, LW_SHARED);
+	heartbeat_pool_lock(partition, refuse ? LW_EXCLUSIVE : LW_SHARED);
 	slot = heartbeat_pool_find(run_id, nonce);
 	if (slot != NULL && slot->holds > 0 && !is_mine(slot))
 	{
 		*holder = slot->holder;
 		hold = slot->firm ? HOLD_FIRM : HOLD_LOOSE;
+		if (refuse)
+			slot->refused = !slot->firm;
 	}
 	heartbeat_pool_unlock(partition);
 	return hold;
+}
+
+/*
+ * heartbeat_slot_held: how another transaction holds the attempt's slot.
+ */
+Hold
+heartbeat_slot_held(int64 run_id, int64 nonce, VirtualTransactionId *holder)
+{
+	return look_at_hold(run_id, nonce, false, holder);
 }
 
 /*
@@ -134,22 +144,7 @@ heartbeat_slot_held(int64 run_id, int64 nonce, VirtualTransactionId *holder)
 bool
 heartbeat_slot_refuse(int64 run_id, int64 nonce, VirtualTransactionId *holder)
 {
-	HeartbeatPartition *partition = heartbeat_pool_partition(nonce);
-	bool		firm = false;
-	HeartbeatSlot *slot;
-
-	if (partition->used == 0)	/* unlocked, see heartbeat_slot_over() */
-		return false;
-	heartbeat_pool_lock(partition, LW_EXCLUSIVE);
-	slot = heartbeat_pool_find(run_id, nonce);
-	if (slot != NULL && slot->holds > 0 && !is_mine(slot))
-	{
-		*holder = slot->holder;
-		firm = slot->firm;
-		slot->refused = !firm;
-	}
-	heartbeat_pool_unlock(partition);
-	return firm;
+	return look_at_hold(run_id, nonce, true, holder) == HOLD_FIRM;
 }
 
 /* the slot that we hold, its partition locked; NULL if it was forgotten */
