@@ -174,8 +174,8 @@ adopt(LaneCursor *lane, const WalkEnd *walk, ReadyKey limit)
 {
 	ReadyKey	beyond = ready_key_least(walk->beyond, limit);
 
-	if (ready_key_before(lane->from, walk->end) ||
-		!ready_key_before(lane->beyond, beyond))
+	Assert(!ready_key_before(lane->beyond, lane->from));
+	if (!ready_key_before(lane->beyond, beyond))
 		return;
 	lane->ncandidates = 0;
 	for (int i = 0; i < walk->ncandidates; i++)
@@ -183,8 +183,7 @@ adopt(LaneCursor *lane, const WalkEnd *walk, ReadyKey limit)
 			ready_key_before(walk->candidates[i].place, beyond))
 			lane->candidates[lane->ncandidates++] = walk->candidates[i];
 	lane->beyond = beyond;
-	if (ready_key_before(lane->from, beyond))
-		lane->from = lane->ncandidates > 0 ? lane->candidates[0].place : beyond;
+	lane->from = lane->ncandidates > 0 ? lane->candidates[0].place : beyond;
 }
 
 /*
