@@ -4,7 +4,8 @@
  *   types
  *   tables, with their indexes and triggers
  *   calls, as they are named in src/:
- *     schedule         to schedule activities, and how they are retried
+ *     policy           how activities are retried
+ *     schedule         to schedule them
  *     poll             to hand tasks out
  *     report           what a worker says of its attempt
  *     report_batch     ... of many
@@ -361,7 +362,7 @@ SELECT pg_catalog.pg_extension_config_dump('taskq.closed_long', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.queue_config', '');
 
 --
--- schedule
+-- policy
 --
 
 CREATE FUNCTION taskq.retry_policy(
@@ -381,6 +382,15 @@ CREATE FUNCTION taskq.retry_policy_from_jsonb(policy jsonb) RETURNS taskq.retry_
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_from_jsonb';
 COMMENT ON FUNCTION taskq.retry_policy_from_jsonb(jsonb)
   IS 'build a retry policy from an object; what is null or absent takes the server''s default';
+
+CREATE FUNCTION taskq.retry_policy_to_jsonb(policy taskq.retry_policy) RETURNS jsonb
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_to_jsonb';
+COMMENT ON FUNCTION taskq.retry_policy_to_jsonb(taskq.retry_policy)
+  IS 'internal: a retry policy as it is stored; read taskq.activities';
+
+--
+-- schedule
+--
 
 CREATE FUNCTION taskq.schedule_support(internal) RETURNS internal
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_schedule_support';
@@ -820,11 +830,6 @@ COMMENT ON FUNCTION taskq.duration(bigint) IS 'internal: a duration as it is sto
 CREATE FUNCTION taskq.later(instant timestamptz, microseconds bigint) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_later';
 COMMENT ON FUNCTION taskq.later(timestamptz, bigint) IS 'internal: an instant that much later, NULL when there is none; read taskq.activities';
-
-CREATE FUNCTION taskq.retry_policy_to_jsonb(policy taskq.retry_policy) RETURNS jsonb
-LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_to_jsonb';
-COMMENT ON FUNCTION taskq.retry_policy_to_jsonb(taskq.retry_policy)
-  IS 'internal: a retry policy as it is stored; read taskq.activities';
 
 CREATE VIEW taskq.activities AS
 SELECT
