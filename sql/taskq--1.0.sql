@@ -73,6 +73,9 @@ COMMENT ON TYPE taskq.id_reuse_policy IS 'whether an activity_id may be used aga
 CREATE TYPE taskq.id_conflict_policy AS ENUM ('fail', 'use_existing');
 COMMENT ON TYPE taskq.id_conflict_policy IS 'what schedule does when a run with the activity_id is open';
 
+CREATE TYPE taskq.task_kind AS ENUM ('activity');
+COMMENT ON TYPE taskq.task_kind IS 'what the tasks of a queue are of';
+
 CREATE TYPE taskq.retry_policy AS (
   initial_interval interval,
   backoff_coefficient float8,
@@ -472,6 +475,19 @@ CREATE FUNCTION taskq.poll(
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll';
 COMMENT ON FUNCTION taskq.poll(text, text, bigint, float8)
   IS 'start up to max_tasks attempts that are due; returns at once';
+
+CREATE FUNCTION taskq.poll_many(
+  task_queues text[],
+  identities text[],
+  kinds taskq.task_kind[] DEFAULT NULL,
+  normal_names text[] DEFAULT NULL,
+  max_tasks_per_second float8[] DEFAULT NULL,
+  OUT slot int,
+  OUT task taskq.activity_task
+) RETURNS SETOF record ROWS 100
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll_many';
+COMMENT ON FUNCTION taskq.poll_many(text[], text[], taskq.task_kind[], text[], float8[])
+  IS 'poll for many workers, each of which waits for one task; slot says whose it is';
 
 --
 -- report
@@ -1151,7 +1167,7 @@ DECLARE
 BEGIN
   routines := CASE access
     WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
-    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
+    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',

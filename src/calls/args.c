@@ -235,6 +235,46 @@ arg_array(FunctionCallInfo fcinfo, int n, Oid element_type, const char *name,
 	return elements;
 }
 
+/*
+ * arg_beside: likewise of an array that has an element for each of those of
+ * another, "beside", which has "count" (else 22023); NULL = not given.
+ */
+Datum *
+arg_beside(FunctionCallInfo fcinfo, int n, Oid element_type, const char *name,
+		   const char *beside, int count, bool **nulls)
+{
+	Datum	   *elements;
+	int			found;
+
+	if (arg_is_null(fcinfo, n))
+		return NULL;
+	elements = arg_array(fcinfo, n, element_type, name, nulls, &found);
+	if (found != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s and %s must have the same length", beside, name),
+				 errdetail("There are %d %s and %d %s.",
+						   count, beside, found, name)));
+	return elements;
+}
+
+/* arg_queues: an array of names of task queues, none of them NULL. */
+Datum *
+arg_queues(FunctionCallInfo fcinfo, int n, int *count)
+{
+	bool	   *nulls;
+	Datum	   *queues;
+
+	require_arg(fcinfo, n, "task_queues");
+	queues = arg_array(fcinfo, n, TEXTOID, "task_queues", &nulls, count);
+	for (int i = 0; i < *count; i++)
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("task_queues must not contain NULL")));
+	return queues;
+}
+
 /* arg_tokens: an array of task tokens, none of them NULL. */
 Datum *
 arg_tokens(FunctionCallInfo fcinfo, int n, int *count)

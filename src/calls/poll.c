@@ -20,29 +20,6 @@
 #include "shared/queue_state.h"
 #include "store/heartbeat_row.h"
 
-/* fields of taskq.activity_task, zero-based */
-enum
-{
-	TASK_TOKEN,
-	TASK_RUN_ID,
-	TASK_ACTIVITY_ID,
-	TASK_ACTIVITY_TYPE,
-	TASK_TASK_QUEUE,
-	TASK_INPUT,
-	TASK_HEADER,
-	TASK_HEARTBEAT_DETAILS,
-	TASK_ATTEMPT,
-	TASK_SCHEDULED_TIME,
-	TASK_CURRENT_ATTEMPT_SCHEDULED_TIME,
-	TASK_STARTED_TIME,
-	TASK_SCHEDULE_TO_CLOSE,
-	TASK_START_TO_CLOSE,
-	TASK_HEARTBEAT_TIMEOUT,
-	TASK_PRIORITY,
-	TASK_FAIRNESS_KEY,
-	TASK_FIELDS
-};
-
 /* who polled last in this session, for the list of those who wait */
 static char last_identity[POLLER_IDENTITY + 1] = "";
 
@@ -61,20 +38,15 @@ put_varlena(Datum *value, bool *null, const void *varlena)
 	*value = PointerGetDatum(varlena);
 }
 
-/*
- * The row that the worker gets, with the last heartbeat of earlier attempts;
- * "arg" is the call's fcinfo.
- */
-static void
-put_task(void *arg, const Task *task, bool started_before)
+/* poll_task_values: what the worker gets, with the last heartbeat of earlier attempts */
+void
+poll_task_values(const Task *task, bool started_before, Datum *values, bool *nulls)
 {
-	FunctionCallInfo fcinfo = arg;
 	const Activity *activity = (const Activity *) task;
 	Heartbeat	heartbeat = {0};
 	const Options *options = &activity->options;
-	Datum		values[TASK_FIELDS];
-	bool		nulls[TASK_FIELDS] = {false};
 
+	memset(nulls, false, TASK_FIELDS * sizeof(bool));
 	if (started_before)
 		heartbeat_row_read(task->run_id, &heartbeat);
 	values[TASK_TOKEN] = UUIDPGetDatum(token_make(activity->task.run_id,
@@ -103,7 +75,17 @@ put_task(void *arg, const Task *task, bool started_before)
 	nulls[TASK_PRIORITY] = !options->has_priority;
 	put_varlena(&values[TASK_FAIRNESS_KEY], &nulls[TASK_FAIRNESS_KEY],
 				activity->task.fairness_key);
-	put_row(fcinfo, values, nulls, lengthof(values));
+}
+
+/* a row of the call whose fcinfo "arg" is */
+static void
+put_task(void *arg, const Task *task, bool started_before)
+{
+	Datum		values[TASK_FIELDS];
+	bool		nulls[TASK_FIELDS];
+
+	poll_task_values(task, started_before, values, nulls);
+	put_row((FunctionCallInfo) arg, values, nulls, TASK_FIELDS);
 }
 
 /*
@@ -126,6 +108,17 @@ poll_last_identity(void)
 	return last_identity;
 }
 
+/* poll_check_rate: a rate that a worker asks for. */
+double
+poll_check_rate(double rate)
+{
+	if (!(rate > 0 && !isinf(rate)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks_per_second must be a positive number")));
+	return rate;
+}
+
 /*
  * poll_arguments: queue, identity, number of tasks and rate of a polling call,
  * which are its last arguments, from number "first" on.
@@ -134,6 +127,7 @@ void
 poll_arguments(FunctionCallInfo fcinfo, int first, ClaimRequest *request)
 {
 	require_arg(fcinfo, first, "task_queue");
+	request->identities = NULL;
 	request->queue = queue_ref(check_queue_name(arg_text(fcinfo, first)));
 	request->identity = arg_identity(fcinfo, first + 1);
 	if (request->identity == NULL)
@@ -145,13 +139,7 @@ poll_arguments(FunctionCallInfo fcinfo, int first, ClaimRequest *request)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_tasks must be at least 1")));
 	request->max_tasks_per_second = PG_ARGISNULL(first + 3) ? 0 :
-		PG_GETARG_FLOAT8(first + 3);
-	if (!PG_ARGISNULL(first + 3) &&
-		!(request->max_tasks_per_second > 0 &&
-		  !isinf(request->max_tasks_per_second)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tasks_per_second must be a positive number")));
+		poll_check_rate(PG_GETARG_FLOAT8(first + 3));
 }
 
 PG_FUNCTION_INFO_V1(taskq_poll);

@@ -79,19 +79,7 @@ static Datum *
 read_beside(FunctionCallInfo fcinfo, int arg, Oid type, const char *name,
 			int count, bool **nulls)
 {
-	Datum	   *elements;
-	int			n;
-
-	if (arg_is_null(fcinfo, arg))
-		return NULL;
-	elements = arg_array(fcinfo, arg, type, name, nulls, &n);
-	if (n != count)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("task_tokens and %s must have the same length", name),
-				 errdetail("There are %d task_tokens and %d %s.",
-						   count, n, name)));
-	return elements;
+	return arg_beside(fcinfo, arg, type, name, "task_tokens", count, nulls);
 }
 
 static void

@@ -312,14 +312,11 @@ taskq_wait_for_task(PG_FUNCTION_ARGS)
 }
 
 static void
-arg_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
+arg_waited_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
 {
-	bool	   *nulls;
 	int			count;
-	Datum	   *queues;
+	Datum	   *queues = arg_queues(fcinfo, n, &count);
 
-	require_arg(fcinfo, n, "task_queues");
-	queues = arg_array(fcinfo, n, TEXTOID, "task_queues", &nulls, &count);
 	if (count < 1 || count > MAX_WAIT_PLACES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -327,13 +324,7 @@ arg_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
 						MAX_WAIT_PLACES),
 				 errdetail("It has %d.", count)));
 	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("task_queues must not contain NULL")));
 		add_queue(wait, DatumGetTextPP(queues[i]));
-	}
 }
 
 PG_FUNCTION_INFO_V1(taskq_wait_for_tasks);
@@ -349,7 +340,7 @@ taskq_wait_for_tasks(PG_FUNCTION_ARGS)
 	bool		null;
 
 	begin_writing("taskq.wait_for_tasks()");
-	arg_queues(fcinfo, 0, &wait);
+	arg_waited_queues(fcinfo, 0, &wait);
 	deadline = arg_deadline(fcinfo, 1);
 	require_own_transactions(fcinfo, "taskq.wait_for_tasks()");
 	found = run_wait(&wait, deadline);

@@ -133,10 +133,27 @@ grant_locked(Admission *admission, QueueState *state, int64 own, int wanted)
 	admission->granted = n;
 }
 
+/* who polls, noted; those of one identity are one, if they follow each other */
+static void
+note_pollers(const QueueKey *queue, char *const *identities, int n,
+			 double worker_rate)
+{
+	for (int i = 0; i < n; i++)
+	{
+		PollerState *poller;
+
+		if (i > 0 && strcmp(identities[i], identities[i - 1]) == 0)
+			continue;
+		poller = poller_state_get(queue, identities[i]);
+		if (poller != NULL)
+			poller->rate = worker_rate;
+	}
+}
+
 /* one try; true when the number of running attempts has to be known first */
 static bool
-try_to_grant(Admission *admission, const char *identity, int wanted,
-			 double worker_rate)
+try_to_grant(Admission *admission, char *const *identities, int nidentities,
+			 int wanted, double worker_rate)
 {
 	const QueueConfig *config = admission->config;
 	const text *name = admission->queue.name;
@@ -144,15 +161,12 @@ try_to_grant(Admission *admission, const char *identity, int wanted,
 	bool		paused = config != NULL && config->paused;
 	int64		own = own_places(&admission->queue.key, config);
 	QueueState *state;
-	PollerState *poller;
 	bool		count = false;
 
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	state = queue_state_get(&admission->queue.key, VARDATA_ANY(name),
 							VARSIZE_ANY_EXHDR(name));
-	poller = poller_state_get(&admission->queue.key, identity);
-	if (poller != NULL)
-		poller->rate = worker_rate;
+	note_pollers(&admission->queue.key, identities, nidentities, worker_rate);
 	if (state != NULL)
 	{
 		state->worker_rate = worker_rate;
@@ -194,13 +208,14 @@ note_held_back(const Admission *admission)
 }
 
 /*
- * admission_grant: note the poller, and decide how many tasks it may start.
+ * admission_grant: note the pollers, and decide how many tasks it may start.
  * What it may is reserved until admission_settle() and the end of the
  * transaction.
  */
 void
 admission_grant(Admission *admission, const QueueRef *queue,
-				const char *identity, int wanted, double worker_rate)
+				char *const *identities, int nidentities, int wanted,
+				double worker_rate)
 {
 	const QueueConfig *config = queue_config(queue);
 
@@ -214,9 +229,10 @@ admission_grant(Admission *admission, const QueueRef *queue,
 		admission->config = copy;
 	}
 	ledger_make_room(2);
-	if (try_to_grant(admission, identity, wanted, worker_rate) &&
+	if (try_to_grant(admission, identities, nidentities, wanted, worker_rate) &&
 		find_out(queue))
-		(void) try_to_grant(admission, identity, wanted, worker_rate);
+		(void) try_to_grant(admission, identities, nidentities, wanted,
+							worker_rate);
 	if (admission->reserved && admission->granted > 0)
 	{
 		ledger_reserved(&queue->key, admission->granted);

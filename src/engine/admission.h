@@ -31,8 +31,8 @@ typedef enum RateSource
 extern RateSource admission_rate(const QueueConfig *config, double worker_rate,
 								 double *rate);
 extern void admission_grant(Admission *admission, const QueueRef *queue,
-							const char *identity, int wanted,
-							double worker_rate);
+							char *const *identities, int nidentities,
+							int wanted, double worker_rate);
 extern void admission_settle(Admission *admission, int claimed);
 extern bool admission_would_grant(const QueueRef *queue, TimestampTz *when);
 

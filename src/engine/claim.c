@@ -41,7 +41,8 @@ typedef struct Poll
 	void	   *sink_arg;
 	const Admission *admission;
 	const Kind *kind;			/* of the queue's tasks */
-	const char *identity;
+	const ClaimRequest *request;
+	int			started;		/* so far */
 	int			wanted;
 	TimestampTz now;
 } Poll;
@@ -49,12 +50,23 @@ typedef struct Poll
 /* looks of one poll that has found nothing while tasks came */
 #define MAX_LOOKS		8
 
+/* whom the next task is for */
+static const char *
+next_identity(const Poll *poll)
+{
+	const ClaimRequest *request = poll->request;
+
+	Assert(poll->started < request->max_tasks);
+	return request->identities == NULL ? request->identity :
+		request->identities[poll->started];
+}
+
 /* start the lane's candidate; false when somebody else has it */
 static bool
 claim(Poll *poll, Lane *lane)
 {
 	const QueueRef *queue = &poll->admission->queue;
-	Start		start = {poll->now, poll->identity, token_new_nonce()};
+	Start		start = {poll->now, next_identity(poll), token_new_nonce()};
 	TaskRoom	room;
 	Task	   *task = &room.task;
 	TimestampTz deadline;
@@ -79,6 +91,7 @@ claim(Poll *poll, Lane *lane)
 	ledger_count(queue, COUNT_STARTED, 1);
 	ledger_duration(queue, COUNT_SCHEDULE_TO_START_FIRST,
 					task->started_time - task->dispatch_time);
+	poll->started++;
 	poll->sink(poll->sink_arg, task, started_before);
 	return true;
 }
@@ -311,14 +324,17 @@ claim_tasks(const ClaimRequest *request, TaskSink sink, void *sink_arg)
 	Poll		poll;
 	int			claimed;
 
-	admission_grant(&admission, queue, request->identity,
+	admission_grant(&admission, queue,
+					request->identities ? request->identities : (char **) &request->identity,
+					request->identities ? request->max_tasks : 1,
 					ready_is_empty(ready) ? 0 : request->max_tasks,
 					request->max_tasks_per_second);
 	poll.sink = sink;
 	poll.sink_arg = sink_arg;
 	poll.admission = &admission;
 	poll.kind = kind_of_queue(queue->name);
-	poll.identity = request->identity;
+	poll.request = request;
+	poll.started = 0;
 	poll.wanted = admission.granted;
 	poll.now = clock_now();
 	if (admission.granted > 0)
@@ -332,7 +348,10 @@ claim_tasks(const ClaimRequest *request, TaskSink sink, void *sink_arg)
 	claimed = admission.granted - poll.wanted;
 	admission_settle(&admission, claimed);
 	wait_polled(queue->key.hash);
-	if (claimed == 0)
+	Assert(claimed == poll.started);
+	if (request->identities != NULL)
+		ledger_count(queue, COUNT_EMPTY_POLLS, request->max_tasks - claimed);
+	else if (claimed == 0)
 		ledger_count(queue, COUNT_EMPTY_POLLS, 1);
 }
 

@@ -13,6 +13,8 @@ typedef struct ClaimRequest
 {
 	QueueRef	queue;
 	char	   *identity;
+	char	  **identities;		/* of each task that may be claimed, in order;
+								 * NULL = all are for "identity" */
 	int			max_tasks;
 	double		max_tasks_per_second;	/* 0 = not given */
 } ClaimRequest;

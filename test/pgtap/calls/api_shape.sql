@@ -12,6 +12,7 @@ FROM (VALUES
   ('run_state', 'scheduled started cancel_requested pause_requested paused'),
   ('timeout_type', 'schedule_to_start start_to_close schedule_to_close heartbeat'),
   ('retry_state', 'in_progress non_retryable_failure timeout maximum_attempts_reached retry_policy_not_set internal_server_error cancel_requested'),
+  ('task_kind', 'activity'),
   ('id_reuse_policy', 'allow_duplicate allow_duplicate_failed_only reject_duplicate'),
   ('id_conflict_policy', 'fail use_existing')) v (name, labels);
 
@@ -82,6 +83,9 @@ INSERT INTO api VALUES
   'text'),
 ('worker_channel', 'identity text',
   'text'),
+('poll_many', 'task_queues text[], identities text[], kinds taskq.task_kind[] = NULL, normal_names text[] = NULL, max_tasks_per_second float8[] = NULL, '
+  'OUT slot int, OUT task taskq.activity_task',
+  'SETOF record'),
 ('complete', 'task_token uuid, result jsonb = NULL, identity text = NULL',
   'void'),
 ('fail', 'task_token uuid, message text = NULL, error_type text = NULL, details jsonb = NULL, non_retryable boolean = false, '

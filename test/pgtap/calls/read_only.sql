@@ -21,6 +21,7 @@ INSERT INTO call VALUES
 ('fail_by_id', 'SELECT taskq.fail_by_id(''open'')'),
 ('report_canceled_by_id', 'SELECT taskq.report_canceled_by_id(''open'')'),
 ('heartbeat_by_id', 'SELECT taskq.heartbeat_by_id(''open'')'),
+('poll_many', 'SELECT taskq.poll_many(''{q}'', NULL)'),
 ('complete_many', 'SELECT taskq.complete_many(''{}'')'),
 ('fail_many', 'SELECT taskq.fail_many(''{}'')'),
 ('fail_with', 'SELECT taskq.fail_with(gen_random_uuid(), NULL)'),
