@@ -79,7 +79,7 @@ $(OBJS:.o=.bc): %.bc: %.o
 
 # a library that a TAP test loads
 TOY = test/modules/toy/taskq_toy.so
-$(TOY): $(wildcard test/modules/toy/*.c)
+$(TOY): $(wildcard test/modules/toy/*.c src/*/*.h)
 	$(MAKE) -C $(@D) PG_CONFIG=$(PG_CONFIG)
 ifneq ($(PROVE_TESTS),)
 installcheck: $(TOY)
