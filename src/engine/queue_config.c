@@ -7,7 +7,9 @@
  * them, parsed.  A change invalidates the relation cache entry of the table:
  * every backend, the worker included, drops its copy when the change commits
  * and reads it again when it needs it next.  No lock, no shared memory, and a
- * rollback is as if nothing had been.
+ * rollback is as if nothing had been.  Where very many queues are configured a
+ * backend looks each up by its name when it needs it, and keeps that, or that it
+ * has no row, so that a change costs nobody more than the queues it works on.
  *
  * What configure_queue() has stored can be read again.  A row that was written
  * by hand maybe cannot: then its queue counts as paused and has the defaults
@@ -18,6 +20,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -31,18 +34,22 @@
 #include "store/config_rows.h"
 #include "task/queue_keys.h"
 
-/* One configured queue. */
+#define MAX_CACHED		1000	/* queues */
+
+/* One queue. */
 typedef struct CachedConfig
 {
 	uint64		hash;			/* of the name; hash key */
-	char	   *task_queue;
+	bool		configured;		/* else it has no row */
 	QueueConfig config;
 } CachedConfig;
 
 static MemoryContext cache_context = NULL;
 static HTAB *cache = NULL;
-static bool cache_complete = false; /* it was read to the end */
-static bool cache_stale = false;	/* and has changed since it was begun */
+static bool cache_valid = false;	/* it was begun, and read to the end if it is
+									 * to have all ... */
+static bool cache_stale = false;	/* ... and has changed since it was begun */
+static bool cache_all = true;		/* whoever is not in it has no row */
 static Oid	cache_relation = InvalidOid;
 static bool callback_registered = false;
 
@@ -114,32 +121,46 @@ queue_config_read(Jsonb *stored, QueueConfig *config)
 	return problem;
 }
 
-static void
+/* in cache_context, as what is stored is (NULL = nothing) */
+static CachedConfig *
 cache_config(const text *task_queue, Jsonb *stored)
 {
 	QueueKey	key = queue_key(task_queue);
+	QueueConfig config = {0};
+	ErrorData  *problem = NULL;
 	CachedConfig *entry;
-	ErrorData  *problem;
 
-	entry = hash_search(cache, &key.hash, HASH_ENTER, NULL);
-	entry->task_queue = text_to_cstring(task_queue);
-	problem = queue_config_read(stored, &entry->config);
+	if (stored != NULL)
+		problem = queue_config_read(stored, &config);
 	if (problem != NULL)
-		warn_unreadable(entry->task_queue, problem);
+		warn_unreadable(text_to_cstring(task_queue), problem);
+	entry = hash_search(cache, &key.hash, HASH_ENTER, NULL);
+	entry->configured = stored != NULL;
+	entry->config = config;
+	return entry;
+}
+
+/* false when there are too many */
+static bool
+cache_row(const text *task_queue, Jsonb *stored)
+{
+	if (hash_get_num_entries(cache) >= MAX_CACHED)
+		return false;
+	(void) cache_config(task_queue, stored);
+	return true;
 }
 
 static void
-load_configs(void)
+begin_cache(void)
 {
 	HASHCTL		info = {0};
-	MemoryContext old_context;
 
 	cache_relation = catalog()->queue_config;
 	if (cache_context == NULL)
 		cache_context = AllocSetContextCreate(CacheMemoryContext,
 											  "taskq queue configurations",
 											  ALLOCSET_SMALL_SIZES);
-	cache_complete = false;
+	cache_valid = false;
 	MemoryContextReset(cache_context);
 	info.keysize = sizeof(uint64);
 	info.entrysize = sizeof(CachedConfig);
@@ -147,11 +168,21 @@ load_configs(void)
 	cache = hash_create("taskq queue configurations", 16, &info,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	cache_stale = false;		/* before reading: a change meanwhile counts */
+}
 
-	old_context = MemoryContextSwitchTo(cache_context);
-	config_rows_each(cache_config);
-	MemoryContextSwitchTo(old_context);
-	cache_complete = true;
+/* once there were too many of them the session does not try to read all again */
+static void
+load_configs(void)
+{
+	begin_cache();
+	if (cache_all)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(cache_context);
+
+		cache_all = config_rows_each(cache_row);
+		MemoryContextSwitchTo(old_context);
+	}
+	cache_valid = true;
 }
 
 static void
@@ -163,8 +194,29 @@ be_current(void)
 		callback_registered = true;
 	}
 	AcceptInvalidationMessages();	/* also in the middle of a transaction */
-	if (!cache_complete || cache_stale)
+	if (!cache_valid || cache_stale)
 		load_configs();
+}
+
+/* read what one queue has, and keep it */
+static CachedConfig *
+load_one(const QueueRef *queue)
+{
+	Jsonb	   *stored = config_row_now(queue->name);
+	MemoryContext old_context;
+	CachedConfig *entry;
+
+	if (hash_get_num_entries(cache) >= MAX_CACHED)
+	{
+		begin_cache();
+		cache_valid = true;
+	}
+	old_context = MemoryContextSwitchTo(cache_context);
+	if (stored != NULL)
+		stored = (Jsonb *) DatumGetPointer(datumCopy(JsonbPGetDatum(stored), false, -1));
+	entry = cache_config(queue->name, stored);
+	MemoryContextSwitchTo(old_context);
+	return entry;
 }
 
 /*
@@ -177,36 +229,43 @@ queue_config(const QueueRef *queue)
 	CachedConfig *entry;
 
 	be_current();
-	if (hash_get_num_entries(cache) == 0)
+	if (cache_all && hash_get_num_entries(cache) == 0)
 		return NULL;
 	entry = hash_search(cache, &queue->key.hash, HASH_FIND, NULL);
-	return entry ? &entry->config : NULL;
+	if (entry == NULL && !cache_all)
+		entry = load_one(queue);
+	return entry != NULL && entry->configured ? &entry->config : NULL;
+}
+
+/* What is unreadable. */
+static int	unreadable;
+static char *unreadable_queue;
+
+static bool
+look_for_unreadable(const text *task_queue, Jsonb *stored)
+{
+	QueueConfig config;
+
+	if (queue_config_read(stored, &config) == NULL)
+		return true;
+	if (unreadable++ == 0)
+		unreadable_queue = text_to_cstring(task_queue);
+	return true;
 }
 
 /*
  * queue_config_unreadable: how many queues have a stored configuration that
  * cannot be read; *task_queue becomes the name of one of them, NULL without
- * any.  Valid until the next catalog access.  Reads taskq.queue_config, with
- * AccessShareLock, if it has changed.
+ * any.  Reads taskq.queue_config, with AccessShareLock.
  */
 int
 queue_config_unreadable(const char **task_queue)
 {
-	HASH_SEQ_STATUS scan;
-	CachedConfig *entry;
-	int			n = 0;
-
-	be_current();
-	*task_queue = NULL;
-	hash_seq_init(&scan, cache);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (!entry->config.unreadable)
-			continue;
-		*task_queue = entry->task_queue;
-		n++;
-	}
-	return n;
+	unreadable = 0;
+	unreadable_queue = NULL;
+	(void) config_rows_each(look_for_unreadable);
+	*task_queue = unreadable_queue;
+	return unreadable;
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -36,27 +37,66 @@ enum
 };
 
 /*
- * config_rows_each: call back for each row that is committed now, or our own;
- * the configuration is a copy.  The table is not locked any more afterwards.
+ * config_rows_each: call back for each row that is committed now, or our own,
+ * until that says false, and say so; the configuration is a copy.  The table is
+ * not locked any more afterwards.
  */
-void
-config_rows_each(void (*callback) (const text *task_queue, Jsonb *config))
+bool
+config_rows_each(bool (*callback) (const text *task_queue, Jsonb *config))
 {
 	Relation	table = catalog_open_table(catalog()->queue_config, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	bool		go_on = true;
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (go_on && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
+		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
-		callback(DatumGetTextPP(slot->tts_values[COL_TASK_QUEUE]),
-				 DatumGetJsonbPCopy(slot->tts_values[COL_CONFIG]));
+		go_on = callback(DatumGetTextPP(slot->tts_values[COL_TASK_QUEUE]),
+						 DatumGetJsonbPCopy(slot->tts_values[COL_CONFIG]));
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
 	table_close(table, AccessShareLock);
+	return go_on;
+}
+
+/* the row of a queue that the snapshot shows, copied; NULL when it has none */
+static HeapTuple
+fetch_row(Relation table, Snapshot snapshot, const text *task_queue)
+{
+	ScanKeyData key;
+
+	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, task_queue);
+	return index_fetch(table, QUEUE_CONFIG_PKEY, snapshot, &key, 1,
+					   ForwardScanDirection);
+}
+
+/*
+ * config_row_now: likewise the configuration of one queue, NULL when it has
+ * none.
+ */
+Jsonb *
+config_row_now(const text *task_queue)
+{
+	Relation	table = catalog_open_table(catalog()->queue_config, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	HeapTuple	tuple = fetch_row(table, snapshot, task_queue);
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	Jsonb	   *config = NULL;
+
+	UnregisterSnapshot(snapshot);
+	if (tuple != NULL)
+	{
+		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+		config = DatumGetJsonbPCopy(values[COL_CONFIG]);
+	}
+	table_close(table, AccessShareLock);
+	return config;
 }
 
 /* config_row_read: the newest row of a queue; revision 0 when it has none. */
@@ -65,17 +105,13 @@ config_row_read(text *task_queue, ConfigRow *row)
 {
 	Relation	table = catalog_open_table(catalog()->queue_config, AccessShareLock);
 	Snapshot	snapshot = fresh_snapshot();
-	ScanKeyData key;
-	HeapTuple	tuple;
+	HeapTuple	tuple = fetch_row(table, snapshot, task_queue);
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 
 	StaticAssertStmt(COLUMNS == QUEUE_CONFIG_COLUMNS, "all columns are known");
 	memset(row, 0, sizeof(ConfigRow));
 	ItemPointerSetInvalid(&row->tid);
-	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, task_queue);
-	tuple = index_fetch(table, QUEUE_CONFIG_PKEY, snapshot, &key, 1,
-						ForwardScanDirection);
 	UnregisterSnapshot(snapshot);
 	Assert(RelationGetDescr(table)->natts == COLUMNS);
 	if (tuple != NULL)

@@ -20,8 +20,9 @@ typedef struct ConfigRow
 	ItemPointerData tid;		/* of the version read, if there is one */
 } ConfigRow;
 
-extern void config_rows_each(void (*callback) (const text *task_queue,
+extern bool config_rows_each(bool (*callback) (const text *task_queue,
 											   Jsonb *config));
+extern Jsonb *config_row_now(const text *task_queue);
 extern void config_row_read(text *task_queue, ConfigRow *row);
 extern bool config_row_write(const ConfigRow *row);
 
