@@ -159,6 +159,7 @@ take_lane(CursorLook *look, LaneEntry *lane, const CopyRoom *room)
 	SET_VARSIZE(key, VARHDRSZ + lane->key_length);
 	memcpy(VARDATA(key), lane->fairness_key, lane->key_length);
 	known->entry = lane;
+	ItemPointerSetInvalid(&known->first.tid);
 }
 
 static int

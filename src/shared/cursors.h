@@ -19,6 +19,8 @@ typedef struct KnownLane
 	ReadyKey	from;			/* no task before it can be started */
 	uint64		announced;		/* how much had been announced */
 	LaneEntry  *entry;			/* valid for the look's generation; or NULL */
+	Candidate	first;			/* found in the index with the lane, which has
+								 * none before; or no tuple id */
 } KnownLane;
 
 /* What one look at a queue got to know. */

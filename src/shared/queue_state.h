@@ -48,8 +48,6 @@ typedef enum QueueCounter
 typedef struct QueueState
 {
 	QueueKey	key;
-	uint16		name_length;
-	char		name[MAX_NAME_LENGTH];
 	TimestampTz last_used;
 
 	/* rate limits */
@@ -85,6 +83,10 @@ typedef struct QueueState
 	int64		bucket_start[RATE_BUCKETS]; /* in units of RATE_BUCKET */
 	uint32		added[RATE_BUCKETS];
 	uint32		dispatched[RATE_BUCKETS];
+
+	/* last: who looks for an entry that may go reads what is before */
+	uint16		name_length;
+	char		name[MAX_NAME_LENGTH];
 } QueueState;
 
 StaticAssertDecl(MAX_NAME_LENGTH <= PG_UINT16_MAX,

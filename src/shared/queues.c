@@ -37,7 +37,9 @@
 #include "shared/sizes.h"
 
 #define IDLE			(60 * USECS_PER_SEC)	/* one not looked at since may go */
-#define EVICTION_SAMPLE	64		/* entries of which the best one goes */
+#define EVICTION_SAMPLE	64		/* entries of which the best one goes ... */
+#define CROWDED_SAMPLE	12		/* ... where the best ones are in use, too */
+#define CROWDED			USECS_PER_SEC	/* since one that is in use has gone */
 #define EVICTION_TRIES	10		/* while others are at the parts with room */
 
 static SharedTable *queue_states = NULL;
@@ -92,12 +94,19 @@ typedef struct EvictionRules
 	Remove		remove;
 } EvictionRules;
 
-/* has one been found that is good enough, after so many?  One not in use is. */
-static bool
-is_enough(const EvictionRules *rules, const void *victim, int looked)
+/* of how many entries the best one is good enough, though it is in use */
+static int
+sample_size(const EvictionRules *rules)
 {
-	return victim != NULL &&
-		(looked >= EVICTION_SAMPLE || !rules->in_use(victim)) &&
+	return size_exceeded_at(rules->size) > now_real - CROWDED ?
+		CROWDED_SAMPLE : EVICTION_SAMPLE;
+}
+
+/* has one been found that is good enough?  One not in use is. */
+static bool
+is_enough(const EvictionRules *rules, const void *victim, bool looked)
+{
+	return victim != NULL && (looked || !rules->in_use(victim)) &&
 		!(rules->matters != NULL && rules->matters(victim));
 }
 
@@ -110,9 +119,10 @@ find_victim(SharedTable *table, const EvictionRules *rules, MayGo may_go)
 {
 	void	   *victim = NULL;
 	int			size = shared_table_size_of(table);
+	int			sample = sample_size(rules);
 	int			start = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, size - 1);
 
-	for (int i = 0; i < size && !is_enough(rules, victim, i); i++)
+	for (int i = 0; i < size && !is_enough(rules, victim, i >= sample); i++)
 	{
 		void	   *entry = shared_table_at(table, (start + i) % size);
 
@@ -196,7 +206,7 @@ empty_queue_may_go(const void *entry)
 	return state->known && counts_are_zero(state) && queue_may_go(entry);
 }
 
-/* what is lost with a queue: nothing to speak of, its numbers, or its limit */
+/* what is lost with a queue: nothing to speak of, its numbers, or a count anew */
 static int
 worth_of(const QueueState *state)
 {
@@ -210,12 +220,6 @@ static bool
 queue_in_use(const void *entry)
 {
 	return worth_of(entry) > 0;
-}
-
-static bool
-queue_matters(const void *entry)
-{
-	return worth_of(entry) > 1;
 }
 
 static bool
@@ -243,7 +247,6 @@ remove_queue(void *entry)
 static const EvictionRules queue_rules = {
 	.size = SIZE_QUEUES,
 	.in_use = queue_in_use,
-	.matters = queue_matters,
 	.goes_before = queue_goes_before,
 	.remove = remove_queue,
 };

@@ -3,9 +3,10 @@
  *		The tasks of one lane, in the order in which they are handed out.
  *
  * First come the candidates that shared memory knew: taken, if the lane is the
- * only one of its level, and ours alone then; otherwise only peeked at.  Then a
- * walk along open_ready from there, or from the lane's cursor, to the first
- * entry that is not due yet.  Paused rows have no dispatch time and come last.
+ * only one of its level, and ours alone then; otherwise only peeked at; or the
+ * one by which the lane was found in the index.  Then a walk along open_ready
+ * from there, or from the lane's cursor, to the first entry that is not due yet.
+ * Paused rows have no dispatch time and come last.
  *
  * The caller says of each task whether he has passed it: he has claimed it, or
  * others are at it.  Whoever changes a row announces it when it comes up again,
@@ -103,14 +104,36 @@ is_gone(const Lane *lane)
 		(holder == ROW_CHANGED && lane->ready->wanted > 0);
 }
 
-/* see what shared memory knows of the lane, unless it was taken */
+/* the lane was found in the index by a task that is due: begin there */
+static void
+offer_first(Lane *lane)
+{
+	Candidate	first = lane->known.first;
+	Offers	   *offers = palloc0(sizeof(Offers));
+
+	offers->n = 1;
+	offers->candidates[0] = first;
+	offers->behind = first.place;
+	offers->behind.run_id++;
+	lane->offers = offers;
+}
+
+/* see what is known of the lane, unless it was taken */
 static void
 peek(Lane *lane)
 {
 	const ReadyScan *ready = lane->ready;
+	const Candidate *first = &lane->known.first;
 	Offers	   *offers;
 
-	if (lane->offers != NULL || !ready->look.complete || !ready->look.may_tell)
+	if (lane->offers != NULL)
+		return;
+	if (ItemPointerIsValid(&first->tid) && first->place.dispatch_time <= ready->now)
+	{
+		offer_first(lane);
+		return;
+	}
+	if (!ready->look.complete || !ready->look.may_tell)
 		return;
 	offers = palloc0(sizeof(Offers));
 	offers->n = ready->wanted == 0 ? CANDIDATES_TO_LOOK_AT :

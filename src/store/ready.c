@@ -40,6 +40,17 @@
 /* lanes that one look finds for the list */
 #define DISCOVERED_AT_ONCE	128
 
+/* the comparison of a row with two members, which live as long as it does */
+static void
+row_key(ScanKey key, ScanKey members)
+{
+	memset(key, 0, sizeof(ScanKeyData));
+	key->sk_flags = SK_ROW_HEADER;
+	key->sk_attno = members[0].sk_attno;
+	key->sk_strategy = members[0].sk_strategy;
+	key->sk_argument = PointerGetDatum(members);
+}
+
 /* ------------------------------------------------------------------------
  * Which lanes there are
  * ------------------------------------------------------------------------
@@ -47,21 +58,27 @@
 
 /*
  * The lane of the first entry that matches the keys, and that entry's place;
- * false without one.
+ * false without one.  "alone" = no other matches them.
  */
 static bool
 first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane,
-		   OpenPlace *first)
+		   OpenPlace *first, bool *alone)
 {
 	IndexScanDesc scan;
-	bool		found;
+	ItemPointer tid;
+	ItemPointerData entry;
+	bool		found = false;
 
 	if (ready->slot == NULL)
 		ready->slot = table_slot_create(ready->table, NULL);
 	scan = compat_index_beginscan(ready->table, ready->index, ready->snapshot,
 								  nkeys);
 	index_rescan(scan, keys, nkeys, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, ready->slot);
+	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	{
+		entry = *tid;			/* the row may be further on in its chain */
+		found = index_fetch_heap(scan, ready->slot);
+	}
 	if (found)
 	{
 		const KnownLane *known;
@@ -73,35 +90,49 @@ first_lane(ReadyScan *ready, ScanKey keys, int nkeys, KnownLane *lane,
 							 VARDATA_ANY(lane->fairness_key),
 							 VARSIZE_ANY_EXHDR(lane->fairness_key));
 		lane->from = READY_KEY_FIRST;
+		lane->first = (Candidate) {.place = first->key,.tid = entry};
 		known = cursors_known(&ready->look, lane->level, lane->fairness_key);
 		if (known != NULL)
 			*lane = *known;
+		*alone = index_getnext_tid(scan, ForwardScanDirection) == NULL;
 	}
 	index_endscan(scan);
 	ExecClearTuple(ready->slot);
 	return found;
 }
 
+/* (level, fairness_key) > that one */
+static void
+behind_key(ScanKey key, ScanKey members, int16 level, text *fairness_key)
+{
+	ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, READY_LEVEL,
+						   BTGreaterStrategyNumber, InvalidOid, InvalidOid,
+						   F_BTINT2CMP, Int16GetDatum(level));
+	row_text_key(&members[1], READY_FAIRNESS_KEY, BTGreaterStrategyNumber,
+				 F_BTTEXTCMP, fairness_key);
+	members[1].sk_flags = SK_ROW_MEMBER | SK_ROW_END;
+	row_key(key, members);
+}
+
 /*
  * The lane after that one (NULL = the first) in order of level and fairness key;
- * false after the last.
+ * false after the last.  "last" = it is known that there is none behind.
  */
 static bool
 discover_next(ReadyScan *ready, int16 level, text *fairness_key,
-			  KnownLane *lane)
+			  KnownLane *lane, bool *last)
 {
-	ScanKeyData keys[3];
+	ScanKeyData keys[2];
+	ScanKeyData members[2];
 	OpenPlace	first;
 
 	CHECK_FOR_INTERRUPTS();
-	if (fairness_key == NULL)
-	{
-		row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber,
-					 F_TEXTEQ, ready->queue.name);
-		return first_lane(ready, keys, 1, lane, &first);
-	}
-	return ready_lane_behind(ready, level, fairness_key, false, lane, &first) ||
-		ready_level_behind(ready, level, lane);
+	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
+				 ready->queue.name);
+	if (fairness_key != NULL)
+		behind_key(&keys[1], members, level, fairness_key);
+	return first_lane(ready, keys, fairness_key == NULL ? 1 : 2, lane, &first,
+					  last);
 }
 
 /*
@@ -114,6 +145,7 @@ ready_lane_behind(ReadyScan *ready, int16 level, text *fairness_key,
 				  bool itself, KnownLane *lane, OpenPlace *first)
 {
 	ScanKeyData keys[3];
+	bool		alone;
 
 	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
 				 ready->queue.name);
@@ -123,7 +155,8 @@ ready_lane_behind(ReadyScan *ready, int16 level, text *fairness_key,
 		row_text_key(&keys[2], READY_FAIRNESS_KEY,
 					 itself ? BTEqualStrategyNumber : BTGreaterStrategyNumber,
 					 itself ? F_TEXTEQ : F_TEXT_GT, fairness_key);
-	return first_lane(ready, keys, fairness_key == NULL ? 2 : 3, lane, first);
+	return first_lane(ready, keys, fairness_key == NULL ? 2 : 3, lane, first,
+					  &alone);
 }
 
 /* ready_level_behind: the first lane of the level after that one. */
@@ -132,12 +165,13 @@ ready_level_behind(ReadyScan *ready, int16 level, KnownLane *lane)
 {
 	ScanKeyData keys[2];
 	OpenPlace	first;
+	bool		alone;
 
 	row_text_key(&keys[0], READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ,
 				 ready->queue.name);
 	ScanKeyInit(&keys[1], READY_LEVEL, BTGreaterStrategyNumber, F_INT2GT,
 				Int16GetDatum(level));
-	return first_lane(ready, keys, 2, lane, &first);
+	return first_lane(ready, keys, 2, lane, &first, &alone);
 }
 
 /*
@@ -151,10 +185,11 @@ discover_more(ReadyScan *ready)
 	KnownLane  *lanes = palloc(DISCOVERED_AT_ONCE * sizeof(KnownLane));
 	int16		level = from->level;
 	text	   *fairness_key = lane_spot_key(from);
+	bool		last = false;
 	int			n = 0;
 
-	while (n < DISCOVERED_AT_ONCE &&
-		   discover_next(ready, level, fairness_key, &lanes[n]))
+	while (n < DISCOVERED_AT_ONCE && !last &&
+		   discover_next(ready, level, fairness_key, &lanes[n], &last))
 	{
 		level = lanes[n].level;
 		fairness_key = lanes[n++].fairness_key;
@@ -332,11 +367,13 @@ ready_next_lane(ReadyScan *ready, const Lane *previous)
 {
 	KnownLane	known;
 	Lane	   *lane;
+	bool		last;
 
 	if (ready->nlanes < 0)
 	{
 		if (!discover_next(ready, previous ? previous->level : 0,
-						   previous ? previous->fairness_key : NULL, &known))
+						   previous ? previous->fairness_key : NULL, &known,
+						   &last))
 			return NULL;
 	}
 	else if (ready->next_lane < ready->nlanes)
@@ -382,11 +419,7 @@ from_key(ScanKey key, ScanKey members, ReadyKey from)
 						   READY_RUN_ID, BTGreaterEqualStrategyNumber,
 						   InvalidOid, InvalidOid, F_BTINT8CMP,
 						   Int64GetDatum(from.run_id));
-	memset(key, 0, sizeof(ScanKeyData));
-	key->sk_flags = SK_ROW_HEADER;
-	key->sk_attno = READY_DISPATCH_TIME;
-	key->sk_strategy = BTGreaterEqualStrategyNumber;
-	key->sk_argument = PointerGetDatum(members);
+	row_key(key, members);
 }
 
 /*

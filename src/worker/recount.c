@@ -259,13 +259,16 @@ publish_present(Recount *counting)
 		}
 }
 
-/* make entries for the others; false when there is no room */
+/*
+ * Make entries for the others; false when there is no room.  After the first
+ * that finds none the rest does not try: nobody makes room meanwhile, and all
+ * queues are locked.
+ */
 static bool
 publish_absent(Recount *counting)
 {
 	HASH_SEQ_STATUS scan;
 	Count	   *count;
-	bool		room = true;
 
 	hash_seq_init(&scan, counting->queues);
 	while ((count = hash_seq_search(&scan)) != NULL)
@@ -276,11 +279,14 @@ publish_absent(Recount *counting)
 			continue;
 		state = queue_state_make(&count->key, count->name, count->name_length,
 								 EVICT_EMPTY);
-		if (state != NULL)
-			add_count(state, count);
-		room &= state != NULL;
+		if (state == NULL)
+		{
+			hash_seq_term(&scan);
+			return false;
+		}
+		add_count(state, count);
 	}
-	return room;
+	return true;
 }
 
 /*
