@@ -949,12 +949,18 @@ COMMENT ON FUNCTION taskq.outcome(bigint) IS 'how an activity ended, or its stat
 -- queue_counts
 --
 
+CREATE FUNCTION taskq.one_queue(internal) RETURNS internal
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_one_queue';
+COMMENT ON FUNCTION taskq.one_queue(internal)
+  IS 'internal: support function of what tells of queues, for queries that want one';
+
 CREATE FUNCTION taskq.queue_counts(
+  one_queue text DEFAULT NULL,
   OUT task_queue text, OUT priority int, OUT backlog_count bigint, OUT oldest timestamptz, OUT delayed_count bigint,
   OUT started_count bigint, OUT paused_count bigint
 ) RETURNS SETOF record
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_counts';
-COMMENT ON FUNCTION taskq.queue_counts()
+LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_queue_counts';
+COMMENT ON FUNCTION taskq.queue_counts(text)
   IS 'internal: open activities by queue and level (NULL = on any), as committed; read taskq.task_queues';
 
 --
@@ -970,13 +976,15 @@ LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
 COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
 
 CREATE FUNCTION taskq.poller_states(
+  one_queue text DEFAULT NULL,
   OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
   OUT waiting boolean
 ) RETURNS SETOF record
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poller_states';
-COMMENT ON FUNCTION taskq.poller_states() IS 'internal: pollers of the last minutes; read taskq.pollers';
+LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_poller_states';
+COMMENT ON FUNCTION taskq.poller_states(text) IS 'internal: pollers of the last minutes; read taskq.pollers';
 
 CREATE FUNCTION taskq.queue_statistics(
+  one_queue text DEFAULT NULL,
   OUT task_queue text,
   OUT scheduled bigint, OUT started bigint, OUT completed bigint, OUT failed bigint, OUT retried bigint,
   OUT canceled bigint, OUT terminated bigint,
@@ -987,38 +995,23 @@ CREATE FUNCTION taskq.queue_statistics(
   OUT stats_reset timestamptz,
   OUT released bigint
 ) RETURNS SETOF record
-LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_queue_statistics';
-COMMENT ON FUNCTION taskq.queue_statistics() IS 'internal: counters of queues; read taskq.stat_task_queues';
+LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_queue_statistics';
+COMMENT ON FUNCTION taskq.queue_statistics(text) IS 'internal: counters of queues; read taskq.stat_task_queues';
 
+-- Conditions on task_queue get down to each member of a UNION ALL, and to the
+-- functions: a view of one queue looks at no other.
 CREATE VIEW taskq.pollers AS
 SELECT task_queue, identity, last_access_time, rate_per_second, waiting FROM taskq.poller_states();
 COMMENT ON VIEW taskq.pollers IS 'who polled which queue in the last five minutes';
 
 CREATE VIEW taskq.task_queues AS
-WITH counts AS (
-  SELECT
-    o.task_queue,
-    sum(o.backlog_count)::bigint AS backlog_count,
-    taskq.clock() - min(o.oldest) AS backlog_age,
-    sum(o.delayed_count)::bigint AS delayed_count,
-    sum(o.started_count)::bigint AS started_count,
-    sum(o.paused_count)::bigint AS paused_count
-  FROM taskq.queue_counts() o
-  GROUP BY 1
-), pollers AS (
-  SELECT p.task_queue, count(*) AS poller_count FROM taskq.poller_states() p GROUP BY 1
-), queues AS (
-  SELECT task_queue FROM counts
-  UNION SELECT c.task_queue FROM taskq.queue_config c
-  UNION SELECT task_queue FROM pollers
-)
 SELECT
-  q.task_queue::text,
-  coalesce(n.backlog_count, 0) AS backlog_count,
-  n.backlog_age,
-  coalesce(n.delayed_count, 0) AS delayed_count,
-  coalesce(n.started_count, 0) AS started_count,
-  coalesce(n.paused_count, 0) AS paused_count,
+  q.task_queue,
+  coalesce(q.backlog_count, 0)::bigint AS backlog_count,
+  taskq.clock() - q.oldest AS backlog_age,
+  coalesce(q.delayed_count, 0)::bigint AS delayed_count,
+  coalesce(q.started_count, 0)::bigint AS started_count,
+  coalesce(q.paused_count, 0)::bigint AS paused_count,
   r.add_rate AS tasks_add_rate,
   r.dispatch_rate AS tasks_dispatch_rate,
   r.rate_limit,
@@ -1029,30 +1022,41 @@ SELECT
   c.reason AS config_reason,
   c.identity AS config_update_identity,
   c.update_time AS config_update_time,
-  coalesce(p.poller_count, 0) AS poller_count
-FROM queues q
-LEFT JOIN counts n ON n.task_queue = q.task_queue
+  q.poller_count
+FROM (
+  SELECT
+    u.task_queue,
+    sum(u.backlog_count) AS backlog_count,
+    min(u.oldest) AS oldest,
+    sum(u.delayed_count) AS delayed_count,
+    sum(u.started_count) AS started_count,
+    sum(u.paused_count) AS paused_count,
+    count(u.identity) AS poller_count
+  FROM (
+    SELECT o.task_queue COLLATE "C" AS task_queue, o.backlog_count, o.oldest, o.delayed_count, o.started_count, o.paused_count, NULL::text AS identity
+    FROM taskq.queue_counts() o
+    UNION ALL SELECT c.task_queue, NULL, NULL, NULL, NULL, NULL, NULL FROM taskq.queue_config c
+    UNION ALL SELECT p.task_queue COLLATE "C", NULL, NULL, NULL, NULL, NULL, p.identity FROM taskq.poller_states() p
+  ) u
+  GROUP BY 1
+) q
 LEFT JOIN taskq.queue_config c ON c.task_queue = q.task_queue
-LEFT JOIN pollers p ON p.task_queue = q.task_queue
 CROSS JOIN LATERAL taskq.queue_rates(q.task_queue) r;
 COMMENT ON VIEW taskq.task_queues IS 'task queues that have open activities, a configuration or a poller';
 
 CREATE VIEW taskq.task_queue_priorities AS
-WITH counts AS (
-  SELECT o.task_queue, o.priority, o.backlog_count, o.oldest FROM taskq.queue_counts() o
-), queues AS (
-  SELECT task_queue FROM counts
-  UNION SELECT c.task_queue FROM taskq.queue_config c
-  UNION SELECT p.task_queue FROM taskq.poller_states() p
-)
 SELECT
-  q.task_queue::text,
+  q.task_queue,
   l.level AS priority,
-  coalesce(n.backlog_count, 0) AS backlog_count,
-  taskq.clock() - n.oldest AS backlog_age
-FROM queues q
+  coalesce(sum(q.backlog_count) FILTER (WHERE q.priority = l.level), 0)::bigint AS backlog_count,
+  taskq.clock() - min(q.oldest) FILTER (WHERE q.priority = l.level) AS backlog_age
+FROM (
+  SELECT o.task_queue COLLATE "C" AS task_queue, o.priority, o.backlog_count, o.oldest FROM taskq.queue_counts() o
+  UNION ALL SELECT c.task_queue, NULL, NULL, NULL FROM taskq.queue_config c
+  UNION ALL SELECT p.task_queue COLLATE "C", NULL, NULL, NULL FROM taskq.poller_states() p
+) q
 CROSS JOIN generate_series(1, 5) l(level)
-LEFT JOIN counts n ON n.task_queue = q.task_queue AND n.priority = l.level;
+GROUP BY 1, 2;
 COMMENT ON VIEW taskq.task_queue_priorities IS 'backlog of task queues per priority level';
 
 CREATE VIEW taskq.stat_task_queues AS
@@ -1268,7 +1272,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
 GRANT USAGE ON SCHEMA taskq TO pg_monitor;
 GRANT SELECT ON taskq.task_queues, taskq.task_queue_priorities, taskq.pollers, taskq.stat_task_queues, taskq.health
   TO pg_monitor;
-GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.is_paused(jsonb), taskq.queue_counts(), taskq.queue_rates(text), taskq.poller_states(), taskq.queue_statistics(),
+GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.is_paused(jsonb), taskq.queue_counts(text), taskq.queue_rates(text), taskq.poller_states(text), taskq.queue_statistics(text),
   taskq.health_checks() TO pg_monitor;
 
 -- the background worker serves this database from the commit on

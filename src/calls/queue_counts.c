@@ -7,6 +7,8 @@
  * some that are due soon (delays.c).  What is not due later is the backlog; its
  * oldest task is found in the index.  When shared memory does not know
  * (counts.c), or on a standby, all open activities are counted in the table.
+ * Who asks for one queue (one_queue.c) costs what that queue holds: known or
+ * not, the others are neither copied nor counted.
  *
  * Either way what is counted is what is committed, without anything that the
  * own transaction has done.  The numbers of all queues are copied at once, so
@@ -16,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -99,6 +102,17 @@ put_queue(FunctionCallInfo fcinfo, text *task_queue, int64 started,
  * ------------------------------------------------------------------------
  */
 
+static void
+copy_queue(QueueNumbers *copy, QueueState *state, TimestampTz now)
+{
+	copy->started = state->started;
+	copy->paused = state->paused;
+	memcpy(copy->waiting, state->waiting, sizeof(copy->waiting));
+	delays_sum(state, now, copy->delays);
+	copy->name_length = state->name_length;
+	memcpy(copy->name, state->name, state->name_length);
+}
+
 /* copy the numbers of all queues that have any; false when some are unknown */
 static bool
 copy_locked(QueueNumbers *copies, int max, int *n, TimestampTz now)
@@ -110,20 +124,12 @@ copy_locked(QueueNumbers *copies, int max, int *n, TimestampTz now)
 		return false;
 	while ((state = queue_state_next(state)) != NULL)
 	{
-		QueueNumbers *copy = &copies[*n];
-
 		if (state->key.database != MyDatabaseId)
 			continue;
 		if (!state->known)
 			return false;
-		if (counts_are_zero(state) || (*n)++ >= max)
-			continue;
-		copy->started = state->started;
-		copy->paused = state->paused;
-		memcpy(copy->waiting, state->waiting, sizeof(copy->waiting));
-		delays_sum(state, now, copy->delays);
-		copy->name_length = state->name_length;
-		memcpy(copy->name, state->name, state->name_length);
+		if (!counts_are_zero(state) && (*n)++ < max)
+			copy_queue(&copies[*n - 1], state, now);
 	}
 	return true;
 }
@@ -149,6 +155,26 @@ copy_numbers(int *n, TimestampTz *now)
 		queue_state_unlock();
 	} while (known && *n > max);
 	return known ? copies : NULL;
+}
+
+/* likewise of one queue */
+static QueueNumbers *
+copy_one(const text *one_queue, int *n, TimestampTz *now)
+{
+	QueueKey	key = queue_key(one_queue);
+	QueueNumbers *copy = palloc(sizeof(QueueNumbers));
+	QueueState *state;
+	bool		known;
+
+	queue_state_lock(&key, LW_SHARED);
+	*now = clock_now();
+	state = queue_state_find(&key);
+	known = state == NULL ? counts_complete() : state->known;
+	*n = known && state != NULL && !counts_are_zero(state) ? 1 : 0;
+	if (*n > 0)
+		copy_queue(copy, state, *now);
+	queue_state_unlock();
+	return known ? copy : NULL;
 }
 
 static void
@@ -189,7 +215,7 @@ put_numbers(FunctionCallInfo fcinfo, const QueueNumbers *numbers,
 
 /* false when shared memory does not know */
 static bool
-put_from_memory(FunctionCallInfo fcinfo)
+put_from_memory(FunctionCallInfo fcinfo, const text *one_queue)
 {
 	QueueNumbers *numbers;
 	TimestampTz now;
@@ -197,7 +223,8 @@ put_from_memory(FunctionCallInfo fcinfo)
 
 	if (control == NULL || RecoveryInProgress())
 		return false;
-	numbers = copy_numbers(&n, &now);
+	numbers = one_queue == NULL ? copy_numbers(&n, &now) :
+		copy_one(one_queue, &n, &now);
 	if (numbers == NULL)
 	{
 		counts_missed();
@@ -275,21 +302,37 @@ count_open(const OpenCount *row, void *arg)
 }
 
 /*
+ * Are all attempts that count for a queue in its rows?  To be asked after the
+ * snapshot was taken; an older one may show attempts that have ended since.
+ */
+static bool
+rows_are_of_queue(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	return slot != NULL && !RecoveryInProgress() && !IsolationUsesXactSnapshot() &&
+		!counts_may_be_elsewhere(slot);
+}
+
+/*
  * As of the transaction's snapshot, or of now, but without what it has done.  An
  * older snapshot shows nothing of a table that was written anew.
  */
 static void
-count_committed(Counting *counting)
+count_committed(Counting *counting, const text *one_queue)
 {
 	store_scan_lock();
 	PushCopiedSnapshot(GetTransactionSnapshot());
 	GetActiveSnapshot()->curcid = FirstCommandId;
-	store_scan_open(GetActiveSnapshot(), count_open, counting);
+	if (one_queue != NULL && rows_are_of_queue())
+		store_scan_queue(one_queue, GetActiveSnapshot(), count_open, counting);
+	else
+		store_scan_open(GetActiveSnapshot(), count_open, counting);
 	PopActiveSnapshot();
 }
 
 static void
-put_from_table(FunctionCallInfo fcinfo)
+put_from_table(FunctionCallInfo fcinfo, const text *one_queue)
 {
 	HASHCTL		info = {0};
 	Counting	counting;
@@ -302,7 +345,7 @@ put_from_table(FunctionCallInfo fcinfo)
 	counting.levels = hash_create("taskq queue counts", 64, &info,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	counting.now = clock_now();
-	count_committed(&counting);
+	count_committed(&counting, one_queue);
 	hash_seq_init(&scan, counting.levels);
 	while ((count = hash_seq_search(&scan)) != NULL)
 		if (count->key.level > 0)
@@ -316,15 +359,18 @@ put_from_table(FunctionCallInfo fcinfo)
 PG_FUNCTION_INFO_V1(taskq_queue_counts);
 
 /*
- * taskq.queue_counts() returns setof (task_queue, priority, backlog_count,
- *	 oldest, delayed_count, started_count, paused_count)
+ * taskq.queue_counts(one_queue) returns setof (task_queue, priority,
+ *	 backlog_count, oldest, delayed_count, started_count, paused_count); NULL =
+ *	 of all queues
  */
 Datum
 taskq_queue_counts(PG_FUNCTION_ARGS)
 {
+	text	   *one_queue = arg_text(fcinfo, 0);
+
 	InitMaterializedSRF(fcinfo, 0);
-	if (!put_from_memory(fcinfo))
-		put_from_table(fcinfo);
+	if (!put_from_memory(fcinfo, one_queue))
+		put_from_table(fcinfo, one_queue);
 	return (Datum) 0;
 }
 

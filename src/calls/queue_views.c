@@ -57,6 +57,33 @@ rate_of(const QueueState *state, const uint32 *buckets)
 	return sum / ((RATE_BUCKETS - 1) * RATE_BUCKET);
 }
 
+/* lock one queue, *key becomes its key, or all (NULL) */
+static void
+lock_queues(const text *one_queue, LWLockMode mode, QueueKey *key)
+{
+	if (one_queue == NULL)
+		queue_state_lock_all(mode);
+	else
+	{
+		*key = queue_key(one_queue);
+		queue_state_lock(key, mode);
+	}
+}
+
+/* of what is so locked the queue after "previous" (NULL = the first), or NULL */
+static QueueState *
+next_wanted(const text *one_queue, const QueueKey *key, QueueState *previous)
+{
+	QueueState *state = previous;
+
+	if (one_queue != NULL)
+		return previous == NULL ? queue_state_find(key) : NULL;
+	while ((state = queue_state_next(state)) != NULL &&
+		   state->key.database != MyDatabaseId)
+		;
+	return state;
+}
+
 /* a copy of the state of a queue; false when there is none */
 static bool
 copy_state(const QueueKey *key, QueueState *copy)
@@ -131,26 +158,31 @@ typedef struct PollerCopy
 	char		name[MAX_NAME_LENGTH];
 } PollerCopy;
 
-/* pollers of this database that were seen of late, with their queue's name */
+/*
+ * Pollers of this database, or of one queue, that were seen of late, with their
+ * queue's name.
+ */
 static List *
-copy_pollers(void)
+copy_pollers(const text *one_queue)
 {
 	MemoryContext context = CurrentMemoryContext;
 	PollerState *poller = NULL;
 	PollerCopy *copies;
 	List	   *list = NIL;
 	TimestampTz now = GetCurrentTimestamp();
+	QueueKey	wanted;
 	int			n = 0;
 
 	copies = MemoryContextAllocHuge(context,
 									taskq_max_pollers * sizeof(PollerCopy));
-	queue_state_lock_all(LW_SHARED);
+	lock_queues(one_queue, LW_SHARED, &wanted);
 	while ((poller = poller_state_next(poller)) != NULL)
 	{
 		QueueKey	key = {0};
 		QueueState *queue;
 
 		if (poller->key.database != MyDatabaseId ||
+			(one_queue != NULL && poller->key.queue_hash != wanted.hash) ||
 			(poller->waiting == 0 &&
 			 now - poller->last_access > POLLER_LIFETIME) ||
 			n == taskq_max_pollers)
@@ -174,8 +206,8 @@ copy_pollers(void)
 PG_FUNCTION_INFO_V1(taskq_poller_states);
 
 /*
- * taskq.poller_states() returns setof (task_queue, identity, last_access_time,
- *	 rate_per_second, waiting)
+ * taskq.poller_states(one_queue) returns setof (task_queue, identity,
+ *	 last_access_time, rate_per_second, waiting); NULL = of all queues
  */
 Datum
 taskq_poller_states(PG_FUNCTION_ARGS)
@@ -185,7 +217,7 @@ taskq_poller_states(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (control == NULL)
 		return (Datum) 0;
-	foreach(cell, copy_pollers())
+	foreach(cell, copy_pollers(arg_text(fcinfo, 0)))
 	{
 		PollerCopy *copy = lfirst(cell);
 		Datum		values[5];
@@ -244,23 +276,28 @@ put_statistics(FunctionCallInfo fcinfo, const QueueState *state)
 
 PG_FUNCTION_INFO_V1(taskq_queue_statistics);
 
-/* taskq.queue_statistics() returns setof rows of taskq.stat_task_queues */
+/*
+ * taskq.queue_statistics(one_queue) returns setof rows of taskq.stat_task_queues;
+ *	 NULL = of all queues
+ */
 Datum
 taskq_queue_statistics(PG_FUNCTION_ARGS)
 {
+	text	   *one_queue = arg_text(fcinfo, 0);
+	int			max = one_queue == NULL ? taskq_max_queues : 1;
 	QueueState *copies;
 	QueueState *state = NULL;
+	QueueKey	key;
 	int			n = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (control == NULL)
 		return (Datum) 0;
 	copies = MemoryContextAllocHuge(CurrentMemoryContext,
-									taskq_max_queues * sizeof(QueueState));
-	queue_state_lock_all(LW_SHARED);
-	while ((state = queue_state_next(state)) != NULL)
-		if (state->key.database == MyDatabaseId && n < taskq_max_queues)
-			copies[n++] = *state;
+									max * sizeof(QueueState));
+	lock_queues(one_queue, LW_SHARED, &key);
+	while ((state = next_wanted(one_queue, &key, state)) != NULL && n < max)
+		copies[n++] = *state;
 	queue_state_unlock();
 	for (int i = 0; i < n; i++)
 		put_statistics(fcinfo, &copies[i]);
@@ -277,19 +314,17 @@ taskq_stat_reset(PG_FUNCTION_ARGS)
 	text	   *task_queue = arg_text(fcinfo, 0);
 	QueueState *state = NULL;
 	TimestampTz now = GetCurrentTimestamp();
-	QueueKey	key = {0};
+	QueueKey	key;
 
 	begin_writing("taskq.stat_reset()");
 	if (task_queue != NULL)
-		key = queue_key(check_queue_name(task_queue));
-	queue_state_lock_all(LW_EXCLUSIVE);
-	while ((state = queue_state_next(state)) != NULL)
-		if (state->key.database == MyDatabaseId &&
-			(task_queue == NULL || state->key.hash == key.hash))
-		{
-			memset(state->counters, 0, sizeof(state->counters));
-			state->stats_reset = now;
-		}
+		(void) check_queue_name(task_queue);
+	lock_queues(task_queue, LW_EXCLUSIVE, &key);
+	while ((state = next_wanted(task_queue, &key, state)) != NULL)
+	{
+		memset(state->counters, 0, sizeof(state->counters));
+		state->stats_reset = now;
+	}
 	queue_state_unlock();
 	PG_RETURN_VOID();
 }

@@ -12,6 +12,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
+use TaskqCounts;
 use TaskqTest;
 use Test::More;
 
@@ -49,6 +50,27 @@ is(sql($node, "SELECT count(*) FROM taskq.poll('q1')"), 0, 'a prepared start cou
 sql($node, "ROLLBACK PREPARED 'p'");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM taskq.poll('q1')"), 'and does not once it is rolled back');
 is(poll_all(), 0, 'all that may run do');
+
+# ---- views ----
+
+# what the view of each queue says, asked for alone, and what the table does
+my $differ = q{SELECT count(*) FROM
+  (SELECT task_queue, count(*) FILTER (WHERE state = 1) AS backlog, count(*) FILTER (WHERE state = 2) AS started FROM taskq.open GROUP BY 1) t
+  LEFT JOIN LATERAL (SELECT * FROM taskq.task_queues v WHERE v.task_queue = t.task_queue) v ON true
+  LEFT JOIN LATERAL (SELECT sum(p.backlog_count) AS backlog FROM taskq.task_queue_priorities p WHERE p.task_queue = t.task_queue) p ON true
+  WHERE (v.backlog_count, v.started_count, p.backlog) IS DISTINCT FROM (t.backlog, t.started, t.backlog)};
+my $scans = count_scans();
+
+is(sql($node, $differ), 0, 'views of one queue are right, known or not');
+sql($node, q{SELECT taskq.update_options(run_id => (SELECT max(run_id) FROM taskq.open WHERE task_queue = 'q200' AND state = 2), options => '{"task_queue": "other"}')});
+is(sql($node, q{SELECT started_count, backlog_count FROM taskq.task_queues WHERE task_queue = 'q200'}), '1|2', 'an attempt counts for the queue that it was taken from');
+is(sql($node, q{SELECT coalesce(sum(started_count), 0) FROM taskq.task_queues WHERE task_queue = 'other'}), 0, 'and for no other');
+sql($node, q{SELECT taskq.terminate(run_id => (SELECT max(run_id) FROM taskq.open WHERE task_queue = 'other'))});
+ok($node->poll_query_until('postgres',
+	"SELECT CASE WHEN (SELECT count(*) FROM taskq.task_queues WHERE task_queue = 'q77')
+		+ (SELECT count(*) FROM taskq.task_queues WHERE task_queue = 'none') = 1 THEN $scans = 0 END"),
+	'without reading the whole table');
+is(sql($node, $differ), 0, 'and still right');
 
 # ---- several ----
 
