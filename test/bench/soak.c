@@ -1,11 +1,14 @@
 /*
  * soak.c
  *		A load of everything: retries, failures, timeouts, heartbeats, delays,
- *		ids, priorities, fairness keys.
+ *		ids, priorities, fairness keys; savepoints, prepared transactions, and
+ *		names that nobody uses again.
  *
  *	--queue=NAME
  *	--rate=N				tasks per second
  *	--producers=N --consumers=N		connections of either kind
+ *	--visits=N				visits per second
+ *	--visitors=N			connections that make them
  *	--seconds=N
  *	--interval=N			seconds between two lines
  *
@@ -13,7 +16,15 @@
  * fails twice before; "failing" fails for good; "beating" heartbeats for a
  * while and is completed; "lost" is never heard of again, so that its attempts
  * run into their timeout.  Consumers wait with taskq.wait_for_task when there
- * is nothing to do.  Each line tells what was done since the line before.
+ * is nothing to do.
+ *
+ * A visit has a queue, a fairness key, an identity and an activity id of its own,
+ * and leaves nothing there: it schedules, listens to the queue and to the worker,
+ * waits, polls in a transaction that has savepoints and is prepared, and
+ * completes after an error that a savepoint catches.  The first visitor stays
+ * connected, the others come anew every tenth time.
+ *
+ * Each line tells what was done since the line before.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -61,11 +72,12 @@ typedef enum Count
 	HEARTBEATS,
 	LOST,
 	REFUSED,
+	VISITS,
 	COUNTS
 } Count;
 
 static const char *const count_names[COUNTS] = {
-	"scheduled", "polled", "completed", "failed", "heartbeats", "lost", "refused"
+	"scheduled", "polled", "completed", "failed", "heartbeats", "lost", "refused", "visits"
 };
 
 /* An attempt that goes on for a while. */
@@ -92,6 +104,8 @@ static const char *queue = "soak";
 static long rate = 1000;
 static long producers = 2;
 static long consumers = 4;
+static long visits = 0;
+static long visitors = 2;
 static long seconds = 60;
 static long interval = 30;
 
@@ -219,6 +233,105 @@ consume(void *argument)
 	return NULL;
 }
 
+/* the first column of a statement about visit number n, which is named %ld in it */
+static char *
+visit_text(PGconn *conn, const char *format, long n)
+{
+	char		sql[1024];
+
+	snprintf(sql, sizeof(sql), format, n, n, n, n);
+	return query_text(conn, sql);
+}
+
+static void
+visit_do(PGconn *conn, const char *format, long n)
+{
+	free(visit_text(conn, format, n));
+}
+
+static void
+visit_listen(PGconn *conn, const char *format, long n)
+{
+	char	   *channel = visit_text(conn, format, n);
+	char		sql[128];
+
+	snprintf(sql, sizeof(sql), "LISTEN %s", channel);
+	command(conn, sql);
+	free(channel);
+}
+
+/* complete an attempt, after an error that the transaction survives */
+static void
+visit_complete(PGconn *conn, char *token)
+{
+	char		sql[128];
+
+	if (token == NULL)
+		die("a visit has found no task");
+	command(conn, "BEGIN");
+	command(conn, "SAVEPOINT s");
+	PQclear(PQexec(conn, "SELECT taskq.complete('00000000-0000-0000-0000-000000000000')"));
+	command(conn, "ROLLBACK TO s");
+	snprintf(sql, sizeof(sql), "SELECT taskq.complete('%s', '{\"sent\": true}')", token);
+	command(conn, sql);
+	command(conn, "COMMIT");
+	free(token);
+}
+
+static void
+visit_prepared(PGconn *conn, long n)
+{
+	char	   *token;
+	char		sql[128];
+
+	command(conn, "BEGIN");
+	token = visit_text(conn, "SELECT task_token FROM taskq.poll('visit %ld', 'visitor %ld')", n);
+	command(conn, "SAVEPOINT a");
+	snprintf(sql, sizeof(sql), "SELECT FROM taskq.heartbeat('%s', '1')", token);
+	command(conn, sql);
+	command(conn, "ROLLBACK TO a");
+	command(conn, "SAVEPOINT b");
+	visit_do(conn, "SELECT FROM taskq.schedule('visit %ld', 'plain', fairness_key => 'other %ld', start_to_close_timeout => '30 s')", n);
+	command(conn, "RELEASE b");
+	visit_do(conn, "PREPARE TRANSACTION 'visit %ld'", n);
+	visit_do(conn, "COMMIT PREPARED 'visit %ld'", n);
+	visit_complete(conn, token);
+}
+
+static void
+visit(PGconn *conn, long n)
+{
+	visit_listen(conn, "SELECT taskq.channel('visit %ld')", n);
+	visit_listen(conn, "SELECT taskq.worker_channel('visitor %ld')", n);
+	visit_do(conn, "SELECT FROM taskq.schedule('visit %ld', 'plain', '" PAYLOAD "', fairness_key => 'visit %ld',"
+			 " activity_id => 'visit %ld', start_to_close_timeout => '30 s', heartbeat_timeout => '10 s')", n);
+	visit_do(conn, "CALL taskq.wait_for_task('visit %ld', '1 s')", n);
+	visit_prepared(conn, n);
+	visit_complete(conn, visit_text(conn, "SELECT task_token FROM taskq.poll('visit %ld', 'visitor %ld')", n));
+	visit_do(conn, "SELECT backlog_count FROM taskq.task_queues WHERE task_queue = 'visit %ld'", n);
+	command(conn, "UNLISTEN *");
+}
+
+static void *
+make_visits(void *argument)
+{
+	Worker	   *me = argument;
+	long		mine = me->number - producers - consumers;
+
+	for (long n = mine; !stopping && visits > 0; n += visitors)
+	{
+		sleep_until(started_at + n * USEC_PER_SECOND / visits);
+		if (mine > 0 && n / visitors % 10 == 0)
+		{
+			PQfinish(me->conn);
+			me->conn = connect_as("bench guest");
+		}
+		visit(me->conn, n);
+		me->counts[VISITS]++;
+	}
+	return NULL;
+}
+
 static void
 prepare_producer(Worker *me)
 {
@@ -262,7 +375,7 @@ print_counts(Worker *workers, long second)
 	{
 		long		sum = 0;
 
-		for (int i = 0; i < producers + consumers; i++)
+		for (int i = 0; i < producers + consumers + visitors; i++)
 		{
 			long		now = workers[i].counts[count];
 
@@ -283,6 +396,8 @@ main(int argc, char **argv)
 		{"rate", NULL, &rate},
 		{"producers", NULL, &producers},
 		{"consumers", NULL, &consumers},
+		{"visits", NULL, &visits},
+		{"visitors", NULL, &visitors},
 		{"seconds", NULL, &seconds},
 		{"interval", NULL, &interval},
 		{NULL, NULL, NULL}
@@ -291,20 +406,24 @@ main(int argc, char **argv)
 	long		n;
 
 	options_parse(argc, argv, options);
-	n = producers + consumers;
+	n = producers + consumers + visitors;
 	workers = calloc((size_t) n, sizeof(Worker));
 	for (int i = 0; i < n; i++)
 	{
 		workers[i].number = i;
 		if (i < producers)
 			prepare_producer(&workers[i]);
-		else
+		else if (i < producers + consumers)
 			prepare_consumer(&workers[i]);
+		else
+			workers[i].conn = connect_as(i == producers + consumers ? "bench visitor" : "bench guest");
 	}
 	started_at = clock_us();
 	for (int i = 0; i < n; i++)
 		if (pthread_create(&workers[i].thread, NULL,
-						   i < producers ? produce : consume, &workers[i]) != 0)
+						   i < producers ? produce :
+						   i < producers + consumers ? consume : make_visits,
+						   &workers[i]) != 0)
 			die("could not create a thread");
 	for (long second = interval; second <= seconds; second += interval)
 	{

@@ -1,8 +1,10 @@
 # A steady state for a long time: does anything grow?
 #
 # The load is everything (soak.c): retries, failures, timeouts, heartbeats,
-# delays, ids, priorities and fairness keys.  taskq.retention is so short that
-# each table of closed activities is filled and truncated many times.  Sizes and
+# delays, ids, priorities and fairness keys; savepoints, prepared transactions,
+# sessions that come and go; queues, fairness keys, identities and channels that
+# are used once.  taskq.retention is so short that each table of closed activities
+# is filled and truncated many times.  Sizes and
 # memory are looked at every half a minute; what counts is how they move after
 # the first third.
 package Bench::Soak;
@@ -18,7 +20,7 @@ use List::Util 'max';
 
 use constant NAME => 'soak';
 use constant TITLE => 'A steady state';
-use constant MINUTES => 16;
+use constant MINUTES => 21;
 
 # What of the server's size is looked at.
 my @GROUPS = (
@@ -32,11 +34,12 @@ my @GROUPS = (
 my %MEMORY = (
 	worker => "backend_type = 'taskq worker' AND datname = 'taskq'",
 	launcher => "backend_type = 'taskq launcher'",
-	sessions => "application_name IN ('bench producer', 'bench consumer')");
+	sessions => "application_name IN ('bench producer', 'bench consumer')",
+	visitor => "application_name = 'bench visitor'");
 
 sub settings
 {
-	return { 'taskq.retention' => '96s' };
+	return { 'taskq.retention' => '60s', max_prepared_transactions => 10 };
 }
 
 # Bytes by group; whatever belongs to none of them is "other".
@@ -73,7 +76,7 @@ sub memory
 sub run
 {
 	my ($bench, $short) = @_;
-	my ($seconds, $interval, $rate) = $short ? (40, 5, 300) : (930, 30, 800);
+	my ($seconds, $interval, $rate, $visits) = $short ? (40, 5, 300, 20) : (1200, 30, 600, 84);
 	my $session = create_taskq($bench, 'taskq');
 	my $client = Bench::Clients->start(
 		$bench, 'soak',
@@ -81,7 +84,8 @@ sub run
 		arguments => {
 			seconds => $seconds,
 			interval => $interval,
-			rate => $rate
+			rate => $rate,
+			visits => $visits
 		});
 	my @points;
 
@@ -112,6 +116,7 @@ sub run
 		points => \@points,
 		interval => $interval,
 		rate => $rate,
+		visits => sum(map { $_->{counts}{visits} } @points),
 		critical => $truncated + 0
 	};
 }
@@ -179,7 +184,10 @@ sub report
 
 	return
 	  number($result->{rate})
-	  . " tasks per second of all kinds for $last->{counts}{second} s; taskq.retention is "
+	  . " tasks per second of all kinds for $last->{counts}{second} s, and "
+	  . number($result->{visits})
+	  . ' visits, each to a queue, with fairness keys, by an identity and with two channels that are not used again, with savepoints and a prepared transaction; taskq.retention is '
+
 	  . settings()->{'taskq.retention'}
 	  . '. Looked at every '
 	  . "$result->{interval} s; medians and trends are of the last two thirds.\n\n"
