@@ -258,38 +258,22 @@ arg_beside(FunctionCallInfo fcinfo, int n, Oid element_type, const char *name,
 	return elements;
 }
 
-/* arg_queues: an array of names of task queues, none of them NULL. */
+/* arg_elements: the elements of an array that has to be given, without NULLs. */
 Datum *
-arg_queues(FunctionCallInfo fcinfo, int n, int *count)
+arg_elements(FunctionCallInfo fcinfo, int n, Oid element_type,
+			 const char *name, int *count)
 {
 	bool	   *nulls;
-	Datum	   *queues;
+	Datum	   *elements;
 
-	require_arg(fcinfo, n, "task_queues");
-	queues = arg_array(fcinfo, n, TEXTOID, "task_queues", &nulls, count);
+	require_arg(fcinfo, n, name);
+	elements = arg_array(fcinfo, n, element_type, name, &nulls, count);
 	for (int i = 0; i < *count; i++)
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("task_queues must not contain NULL")));
-	return queues;
-}
-
-/* arg_tokens: an array of task tokens, none of them NULL. */
-Datum *
-arg_tokens(FunctionCallInfo fcinfo, int n, int *count)
-{
-	bool	   *nulls;
-	Datum	   *tokens;
-
-	require_arg(fcinfo, n, "task_tokens");
-	tokens = arg_array(fcinfo, n, UUIDOID, "task_tokens", &nulls, count);
-	for (int i = 0; i < *count; i++)
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("task_tokens must not contain NULL")));
-	return tokens;
+					 errmsg("%s must not contain NULL", name)));
+	return elements;
 }
 
 /*

@@ -37,8 +37,8 @@ extern Datum *arg_array(FunctionCallInfo fcinfo, int n, Oid element_type,
 extern Datum *arg_beside(FunctionCallInfo fcinfo, int n, Oid element_type,
 						 const char *name, const char *beside, int count,
 						 bool **nulls);
-extern Datum *arg_queues(FunctionCallInfo fcinfo, int n, int *count);
-extern Datum *arg_tokens(FunctionCallInfo fcinfo, int n, int *count);
+extern Datum *arg_elements(FunctionCallInfo fcinfo, int n, Oid element_type,
+						   const char *name, int *count);
 
 extern int64 resolve_open_run(text *activity_id, bool has_run_id,
 							  int64 run_id);

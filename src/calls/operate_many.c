@@ -204,21 +204,11 @@ operate_on_all(Entry **entries, int count, const Operation *operation)
 static Entry *
 read_runs(FunctionCallInfo fcinfo, int *count)
 {
-	Entry	   *entries;
-	Datum	   *runs;
-	bool	   *nulls;
+	Datum	   *runs = arg_elements(fcinfo, 0, INT8OID, "run_ids", count);
+	Entry	   *entries = palloc0(sizeof(Entry) * Max(*count, 1));
 
-	require_arg(fcinfo, 0, "run_ids");
-	runs = arg_array(fcinfo, 0, INT8OID, "run_ids", &nulls, count);
-	entries = palloc0(sizeof(Entry) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("run_ids must not contain NULL")));
 		entries[i].run_id = DatumGetInt64(runs[i]);
-	}
 	return entries;
 }
 

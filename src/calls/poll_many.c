@@ -120,7 +120,8 @@ check_kinds(FunctionCallInfo fcinfo, int count)
 static Slot *
 read_slots(FunctionCallInfo fcinfo, int *count)
 {
-	Datum	   *queues = arg_queues(fcinfo, ARG_QUEUES, count);
+	Datum	   *queues = arg_elements(fcinfo, ARG_QUEUES, TEXTOID, "task_queues",
+									   count);
 	Slot	   *slots = palloc0(sizeof(Slot) * Max(*count, 1));
 
 	for (int i = 0; i < *count; i++)

@@ -61,7 +61,8 @@ compare_entries(const void *a, const void *b)
 static Entry *
 read_entries(FunctionCallInfo fcinfo, int *count)
 {
-	Datum	   *tokens = arg_tokens(fcinfo, 0, count);
+	Datum	   *tokens = arg_elements(fcinfo, 0, UUIDOID, "task_tokens",
+									  count);
 	Entry	   *entries = palloc0(sizeof(Entry) * Max(*count, 1));
 
 	for (int i = 0; i < *count; i++)

@@ -315,7 +315,7 @@ static void
 arg_waited_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
 {
 	int			count;
-	Datum	   *queues = arg_queues(fcinfo, n, &count);
+	Datum	   *queues = arg_elements(fcinfo, n, TEXTOID, "task_queues", &count);
 
 	if (count < 1 || count > MAX_WAIT_PLACES)
 		ereport(ERROR,
