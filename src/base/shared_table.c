@@ -104,8 +104,8 @@ number_of(const SharedTable *table, const EntryHead *head)
 }
 
 /*
- * shared_table_init: make the table, or find the one that is there.  Caller
- * holds AddinShmemInitLock.
+ * shared_table_init: make the table, or find the one that is there.  Keys are
+ * uint64s, as many as key_size says, aligned.  Caller holds AddinShmemInitLock.
  */
 SharedTable *
 shared_table_init(const char *name, int entries, Size key_size,
@@ -115,7 +115,7 @@ shared_table_init(const char *name, int entries, Size key_size,
 	SharedTable *table;
 
 	Assert(LWLockHeldByMeInMode(AddinShmemInitLock, LW_EXCLUSIVE));
-	Assert(key_size <= entry_size);
+	Assert(key_size <= entry_size && key_size % sizeof(uint64) == 0);
 	table = ShmemInitStruct(name, shared_table_size(entries, entry_size),
 							&found);
 	if (found)
@@ -139,13 +139,19 @@ shared_table_init(const char *name, int entries, Size key_size,
 	return table;
 }
 
+/* keys are few words, mostly hashes themselves */
 static int
 chain_of(const SharedTable *table, int part, const void *key)
 {
-	uint32		hash = hash_bytes(key, (int) table->key_size);
+	const uint64 *words = key;
+	uint64		hash = 0;
 
 	Assert(part >= 0 && part < TABLE_PARTS);
-	return part * table->chains + (int) (hash % (uint32) table->chains);
+	for (Size i = 0; i < table->key_size / sizeof(uint64); i++)
+		hash = hash_combine64(hash, words[i]);
+	return part * table->chains +
+		(int) (murmurhash32((uint32) (hash ^ hash >> 32)) %
+			   (uint32) table->chains);
 }
 
 /* shared_table_find: NULL when there is none. */
