@@ -359,6 +359,20 @@ sub partial
 	return @found;
 }
 
+# What crash_mutants would find out after minutes.
+sub idle_mutants
+{
+	my @found;
+
+	for my $mutant (glob 'test/mutants/*.sed')
+	{
+		my ($file) = slurp($mutant) =~ /^# file: (.*)/m;
+
+		push @found, "$mutant changes nothing in $file" if `sed -f $mutant $file` eq slurp($file);
+	}
+	return @found;
+}
+
 # ---- check, and check the checks ------------------------------------------
 
 # Compile one source of the copy anew.
@@ -463,4 +477,6 @@ check('function', 'no function has more than ' . FUNCTION_LINES . ' lines', \&lo
 	[ 'base/json.c', $one . "\n" x (FUNCTION_LINES + 1) . "}\n", qr|^planted\(\) in base/json\.c has 61 lines| ]);
 check('comment', 'each function that others see is explained', \&unexplained,
 	[ 'base/json.c', "\nvoid\nplanted(void)\n{\n}\n", qr|^planted\(\) in base/json\.c has no comment| ]);
+check('mutant', 'each mutant of the crash tests changes something', \&idle_mutants,
+	[ '../test/mutants/planted.sed', "# file: src/base/json.c\ns/planted/false/\n", qr|planted\.sed changes nothing| ]);
 done_testing();
