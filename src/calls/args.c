@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
@@ -17,7 +16,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/uuid.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
@@ -80,8 +78,8 @@ arg_text(FunctionCallInfo fcinfo, int n)
 	return arg_is_null(fcinfo, n) ? NULL : PG_GETARG_TEXT_PP(n);
 }
 
-/* arg_cstring: likewise, ended with a zero byte. */
-char *
+/* likewise, ended with a zero byte */
+static char *
 arg_cstring(FunctionCallInfo fcinfo, int n)
 {
 	return arg_is_null(fcinfo, n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));

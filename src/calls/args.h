@@ -21,7 +21,6 @@ arg_is_null(FunctionCallInfo fcinfo, int n)
 extern void require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern void require_run(FunctionCallInfo fcinfo, int activity_id, int run_id);
 extern text *arg_text(FunctionCallInfo fcinfo, int n);
-extern char *arg_cstring(FunctionCallInfo fcinfo, int n);
 extern struct varlena *arg_varlena(FunctionCallInfo fcinfo, int n);
 extern Jsonb *arg_jsonb(FunctionCallInfo fcinfo, int n);
 extern bool arg_bool(FunctionCallInfo fcinfo, int n);

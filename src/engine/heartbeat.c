@@ -365,12 +365,9 @@ heartbeat_quickly(int64 run_id, int64 nonce, struct varlena *details,
  * ------------------------------------------------------------------------
  */
 
-/*
- * heartbeat_read: the last heartbeat of an activity; count 0 when there was
- * none.
- */
-void
-heartbeat_read(const Activity *activity, Heartbeat *heartbeat)
+/* the last heartbeat of an activity; count 0 when there was none */
+static void
+read_newest(const Activity *activity, Heartbeat *heartbeat)
 {
 	heartbeat_row_read(activity->task.run_id, heartbeat);
 	if (state_in_progress(activity->task.state))
@@ -392,7 +389,7 @@ heartbeat_last_time(const Activity *activity)
 	Heartbeat	heartbeat;
 
 	Assert(slot != NULL);
-	heartbeat_read(activity, &heartbeat);
+	read_newest(activity, &heartbeat);
 	SpinLockAcquire(&slot->mutex);
 	if (activity->task.run_id <= slot->heartbeats.lost_run)
 		known_from = slot->heartbeats.lost_at;
@@ -456,7 +453,7 @@ heartbeat_take(const Activity *activity, Heartbeat *heartbeat)
 		settle(activity);
 	do
 	{
-		heartbeat_read(activity, heartbeat);
+		read_newest(activity, heartbeat);
 	} while (heartbeat_row_delete(heartbeat) != STORE_OK);
 	if (state_in_progress(activity->task.state))
 		heartbeat_log_ended(activity->task.run_id, activity->task.nonce);

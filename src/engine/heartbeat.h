@@ -16,7 +16,6 @@ extern void heartbeat_record(const Activity *activity, TimestampTz when,
 							 struct varlena *details);
 extern bool heartbeat_add_newer(int64 run_id, int64 nonce,
 								Heartbeat *heartbeat);
-extern void heartbeat_read(const Activity *activity, Heartbeat *heartbeat);
 extern void heartbeat_clear(const Activity *activity);
 
 /* for who ends an attempt */

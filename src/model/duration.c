@@ -13,11 +13,11 @@
 #include "model/duration.h"
 
 /*
- * duration_check: what is wrong with the interval, NULL when it is a duration;
- * then *duration is its microseconds, a day counting 24 hours.
+ * What is wrong with the interval, NULL when it is a duration; then *duration is
+ * its microseconds, a day counting 24 hours.
  */
-const char *
-duration_check(const Interval *interval, int64 *duration)
+static const char *
+check_interval(const Interval *interval, int64 *duration)
 {
 	int64		days;
 
@@ -45,7 +45,7 @@ int64
 duration_from_interval(const Interval *interval, const char *name)
 {
 	int64		duration = 0;
-	const char *problem = duration_check(interval, &duration);
+	const char *problem = check_interval(interval, &duration);
 
 	if (problem != NULL)
 		ereport(ERROR,

@@ -13,7 +13,6 @@
  */
 #define MAX_DURATION	(PG_INT64_MAX - 1023)
 
-extern const char *duration_check(const Interval *interval, int64 *duration);
 extern int64 duration_from_interval(const Interval *interval,
 									const char *name);
 extern Interval *duration_to_interval(int64 duration);

@@ -126,11 +126,11 @@ extension_schema(void)
 }
 
 /*
- * extension_owner: the role that owns taskq's tables, which is the one that
- * created the extension.  Cheap: looked up again only when it may have changed.
+ * The role that owns taskq's tables, which is the one that created the extension.
+ * Cheap: looked up again only when it may have changed.
  */
-Oid
-extension_owner(void)
+static Oid
+find_owner(void)
 {
 	static bool registered = false;
 	HeapTuple	tuple;
@@ -165,7 +165,7 @@ extension_owner(void)
 void
 owner_begin(OwnerSwitch *saved)
 {
-	Oid			as = extension_owner();
+	Oid			as = find_owner();
 
 	GetUserIdAndSecContext(&saved->user, &saved->security_context);
 	SetUserIdAndSecContext(as, saved->security_context |

@@ -22,7 +22,6 @@ extern Oid	extension_lock(void);
 pg_noreturn extern void raise_dropped(void);
 extern Oid	extension_schema_if_any(void);
 extern Oid	extension_schema(void);
-extern Oid	extension_owner(void);
 extern void owner_begin(OwnerSwitch *saved);
 extern void owner_end(const OwnerSwitch *saved);
 
