@@ -34,9 +34,9 @@ SRC_engine = activity_kind admission attempt_report claim count_queue enqueue ex
 	queue_config refusal round run_uuid tasks token transaction
 SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify put_off recount retention timer_look timers worker
-SRC_calls = args channel configure_queue health internal one_queue operate operate_many \
+SRC_calls = args call_activity channel configure_queue health internal one_queue operate operate_many \
 	payloads policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
-	schedule_args test_hooks wait
+	schedule_args sleep test_hooks wait wait_close
 FOLDERS = base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 

@@ -792,6 +792,36 @@ CREATE PROCEDURE taskq.wait_for_close(
 COMMENT ON PROCEDURE taskq.wait_for_close(bigint, interval, taskq.activity_status, jsonb, jsonb, text)
   IS 'sleep until the activity is closed, or the time is up';
 
+CREATE PROCEDURE taskq.execute(
+  task_queue text,
+  activity_type text,
+  input jsonb DEFAULT NULL,
+  activity_id text DEFAULT NULL,
+  schedule_to_close_timeout interval DEFAULT NULL,
+  schedule_to_start_timeout interval DEFAULT NULL,
+  start_to_close_timeout interval DEFAULT NULL,
+  heartbeat_timeout interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  start_delay interval DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  id_reuse_policy taskq.id_reuse_policy DEFAULT 'allow_duplicate',
+  id_conflict_policy taskq.id_conflict_policy DEFAULT 'fail',
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  summary text DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  start_at timestamptz DEFAULT NULL,
+  timeout interval DEFAULT '60s',
+  INOUT result jsonb DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_execute';
+COMMENT ON PROCEDURE taskq.execute(text, text, jsonb, text, interval, interval, interval, interval,
+    taskq.retry_policy, interval, int, text, float8, taskq.id_reuse_policy, taskq.id_conflict_policy,
+    text, jsonb, text, jsonb, text, timestamptz, interval, jsonb)
+  IS 'schedule an activity, wait until it is closed, and return its result or raise its failure';
+
 --
 -- channel
 --
@@ -1170,7 +1200,7 @@ DECLARE
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]

@@ -1,6 +1,7 @@
 /*
  * schedule_args.c
- *		Arguments of taskq.schedule and taskq.schedule_many.
+ *		Arguments of taskq.schedule and taskq.schedule_many, with which those of
+ *		taskq.execute begin.
  *
  * There are twenty-one of them, most of which a call leaves alone, and the
  * executor has work with each.  So the planner asks the support function
@@ -174,7 +175,6 @@ schedule_read_call(FunctionCallInfo fcinfo, ScheduleCall *call, bool many)
 {
 	Activity   *activity = &call->activity;
 
-	Assert(PG_NARGS() <= SCHEDULE_ARGS);
 	memset(call, 0, sizeof(ScheduleCall));
 	read_names(fcinfo, activity, many);
 	read_options(fcinfo, &activity->options, &activity->task);

@@ -1,6 +1,6 @@
 /*
  * schedule_args.h
- *		Arguments of taskq.schedule and taskq.schedule_many.
+ *		Arguments of taskq.schedule, taskq.schedule_many and taskq.execute.
  */
 #ifndef TASKQ_SCHEDULE_ARGS_H
 #define TASKQ_SCHEDULE_ARGS_H
@@ -9,7 +9,7 @@
 
 #include "engine/enqueue.h"
 
-/* arguments of both functions; the third and fourth are arrays in one */
+/* arguments of all; the third and fourth are arrays in schedule_many */
 enum
 {
 	ARG_TASK_QUEUE,

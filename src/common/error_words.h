@@ -33,4 +33,11 @@
 /* TQ004 */
 #define WORD_MAX_BACKLOG				"max_backlog"
 
+/* TQ010 to TQ014: how an activity has ended, for who executes it */
+#define WORD_FAILED						"activity_failed"
+#define WORD_CANCELED					"activity_canceled"
+#define WORD_TERMINATED					"activity_terminated"
+#define WORD_TIMED_OUT					"activity_timed_out"
+#define WORD_WAIT_OVER					"wait_over"
+
 #endif							/* TASKQ_ERROR_WORDS_H */

@@ -12,4 +12,11 @@
 #define SQLSTATE_FAILED_PRECONDITION	"TQ003"
 #define SQLSTATE_RESOURCE_EXHAUSTED		"TQ004"
 
+/* of taskq.execute: how the activity has ended, or that it has not */
+#define SQLSTATE_FAILED					"TQ010"
+#define SQLSTATE_CANCELED				"TQ011"
+#define SQLSTATE_TERMINATED				"TQ012"
+#define SQLSTATE_TIMED_OUT				"TQ013"
+#define SQLSTATE_WAIT_OVER				"TQ014"
+
 #endif							/* TASKQ_SQLSTATES_H */

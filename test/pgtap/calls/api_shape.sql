@@ -173,6 +173,13 @@ INSERT INTO api VALUES
 ('wait_for_close', 'IN run_id bigint = NULL, IN timeout interval = ''00:01:00'', INOUT status taskq.activity_status = NULL, INOUT result jsonb = NULL, '
   'INOUT failure jsonb = NULL, IN activity_id text = NULL',
   'procedure'),
+('execute', 'IN task_queue text, IN activity_type text, IN input jsonb = NULL, IN activity_id text = NULL, IN schedule_to_close_timeout interval = NULL, '
+  'IN schedule_to_start_timeout interval = NULL, IN start_to_close_timeout interval = NULL, IN heartbeat_timeout interval = NULL, '
+  'IN retry_policy taskq.retry_policy = NULL, IN start_delay interval = NULL, IN priority int = NULL, IN fairness_key text = NULL, '
+  'IN fairness_weight float8 = NULL, IN id_reuse_policy taskq.id_reuse_policy = ''allow_duplicate'', '
+  'IN id_conflict_policy taskq.id_conflict_policy = ''fail'', IN request_id text = NULL, IN header jsonb = NULL, IN summary text = NULL, '
+  'IN search_attributes jsonb = NULL, IN identity text = NULL, IN start_at timestamptz = NULL, IN timeout interval = ''00:01:00'', INOUT result jsonb = NULL',
+  'procedure'),
 ('stat_reset', 'task_queue text = NULL',
   'void'),
 ('node_of', 'run_id bigint',
