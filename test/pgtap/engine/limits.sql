@@ -25,16 +25,16 @@ SELECT set_clock('0');
 
 -- a rate of one fairness key
 SELECT fill('keys', 3, 'a'), fill('keys', 3, 'b'), fill('keys', 3);
-SELECT taskq.configure_queue('keys', '{"fairness_key_rate_limit": 0.001, "fairness_weights": {"b": 2000}}');
+SELECT taskq.configure_queue('keys', '{"fairness_key_rate_limit": 0.00001, "fairness_weights": {"b": 2000}}');
 SELECT set_eq(
   $$SELECT coalesce(fairness_key, '-'), count(*)::int FROM taskq.poll('keys', max_tasks => 20) GROUP BY 1$$,
   $$VALUES ('-', 1), ('a', 1), ('b', 1)$$,
   'each key is limited to rate times weight (weights end at 1000)');
 SELECT is(got('keys', 20), 0, 'all keys are at their limit');
-SELECT set_clock('2 s');
+SELECT set_clock('200 s');
 SELECT results_eq($$SELECT fairness_key, count(*)::int FROM taskq.poll('keys', max_tasks => 20) GROUP BY 1$$,
   $$VALUES ('b', 1)$$, 'the weight counts');
-SELECT set_clock('1100 s');
+SELECT set_clock('110000 s');
 SELECT is(got('keys', 20), 3, 'tokens come back');
 SELECT set_clock('0');
 
