@@ -13,6 +13,7 @@
  *     operate_many     ... to many
  *     wait             to sleep until there is a task, or a result
  *     channel          names to LISTEN on
+ *     watch            to hear what becomes of runs
  *     configure_queue  settings of task queues
  *     internal         what views ask of shared memory
  *     read             activities: the view, describe, outcome
@@ -837,6 +838,15 @@ COMMENT ON FUNCTION taskq.worker_channel(text)
   IS 'the name to LISTEN on for what happens to attempts that a worker holds; likewise';
 
 --
+-- watch
+--
+
+CREATE FUNCTION taskq.watch(run_ids bigint[]) RETURNS text[]
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_watch';
+COMMENT ON FUNCTION taskq.watch(bigint[])
+  IS 'the names to LISTEN on for what becomes of runs; asks for notifications for one hour';
+
+--
 -- configure_queue
 --
 
@@ -1102,7 +1112,7 @@ COMMENT ON FUNCTION taskq.stat_reset(text) IS 'set the counters of a task queue,
 --
 
 CREATE FUNCTION taskq.health_checks(OUT check_name text, OUT status text, OUT detail text, OUT hint text)
-RETURNS SETOF record ROWS 12
+RETURNS SETOF record ROWS 20
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_health_checks';
 COMMENT ON FUNCTION taskq.health_checks() IS 'internal: the checks of taskq.health that are not of PostgreSQL''s own catalogs';
 
@@ -1200,13 +1210,13 @@ DECLARE
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
       'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many',
-      'retry_many', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
+      'retry_many', 'watch', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
     WHEN 'monitor' THEN reading_routines
   END;
   views := CASE WHEN access IN ('operator', 'monitor') THEN reading_views ELSE '{}' END;

@@ -51,6 +51,7 @@
 #define DEFAULT_DELAYS			8192
 #define MAX_TABLE				1000000
 #define DEFAULT_LISTENED		256
+#define DEFAULT_WATCHED			16384
 #define DEFAULT_HEARTBEAT_SLOTS	16384
 #define MAX_LISTENED			65536
 
@@ -119,6 +120,12 @@ int			taskq_cursor_check_interval = DEFAULT_CHECK_S;
  * hour after somebody asked for it.
  */
 int			taskq_max_listened_queues = DEFAULT_LISTENED;
+
+/*
+ * taskq.max_watched_runs: runs, of all databases together, of which somebody
+ * hears what becomes of them.  Beyond it the oldest ones are forgotten.
+ */
+int			taskq_max_watched_runs = DEFAULT_WATCHED;
 
 /*
  * taskq.max_queues: task queues, of all databases together, whose limits and
@@ -214,6 +221,13 @@ define_sizes(void)
 							"A channel counts while a session listens to it, and for an hour after somebody asked for it.",
 							&taskq_max_listened_queues,
 							DEFAULT_LISTENED, 1, MAX_LISTENED,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_watched_runs",
+							"Sets the number of runs that can be watched.",
+							"A run counts until its end was told, at most for an hour after somebody asked for it.",
+							&taskq_max_watched_runs,
+							DEFAULT_WATCHED, 16, MAX_TABLE,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("taskq.max_queues",

@@ -272,6 +272,13 @@ shared_table_at(SharedTable *table, int i)
 	return *(volatile int *) &head->chain == NONE ? NULL : entry_of(head);
 }
 
+/* shared_table_place: the number of an entry's place. */
+int
+shared_table_place(const SharedTable *table, const void *entry)
+{
+	return number_of(table, head_of(entry));
+}
+
 /* shared_table_part: where the entry belongs, negative when it is free. */
 int
 shared_table_part(const SharedTable *table, const void *entry)

@@ -38,6 +38,7 @@ extern void *shared_table_next(SharedTable *table, int part,
 extern int	shared_table_size_of(const SharedTable *table);
 extern int	shared_table_used(const SharedTable *table);
 extern void *shared_table_at(SharedTable *table, int i);
+extern int	shared_table_place(const SharedTable *table, const void *entry);
 extern int	shared_table_part(const SharedTable *table, const void *entry);
 
 #endif							/* TASKQ_SHARED_TABLE_H */

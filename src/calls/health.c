@@ -448,6 +448,7 @@ check_size(FunctionCallInfo fcinfo, SizeKind kind)
 		[SIZE_DELAYS] = {"delays", "taskq.max_delays", &taskq_max_delays},
 		[SIZE_CHANNELS] = {"channels", "taskq.max_listened_queues", &taskq_max_listened_queues},
 		[SIZE_HEARTBEAT_SLOTS] = {"heartbeat_slots", "taskq.heartbeat_slots", &taskq_heartbeat_slots},
+		[SIZE_WATCHED_RUNS] = {"watched_runs", "taskq.max_watched_runs", &taskq_max_watched_runs},
 	};
 	TimestampTz when = size_exceeded_at(kind);
 	int64		age = when == DT_NOBEGIN ? REMEMBERED + 1 :

@@ -16,6 +16,10 @@
 #define STATUS_TERMINATED			"terminated"
 #define STATUS_TIMED_OUT			"timed_out"
 
+/* taskq.watch() tells these besides: it is gone, or may have changed */
+#define WATCH_DELETED				"deleted"
+#define WATCH_UNKNOWN				"unknown"
+
 /* taskq.run_state: of an open run */
 #define RUN_STATE_SCHEDULED			"scheduled"
 #define RUN_STATE_STARTED			"started"

@@ -86,7 +86,10 @@ claim(Poll *poll, Lane *lane)
 	if (timer_reserved)
 		effects_attempt_started(task->run_id, task->nonce, deadline);
 	else
+	{
 		effects_alarm(task->alarm);
+		effects_run_changed(task->run_id, task->state);
+	}
 	ledger_open(queue, task, STATE_SCHEDULED, -1);
 	ledger_count(queue, COUNT_STARTED, 1);
 	ledger_duration(queue, COUNT_SCHEDULE_TO_START_FIRST,

@@ -32,6 +32,7 @@
 #include "shared/channels.h"
 #include "shared/counts_known.h"
 #include "shared/queue_state.h"
+#include "shared/watched_runs.h"
 #include "store/closed.h"
 #include "store/find.h"
 #include "store/open.h"
@@ -161,7 +162,8 @@ static StoreResult
 close_row(Activity *activity, const Activity *before, const TaskQueues *queues,
 		  bool wait)
 {
-	StoreResult result = task_delete(&before->task, queues, wait);
+	StoreResult result = task_delete(&before->task, activity->task.state, queues,
+									 wait);
 	int64		retention;
 
 	if (result != STORE_OK)
@@ -364,7 +366,7 @@ delete_open(int64 run_id)
 		if (!awaited && state_in_progress(activity.task.state))
 			awaited = heartbeat_await(&activity);
 		task_queues(&queues, &activity.task, &activity.task);
-	} while (task_delete(&activity.task, &queues, true) != STORE_OK);
+	} while (task_delete(&activity.task, RUN_DELETED, &queues, true) != STORE_OK);
 	heartbeat_take(&activity, &heartbeat);
 	ledger_count(&queues.before, COUNT_TERMINATED, 1);
 	if (state_in_progress(activity.task.state))

@@ -79,6 +79,8 @@ task_update(Task *task, const Task *before, const TaskQueues *queues, bool wait)
 		return result;
 	leave(before, &queues->before);
 	ledger_open(&queues->after, task, task->state, 1);
+	if (task->state != before->state || task->attempt != before->attempt)
+		effects_run_changed(task->run_id, task->state);
 	if (task->state == STATE_SCHEDULED)
 		ledger_count(&queues->after, COUNT_ADDED, 1);
 	if (task_ends_attempt(before, task))
@@ -102,9 +104,12 @@ task_touch(Task *task, const QueueRef *queue, bool wait)
 	return result;
 }
 
-/* task_delete: it is no open task any more; "before" is as it was read. */
+/*
+ * task_delete: it is no open task any more, but closed as "state" says, or gone
+ * (RUN_DELETED); "before" is as it was read.
+ */
 StoreResult
-task_delete(const Task *before, const TaskQueues *queues, bool wait)
+task_delete(const Task *before, int state, const TaskQueues *queues, bool wait)
 {
 	StoreResult result = store_delete(before, wait);
 
@@ -113,6 +118,6 @@ task_delete(const Task *before, const TaskQueues *queues, bool wait)
 	leave(before, &queues->before);
 	if (state_in_progress(before->state))
 		attempt_ended(&queues->taken_from);
-	effects_closed(before->run_id);
+	effects_run_changed(before->run_id, state);
 	return result;
 }

@@ -26,7 +26,7 @@ extern PGDLLEXPORT void task_scheduled(const QueueRef *queue, const Task *task,
 extern StoreResult task_update(Task *task, const Task *before,
 							   const TaskQueues *queues, bool wait);
 extern StoreResult task_touch(Task *task, const QueueRef *queue, bool wait);
-extern PGDLLEXPORT StoreResult task_delete(const Task *before,
+extern PGDLLEXPORT StoreResult task_delete(const Task *before, int state,
 										   const TaskQueues *queues,
 										   bool wait);
 

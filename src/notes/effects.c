@@ -15,8 +15,9 @@
  * all that it has to tell when its locks are released, a moment later.
  *
  * All of it is a hint.  What an aborted subtransaction noted is told, too:
- * whoever hears it looks at the row.  Only what comes back at an abort is noted
- * for each savepoint: one that is rolled back tells what it gives back itself.
+ * whoever hears it looks at the row.  Only what comes back at an abort, and what
+ * runs have become, is noted for each savepoint: one that is rolled back tells
+ * what it gives back itself, and has changed no run.
  */
 #include "postgres.h"
 
@@ -36,7 +37,9 @@
 #include "shared/tell.h"
 #include "shared/timer_ring.h"
 #include "shared/waiters.h"
+#include "shared/watched_runs.h"
 #include "task/queue_keys.h"
+#include "task/task.h"
 
 /* queues that a transaction can tell of one by one; more = all of them */
 #define MAX_QUEUES		32
@@ -88,9 +91,11 @@ static struct
 	WorkerEffect *events;		/* in TopTransactionContext */
 	int			nevents;
 	int			max_events;
-	int64	   *closed;			/* in TopTransactionContext */
-	int			nclosed;
-	int			max_closed;
+	RunChange  *runs;			/* what they became; in TopTransactionContext,
+								 * the last ones are those of the innermost
+								 * savepoint */
+	int			nruns;
+	int			max_runs;
 	bool		rows_changed;	/* by others than taskq's calls */
 	bool		configured;		/* some queue: tell when locks are released */
 }			pending;
@@ -101,12 +106,14 @@ static Polled *polled = few_polled; /* or in TopTransactionContext */
 static int	npolled = 0;
 static int	max_polled = FEW_POLLED;
 static Marks polled_marks;
+static Marks run_marks;
 
 static void
 forget_effects(void)
 {
 	memset(&pending, 0, sizeof(pending));
 	marks_forget(&polled_marks);
+	marks_forget(&run_marks);
 	polled = few_polled;
 	npolled = 0;
 	max_polled = FEW_POLLED;
@@ -227,15 +234,21 @@ effects_polled(const QueueKey *queue, int n)
 	add_polled(marks_current(&polled_marks, npolled), queue->hash, n);
 }
 
-/* effects_closed: those who wait for the close of the run can go on. */
+/*
+ * effects_run_changed: a run has another state than before, or is not there any
+ * more (RUN_DELETED): those who watch it, or wait for its close, hear of it.
+ */
 void
-effects_closed(int64 run_id)
+effects_run_changed(int64 run_id, int state)
 {
 	begin_noting();
-	pending.closed = grow(pending.closed, NULL, &pending.max_closed,
-						  pending.nclosed + 1, sizeof(int64),
-						  TopTransactionContext);
-	pending.closed[pending.nclosed++] = run_id;
+	marks_note(&run_marks, pending.nruns);
+	pending.runs = grow(pending.runs, NULL, &pending.max_runs,
+						pending.nruns + 1, sizeof(RunChange),
+						TopTransactionContext);
+	pending.runs[pending.nruns].run_id = run_id;
+	pending.runs[pending.nruns].state = state;
+	pending.nruns++;
 }
 
 /* effects_alarm: an alarm was written. */
@@ -361,12 +374,31 @@ tell_queues(void)
 					   at_most(pending.queues[i].tasks));
 }
 
-/* those who wait for the close of runs, and the workers of attempts */
+/*
+ * Those who watch the runs of attempts that were started.  Whoever has done
+ * anything else to such a run has noted that it changed, and that comes later.
+ */
+static void
+tell_of_starts(void)
+{
+	for (int i = 0; i < pending.nhints && watched_runs_any(); i++)
+	{
+		RunChange	change = {pending.hints[i].run_id, STATE_STARTED};
+
+		watched_runs_changed(&change, 1);
+	}
+}
+
+/* those who watch runs or wait for their close, and the workers of attempts */
 static void
 tell_of_runs(void)
 {
-	for (int i = 0; i < pending.nclosed && wait_anybody(); i++)
-		wait_wake(wait_run_key(pending.closed[i]), PG_INT32_MAX);
+	for (int i = 0; i < pending.nruns && wait_anybody(); i++)
+		if (pending.runs[i].state == RUN_DELETED ||
+			state_is_closed(pending.runs[i].state))
+			wait_wake(wait_run_key(pending.runs[i].run_id), PG_INT32_MAX);
+	tell_of_starts();
+	watched_runs_changed(pending.runs, pending.nruns);
 	for (int i = 0; i < pending.nevents && channels_anybody(); i++)
 		channels_worker_event(pending.events[i].hash, pending.events[i].run_id,
 							  pending.events[i].attempt,
@@ -458,9 +490,14 @@ effects_subtransaction(SubXactEvent event, SubTransactionId mine,
 {
 	int			first = marks_end(&polled_marks, event, mine, parent, npolled);
 	int			parents = marks_last(&polled_marks);
+	int			first_run = marks_end(&run_marks, event, mine, parent,
+									  pending.nruns);
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		pending.nruns = first_run;
 		give_back_from(first);
+	}
 	else if (parents < first && npolled - first <= MERGE_WINDOW)
 		hand_up(first, parents);
 }

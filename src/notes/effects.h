@@ -18,7 +18,7 @@ extern void effects_tasks_due(const QueueKey *queue, TimestampTz due, int n);
 extern void effects_all_queues(void);
 extern void effects_configured(const QueueKey *queue);
 extern void effects_all_configured(void);
-extern void effects_closed(int64 run_id);
+extern void effects_run_changed(int64 run_id, int state);
 extern void effects_polled(const QueueKey *queue, int n);
 extern void effects_alarm(TimestampTz alarm);
 extern bool effects_reserve_timer(void);

@@ -31,6 +31,7 @@
 #include "shared/stat_file.h"
 #include "shared/timer_ring.h"
 #include "shared/waiter_state.h"
+#include "shared/watched_runs.h"
 
 typedef struct Region
 {
@@ -54,6 +55,8 @@ static const Region regions[] = {
 	timer_ring_shmem_init, timers_forget},
 	{"taskq channels", 0, channels_shmem_size,
 	channels_shmem_init, channel_forget_database},
+	{"taskq watched runs", 1, watched_runs_shmem_size,
+	watched_runs_shmem_init, watched_runs_forget_database},
 	{"taskq commits", 0, counts_shmem_size,
 	counts_shmem_init, NULL},
 	{"taskq queues", TABLE_PARTS, NULL,

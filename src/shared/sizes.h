@@ -17,10 +17,11 @@ typedef enum SizeKind
 	SIZE_POLLERS,
 	SIZE_DELAYS,
 	SIZE_CHANNELS,
-	SIZE_HEARTBEAT_SLOTS
+	SIZE_HEARTBEAT_SLOTS,
+	SIZE_WATCHED_RUNS
 } SizeKind;
 
-#define SIZES				(SIZE_HEARTBEAT_SLOTS + 1)
+#define SIZES				(SIZE_WATCHED_RUNS + 1)
 
 extern Size sizes_shmem_size(void);
 extern void sizes_shmem_init(LWLockPadded *locks);

@@ -21,6 +21,7 @@
 #include "shared/tell.h"
 #include "shared/timer_ring.h"
 #include "shared/waiters.h"
+#include "shared/watched_runs.h"
 
 /*
  * tell_queue: n tasks of the queue with that hash are due from "due" on.  So
@@ -56,4 +57,5 @@ tell_rows_changed(void)
 	cursors_forget_database(MyDatabaseId);
 	timers_rescan(slot);
 	tell_all_queues();
+	watched_runs_all_changed();
 }

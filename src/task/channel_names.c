@@ -1,6 +1,6 @@
 /*
  * channel_names.c
- *		The names of the LISTEN channels of task queues and workers.
+ *		The names of the LISTEN channels of task queues and workers, and of runs.
  *
  * A prefix that says which kind it is, what can be read of the queue's or
  * worker's name, "_", and a hash of the whole name: 63 bytes at most, lower-case
@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 
 #include "task/channel_names.h"
@@ -20,6 +21,8 @@
 
 #define QUEUE_PREFIX		"taskq_"
 #define WORKER_PREFIX		"taskqw_"
+#define RUN_PREFIX			"taskq_runs_"
+#define RUN_CHANNELS		16
 #define READABLE_LENGTH		39
 #define HASH_DIGITS			16
 
@@ -50,6 +53,19 @@ channel_name(const char *name, int length, bool is_worker)
 	appendStringInfo(&result, "_%0*llx", HASH_DIGITS,
 					 (unsigned long long) name_digest(name, length));
 	return result.data;
+}
+
+/*
+ * run_channel: the name of the channel on which the run is told of, palloc'd:
+ * one of RUN_CHANNELS, which are there for all runs.
+ */
+char *
+run_channel(int64 run_id)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) &run_id,
+										   sizeof(run_id), 0);
+
+	return psprintf("%s%d", RUN_PREFIX, (int) (hash % RUN_CHANNELS));
 }
 
 /*

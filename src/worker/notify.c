@@ -217,16 +217,26 @@ send(const ListenedChannel *channel)
 }
 
 /*
+ * notify_begin: begin a transaction of the chore that sends notifications, up to
+ * chore_commit(), which does not wait for its flush.
+ */
+void
+notify_begin(const char *chore)
+{
+	chore_begin(chore);
+	(void) set_config_option("synchronous_commit", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
  * process_batch: look up and send what was taken.  On error it stays in the
  * batch.
  */
 static void
 process_batch(TimestampTz now)
 {
-	chore_begin("notify");
-	(void) set_config_option("synchronous_commit", "off",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	notify_begin("notify");
 	for (int i = 0; i < batch_used; i++)
 	{
 		Taken	   *taken = &batch[i];

@@ -7,6 +7,7 @@
 
 #include "datatype/timestamp.h"
 
+extern void notify_begin(const char *chore);
 extern TimestampTz listen_run(void);
 extern void listen_stop(void);
 

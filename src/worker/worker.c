@@ -51,6 +51,7 @@
 #include "worker/heartbeat_flush.h"
 #include "worker/instance_check.h"
 #include "worker/notify.h"
+#include "worker/notify_runs.h"
 #include "worker/put_off.h"
 #include "worker/recount.h"
 #include "worker/retention.h"
@@ -73,6 +74,7 @@ static const Chore chores[] = {
 	{"counts", recount_run},
 	{"waiters", wait_run},
 	{"notify", listen_run},
+	{"watched runs", notify_runs_run},
 	{"heartbeats", heartbeat_flush_run},
 	{"retention", retention_run},
 	{"cursors", cursor_check_run},
@@ -135,6 +137,7 @@ leave_slot(int code, Datum arg)
 {
 	recount_stop();
 	listen_stop();
+	notify_runs_stop();
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	if (my_slot->worker_pid == MyProcPid)
 	{

@@ -111,7 +111,7 @@ toy_time_out(Task *task, int type, TimestampTz now)
 	TaskQueues	queues;
 
 	task_queues(&queues, task, task);
-	result = task_delete(task, &queues, false);
+	result = task_delete(task, STATE_COMPLETED, &queues, false);
 	if (result != STORE_OK)
 		return result;
 	values[0] = Int64GetDatum(task->run_id);
@@ -236,6 +236,6 @@ toy_complete(PG_FUNCTION_ARGS)
 			!state_in_progress(room.task.state) || room.task.nonce != nonce)
 			PG_RETURN_BOOL(false);
 		task_queues(&queues, &room.task, &room.task);
-	} while (task_delete(&room.task, &queues, true) != STORE_OK);
+	} while (task_delete(&room.task, STATE_COMPLETED, &queues, true) != STORE_OK);
 	PG_RETURN_BOOL(true);
 }

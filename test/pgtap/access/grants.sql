@@ -40,7 +40,7 @@ SELECT is(has_schema_privilege('r_nobody', 'taskq', 'USAGE') OR has_schema_privi
 \set reading '''activities'', ''health'', ''pollers'', ''stat_task_queues'', ''task_queue_priorities'', ''task_queues'''
 \set internal '''clock'', ''duration'', ''health_checks'', ''is_paused'', ''later'', ''newest_heartbeat'', ''retry_policy_to_jsonb'', ''poller_states'', ''queue_counts'', ''queue_rates'', ''queue_statistics'''
 SELECT taskq.grant_access('r_producer', 'producer');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
+SELECT is(routines_of('r_producer'), sorted(ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
 SELECT is(relations_of('r_producer'), '{}', 'producer: no relation');
 SELECT taskq.grant_access('r_worker', 'worker');
 SELECT is(routines_of('r_worker'), sorted(ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'fail_with_many', 'report_canceled', 'release', 'release_many', 'heartbeat',
@@ -50,7 +50,7 @@ SELECT is(relations_of('r_worker'), '{}', 'worker: no relation');
 SELECT taskq.grant_access('r_operator', 'operator');
 SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
   'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many', 'retry_many',
-  'configure_queue', 'describe', 'outcome', 'wait_for_close', 'retry_policy', 'stat_reset', 'node_of', 'run_uuid', 'run_of', :internal]), 'operator');
+  'watch', 'configure_queue', 'describe', 'outcome', 'wait_for_close', 'retry_policy', 'stat_reset', 'node_of', 'run_uuid', 'run_of', :internal]), 'operator');
 SELECT is(relations_of('r_operator'), ARRAY[:reading], 'operator: the views');
 SELECT taskq.grant_access('r_monitor', 'monitor');
 SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', :internal]), 'monitor');
@@ -110,7 +110,7 @@ SELECT lives_ok($$SELECT taskq.revoke_access('r_operator', 'operator')$$, 'revok
 -- parts overlap
 SELECT taskq.grant_access('r_producer', 'producer'), taskq.grant_access('r_producer', 'operator');
 SELECT taskq.revoke_access('r_producer', 'operator');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
+SELECT is(routines_of('r_producer'), sorted(ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
   'what another part needs stays');
 SELECT is(relations_of('r_producer'), '{}', 'and nothing else');
 SELECT taskq.grant_access('r_monitor', 'producer');

@@ -81,6 +81,8 @@ INSERT INTO api VALUES
   'procedure'),
 ('channel', 'task_queue text',
   'text'),
+('watch', 'run_ids bigint[]',
+  'text[]'),
 ('worker_channel', 'identity text',
   'text'),
 ('poll_many', 'task_queues text[], identities text[], kinds taskq.task_kind[] = NULL, normal_names text[] = NULL, max_tasks_per_second float8[] = NULL, '
