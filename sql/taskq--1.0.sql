@@ -13,6 +13,7 @@
  *     operate_many     ... to many
  *     wait             to sleep until there is a task, or a result
  *     channel          names to LISTEN on
+ *     listen           one channel for many queues
  *     watch            to hear what becomes of runs
  *     configure_queue  settings of task queues
  *     internal         what views ask of shared memory
@@ -838,6 +839,20 @@ COMMENT ON FUNCTION taskq.worker_channel(text)
   IS 'the name to LISTEN on for what happens to attempts that a worker holds; likewise';
 
 --
+-- listen
+--
+
+CREATE FUNCTION taskq.listen(listener text, task_queues text[], kind taskq.task_kind DEFAULT 'activity') RETURNS text
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_listen';
+COMMENT ON FUNCTION taskq.listen(text, text[], taskq.task_kind)
+  IS 'the name to LISTEN on for tasks of many queues, whose names are the payloads; asks for notifications for one hour';
+
+CREATE FUNCTION taskq.unlisten(listener text, task_queues text[] DEFAULT NULL) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unlisten';
+COMMENT ON FUNCTION taskq.unlisten(text, text[])
+  IS 'a listener wants to hear no more of these queues, or of any';
+
+--
 -- watch
 --
 
@@ -1211,7 +1226,7 @@ DECLARE
 BEGIN
   routines := CASE access
     WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
-    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'complete', 'fail', 'fail_with', 'report_canceled',
+    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',

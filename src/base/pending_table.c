@@ -103,6 +103,21 @@ pending_remove(const PendingTable *table, void *entry)
 	shared_table_remove(table->entries, entry);
 }
 
+/* pending_is_full: is there no room for one more? */
+bool
+pending_is_full(const PendingTable *table)
+{
+	return shared_table_used(table->entries) ==
+		shared_table_size_of(table->entries);
+}
+
+/* pending_swept: all that are over were removed just now. */
+void
+pending_swept(const PendingTable *table, TimestampTz real_now)
+{
+	table->state->swept_at = real_now;
+}
+
 /* pending_sweep: remove all that are over; how many those were. */
 int
 pending_sweep(const PendingTable *table, PendingOver over,
@@ -110,7 +125,7 @@ pending_sweep(const PendingTable *table, PendingOver over,
 {
 	int			n = 0;
 
-	table->state->swept_at = real_now;
+	pending_swept(table, real_now);
 	for (int i = 0; i < shared_table_size_of(table->entries); i++)
 	{
 		void	   *entry = shared_table_at(table->entries, i);

@@ -30,6 +30,8 @@ extern void *pending_find(const PendingTable *table, const void *key,
 extern void *pending_add(const PendingTable *table, const void *key,
 						 Size key_size);
 extern void pending_remove(const PendingTable *table, void *entry);
+extern bool pending_is_full(const PendingTable *table);
+extern void pending_swept(const PendingTable *table, TimestampTz real_now);
 extern int	pending_sweep(const PendingTable *table, PendingOver over,
 						  TimestampTz real_now);
 extern bool pending_may_sweep(const PendingTable *table, TimestampTz real_now,

@@ -52,6 +52,7 @@
 #define MAX_TABLE				1000000
 #define DEFAULT_LISTENED		256
 #define DEFAULT_WATCHED			16384
+#define DEFAULT_LISTENER_QUEUES	16384
 #define DEFAULT_HEARTBEAT_SLOTS	16384
 #define MAX_LISTENED			65536
 
@@ -128,6 +129,12 @@ int			taskq_max_listened_queues = DEFAULT_LISTENED;
 int			taskq_max_watched_runs = DEFAULT_WATCHED;
 
 /*
+ * taskq.max_listener_queues: queues, of all listeners and databases together, of
+ * which a listener is told.  Beyond it the oldest ones are forgotten.
+ */
+int			taskq_max_listener_queues = DEFAULT_LISTENER_QUEUES;
+
+/*
  * taskq.max_queues: task queues, of all databases together, whose limits and
  * statistics fit into shared memory.  Beyond it those that were not used for
  * longest are forgotten.
@@ -200,6 +207,31 @@ int			taskq_default_maximum_attempts = 0;
  * define those once it has started.
  */
 static void
+define_sizes_of_notifications(void)
+{
+	DefineCustomIntVariable("taskq.max_listened_queues",
+							"Sets the number of channels that can be notified.",
+							"A channel counts while a session listens to it, and for an hour after somebody asked for it.",
+							&taskq_max_listened_queues,
+							DEFAULT_LISTENED, 1, MAX_LISTENED,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_listener_queues",
+							"Sets the number of queues that listeners can be told of.",
+							"A queue counts for each of its listeners, for an hour after that has asked for it.",
+							&taskq_max_listener_queues,
+							DEFAULT_LISTENER_QUEUES, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_watched_runs",
+							"Sets the number of runs that can be watched.",
+							"A run counts until its end was told, at most for an hour after somebody asked for it.",
+							&taskq_max_watched_runs,
+							DEFAULT_WATCHED, 16, MAX_TABLE,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+static void
 define_sizes(void)
 {
 	DefineCustomIntVariable("taskq.max_databases",
@@ -214,20 +246,6 @@ define_sizes(void)
 							NULL,
 							&taskq_timer_buffer,
 							DEFAULT_TIMER_BUFFER, MIN_TIMER_BUFFER, MAX_TIMER_BUFFER,
-							PGC_POSTMASTER, 0, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("taskq.max_listened_queues",
-							"Sets the number of channels that can be notified.",
-							"A channel counts while a session listens to it, and for an hour after somebody asked for it.",
-							&taskq_max_listened_queues,
-							DEFAULT_LISTENED, 1, MAX_LISTENED,
-							PGC_POSTMASTER, 0, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("taskq.max_watched_runs",
-							"Sets the number of runs that can be watched.",
-							"A run counts until its end was told, at most for an hour after somebody asked for it.",
-							&taskq_max_watched_runs,
-							DEFAULT_WATCHED, 16, MAX_TABLE,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("taskq.max_queues",
@@ -386,7 +404,10 @@ void
 guc_define(void)
 {
 	if (process_shared_preload_libraries_in_progress)
+	{
 		define_sizes();
+		define_sizes_of_notifications();
+	}
 	define_operation();
 	define_retention_and_limits();
 	define_retry_policy();

@@ -16,6 +16,7 @@ extern int	taskq_max_databases;
 extern int	taskq_timer_buffer;		/* entries per database */
 extern int	taskq_max_listened_queues;
 extern int	taskq_max_watched_runs;
+extern int	taskq_max_listener_queues;
 extern int	taskq_max_queues;
 extern int	taskq_max_lanes;
 extern int	taskq_max_pollers;

@@ -14,7 +14,7 @@
 #include "calls/args.h"
 #include "model/options.h"
 #include "notes/listens.h"
-#include "shared/channels.h"
+#include "shared/channel_asks.h"
 #include "shared/directory.h"
 #include "task/channel_names.h"
 #include "task/queue_keys.h"
@@ -24,7 +24,7 @@
  * is the name of the argument.
  */
 static Datum
-ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
+ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 {
 	text	   *argument;
 	char	   *name;
@@ -33,7 +33,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
 
 	require_arg(fcinfo, 0, what);
 	argument = PG_GETARG_TEXT_PP(0);
-	if (is_worker)
+	if (kind == NAME_OF_WORKER)
 		check_identity(argument, false);
 	else
 		(void) check_queue_name(argument);
@@ -41,11 +41,11 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, bool is_worker)
 	length = VARSIZE_ANY_EXHDR(argument);
 
 	shmem_require();
-	PreventCommandDuringRecovery(is_worker ? "taskq.worker_channel()" :
+	PreventCommandDuringRecovery(kind == NAME_OF_WORKER ? "taskq.worker_channel()" :
 								 "taskq.channel()");
-	channel = channel_name(name, length, is_worker);
-	channel_ask(name, length, is_worker, channel);
-	listens_renew(channel, name_hash(name, length, is_worker), is_worker);
+	channel = channel_name(name, length, kind);
+	(void) channel_ask(name, length, kind, channel);
+	listens_renew(channel, name_hash(name, length, kind), kind);
 	return CStringGetTextDatum(channel);
 }
 
@@ -57,7 +57,7 @@ PG_FUNCTION_INFO_V1(taskq_channel);
 Datum
 taskq_channel(PG_FUNCTION_ARGS)
 {
-	return ask_for_channel(fcinfo, "task_queue", false);
+	return ask_for_channel(fcinfo, "task_queue", NAME_OF_QUEUE);
 }
 
 PG_FUNCTION_INFO_V1(taskq_worker_channel);
@@ -68,5 +68,5 @@ PG_FUNCTION_INFO_V1(taskq_worker_channel);
 Datum
 taskq_worker_channel(PG_FUNCTION_ARGS)
 {
-	return ask_for_channel(fcinfo, "identity", true);
+	return ask_for_channel(fcinfo, "identity", NAME_OF_WORKER);
 }

@@ -449,6 +449,7 @@ check_size(FunctionCallInfo fcinfo, SizeKind kind)
 		[SIZE_CHANNELS] = {"channels", "taskq.max_listened_queues", &taskq_max_listened_queues},
 		[SIZE_HEARTBEAT_SLOTS] = {"heartbeat_slots", "taskq.heartbeat_slots", &taskq_heartbeat_slots},
 		[SIZE_WATCHED_RUNS] = {"watched_runs", "taskq.max_watched_runs", &taskq_max_watched_runs},
+		[SIZE_LISTENED_QUEUES] = {"listener_queues", "taskq.max_listener_queues", &taskq_max_listener_queues},
 	};
 	TimestampTz when = size_exceeded_at(kind);
 	int64		age = when == DT_NOBEGIN ? REMEMBERED + 1 :

@@ -27,19 +27,13 @@ taskq_watch(PG_FUNCTION_ARGS)
 	Datum	   *elements;
 	Datum	   *channels;
 	int64	   *run_ids;
-	bool	   *nulls;
 	int			count;
 
-	require_arg(fcinfo, 0, "run_ids");
-	elements = arg_array(fcinfo, 0, INT8OID, "run_ids", &nulls, &count);
+	elements = arg_elements(fcinfo, 0, INT8OID, "run_ids", &count);
 	run_ids = palloc(sizeof(int64) * Max(count, 1));
 	channels = palloc(sizeof(Datum) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("run_ids must not contain NULL")));
 		run_ids[i] = DatumGetInt64(elements[i]);
 		channels[i] = CStringGetTextDatum(run_channel(run_ids[i]));
 	}

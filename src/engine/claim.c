@@ -27,6 +27,7 @@
 #include "notes/ledger.h"
 #include "shared/queue_state.h"
 #include "shared/ring.h"
+#include "shared/tell.h"
 #include "shared/waiters.h"
 #include "store/lane.h"
 #include "store/ready.h"
@@ -351,6 +352,8 @@ claim_tasks(const ClaimRequest *request, TaskSink sink, void *sink_arg)
 	claimed = admission.granted - poll.wanted;
 	admission_settle(&admission, claimed);
 	wait_polled(queue->key.hash);
+	if (claimed == 0)
+		tell_hungry(queue->key.hash);
 	Assert(claimed == poll.started);
 	if (request->identities != NULL)
 		ledger_count(queue, COUNT_EMPTY_POLLS, request->max_tasks - claimed);

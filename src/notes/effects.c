@@ -326,7 +326,7 @@ effects_worker_event(const text *worker, int64 run_id, int attempt,
 						  TopTransactionContext);
 	effect = &pending.events[pending.nevents++];
 	effect->hash = name_hash(VARDATA_ANY(worker), VARSIZE_ANY_EXHDR(worker),
-							 true);
+							 NAME_OF_WORKER);
 	effect->run_id = run_id;
 	effect->attempt = attempt;
 	effect->event = event;

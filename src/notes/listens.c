@@ -27,6 +27,7 @@
 #include "base/grow.h"
 #include "notes/listens.h"
 #include "notes/marks.h"
+#include "shared/channel_asks.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
 
@@ -217,7 +218,7 @@ begin_pending(PendingKind kind)
  * is there.
  */
 void
-listens_begin(const char *channel, uint64 hash, bool is_worker, bool make)
+listens_begin(const char *channel, uint64 hash, NameKind kind, bool make)
 {
 	PendingListen *todo = begin_pending(PENDING_LISTEN);
 
@@ -225,7 +226,7 @@ listens_begin(const char *channel, uint64 hash, bool is_worker, bool make)
 	strlcpy(todo->listen.channel, channel, NAMEDATALEN);
 	todo->listen.ref.place = -1;
 	npending++;
-	channel_hold(channel, hash, is_worker, make, &todo->listen.ref);
+	channel_hold(channel, hash, kind, make, &todo->listen.ref);
 }
 
 /*
@@ -253,14 +254,14 @@ listens_end(const char *channel, uint64 hash)
  * listens there, and the directory does not know any more, it does again.
  */
 void
-listens_renew(const char *channel, uint64 hash, bool is_worker)
+listens_renew(const char *channel, uint64 hash, NameKind kind)
 {
 	Listen	   *known = find_listen(hash, channel);
 	ChannelRef	ref;
 
 	if (known == NULL)
 		return;
-	channel_hold(channel, hash, is_worker, /* make */ false, &ref);
+	channel_hold(channel, hash, kind, /* make */ false, &ref);
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	if (channel_is_there(&known->ref))
 		channel_let_go(&ref, /* listened */ false);

@@ -7,10 +7,12 @@
 
 #include "access/xact.h"
 
-extern void listens_begin(const char *channel, uint64 hash, bool is_worker,
+#include "task/queue_keys.h"
+
+extern void listens_begin(const char *channel, uint64 hash, NameKind kind,
 						  bool make);
 extern void listens_end(const char *channel, uint64 hash);
-extern void listens_renew(const char *channel, uint64 hash, bool is_worker);
+extern void listens_renew(const char *channel, uint64 hash, NameKind kind);
 
 /* for the end of a transaction: cannot fail */
 extern void listens_transaction(XactEvent event);

@@ -84,6 +84,46 @@ channels_task_due(uint64 hash, TimestampTz due)
 		shmem_wake_worker(shmem_my_slot());
 }
 
+/* may a channel of that hash not be notified at once?  Caller holds the lock. */
+static bool
+mark_hungry(uint64 hash, bool apply)
+{
+	bool		any = false;
+
+	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
+	{
+		ListenedChannel *channel = channel_at(i);
+
+		if (channel == NULL || channel->last_sent == DT_NOBEGIN)
+			continue;
+		any = true;
+		if (apply)
+			channel->last_sent = DT_NOBEGIN;
+	}
+	return any;
+}
+
+/*
+ * channels_hungry: whoever polled the queue with that hash has found nothing: the
+ * next task is told of at once.
+ */
+void
+channels_hungry(uint64 hash)
+{
+	bool		any;
+
+	LWLockAcquire(control->lock, LW_SHARED);
+	any = mark_hungry(hash, false);
+	LWLockRelease(control->lock);
+	if (!any)
+		return;
+	LWLockAcquire(control->lock, LW_EXCLUSIVE);
+	(void) mark_hungry(hash, true);
+	LWLockRelease(control->lock);
+	/* what waited for the interval need not wait any more */
+	shmem_wake_worker(shmem_my_slot());
+}
+
 /*
  * channels_all_queues: tasks of more queues than could be remembered are due, or
  * will be; also what a worker that starts has to assume.
@@ -99,7 +139,7 @@ channels_all_queues(void)
 	{
 		ListenedChannel *channel = channel_at(i);
 
-		if (channel != NULL && !channel->is_worker)
+		if (channel != NULL && channel->kind == NAME_OF_QUEUE)
 		{
 			channel->news = true;
 			channel->next_due = DT_NOBEGIN;

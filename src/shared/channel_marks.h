@@ -11,6 +11,7 @@
 
 /* at the end of a transaction: cannot fail, no allocation */
 extern void channels_task_due(uint64 hash, TimestampTz due);
+extern void channels_hungry(uint64 hash);
 extern void channels_all_queues(void);
 extern void channels_worker_event(uint64 hash, int64 run_id, int attempt,
 								  WorkerEvent event);

@@ -1,14 +1,15 @@
 /*
  * channels.c
- *		The directory of LISTEN channels of task queues and workers.
+ *		The directory of LISTEN channels of task queues, workers and listeners.
  *
  * Only channels that are known here are marked by transactions
  * (channel_marks.c) and notified by the worker of the database (notify.c), so
  * queues that nobody listens to cost nothing.  A channel is known as long as a
  * session listens to it, and for an hour after somebody asked for its name, by
- * taskq.channel() or taskq.worker_channel().  Sessions count from the LISTEN on,
+ * taskq.channel(), taskq.worker_channel() or taskq.listen().  Sessions count from the LISTEN on,
  * before its commit, so that it is the statement that fails when there is no
- * room; what became of it, and the end of sessions, is told by listens.c.
+ * room (channel_asks.c); what became of it, and the end of sessions, is told by
+ * listens.c.
  *
  * The directory is of fixed size, and of all databases together.  When it is
  * full, there makes room, in this order:
@@ -32,6 +33,10 @@
  * Who keeps a reference to a channel finds out by its generation that another
  * one has its place.
  *
+ * The channel of a listener is not marked itself: it has marks at queues, in a
+ * table of their own (listened_queues.c).  They go with it, and it goes with the
+ * last session that listens, whoever has asked.
+ *
  * Everything is covered by control->lock.  A backend that dies without having
  * left takes the server's memory with it.  A dropped database's entries go with
  * its slot.
@@ -45,11 +50,8 @@
 #include "base/settings.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
-#include "shared/sizes.h"
+#include "shared/listened_queues.h"
 #include "task/queue_keys.h"
-
-/* how long a channel is notified after somebody asked for it */
-#define LISTENED_FOR		USECS_PER_HOUR
 
 /* places for channels that are leaving */
 #define LEAVING_PLACES		(16 + taskq_max_listened_queues / 8)
@@ -60,14 +62,6 @@ typedef struct PlacesTaken
 	int			all;			/* read without lock */
 	int			leaving;
 } PlacesTaken;
-
-/* Did a channel find room? */
-typedef enum Fit
-{
-	FITS,
-	FITS_IN_STEAD,				/* of one that had a right to be there */
-	FITS_NOT
-} Fit;
 
 /* Set in every process; the contents are in shared memory. */
 static uint64 *hashes = NULL;	/* of all places, 0 = free */
@@ -182,6 +176,15 @@ channel_referred(const ChannelRef *ref)
 	return &channels[ref->place];
 }
 
+/*
+ * channel_is_there: is the channel still known?
+ */
+bool
+channel_is_there(const ChannelRef *ref)
+{
+	return channel_referred(ref) != NULL;
+}
+
 /* channel_ref: a reference to the channel. */
 ChannelRef
 channel_ref(const ListenedChannel *channel)
@@ -199,9 +202,9 @@ channel_is_over(const ListenedChannel *channel, TimestampTz real_now)
 		channel->until <= real_now;
 }
 
-/* the channel of that name; NULL without one */
-static ListenedChannel *
-find_channel(uint64 hash, const char *channel)
+/* channel_find: the channel of that name; NULL without one. */
+ListenedChannel *
+channel_find(uint64 hash, const char *channel)
 {
 	for (int i = channel_next(hash, 0); i >= 0; i = channel_next(hash, i + 1))
 	{
@@ -214,6 +217,14 @@ find_channel(uint64 hash, const char *channel)
 	return NULL;
 }
 
+/* the marks of a listener at queues go with its channel */
+static void
+forget_marks(int i)
+{
+	if (channels[i].kind == NAME_OF_LISTENER && !channels[i].leaving)
+		listened_queues_drop(i);
+}
+
 /*
  * channel_forget: free a channel's place.
  */
@@ -222,6 +233,7 @@ channel_forget(int i)
 {
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
 	Assert(hashes[i] != 0);
+	forget_marks(i);
 	hashes[i] = 0;
 	owners[i] = InvalidOid;
 	taken->all--;
@@ -367,9 +379,10 @@ give_up(int i)
 {
 	ListenedChannel *channel = &channels[i];
 
+	forget_marks(i);
 	channel->leaving = true;
 	channel->generation++;
-	channel->news = !channel->is_worker;
+	channel->news = channel->kind == NAME_OF_QUEUE;
 	taken->leaving++;
 	shmem_wake_worker(shmem_slot(owners[i], /* create */ false));
 }
@@ -416,11 +429,11 @@ make_room(TimestampTz real_now, Fit *fit)
 }
 
 /*
- * add_channel: a new channel; NULL when there is no room.  It starts with news:
+ * channel_add: a new channel; NULL when there is no room.  It starts with news:
  * tasks may be due already, and nobody loses by one look too many.
  */
-static ListenedChannel *
-add_channel(uint64 hash, const char *name, bool is_worker,
+ListenedChannel *
+channel_add(uint64 hash, const char *name, NameKind kind,
 			TimestampTz real_now, Fit *fit)
 {
 	int			i = make_room(real_now, fit);
@@ -431,7 +444,7 @@ add_channel(uint64 hash, const char *name, bool is_worker,
 	if (i < 0)
 		return NULL;
 	channel = &channels[i];
-	channel->is_worker = is_worker;
+	channel->kind = kind;
 	channel->leaving = false;
 	channel->was_listened = false;
 	channel->generation++;
@@ -440,8 +453,8 @@ add_channel(uint64 hash, const char *name, bool is_worker,
 	channel->hash = hash;
 	channel->until = DT_NOBEGIN;
 	channel->used = real_now;
-	channel->news = !is_worker;
-	channel->next_due = is_worker ? DT_NOEND : DT_NOBEGIN;
+	channel->news = kind == NAME_OF_QUEUE;
+	channel->next_due = kind == NAME_OF_QUEUE ? DT_NOBEGIN : DT_NOEND;
 	channel->last_sent = DT_NOBEGIN;
 	strlcpy(channel->channel, name, NAMEDATALEN);
 	channel->name_length = 0;
@@ -451,145 +464,4 @@ add_channel(uint64 hash, const char *name, bool is_worker,
 	owners[i] = MyDatabaseId;
 	taken->all++;
 	return channel;
-}
-
-/*
- * tell_fit: say that the directory is too small, if it is: raises an error when
- * there was no room.
- */
-static void
-tell_fit(Fit fit)
-{
-	if (fit == FITS)
-		return;
-	if (size_exceeded(SIZE_CHANNELS))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("taskq has no room for more channels"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d).",
-						 taskq_max_listened_queues)));
-	if (fit == FITS_NOT)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many channels are listened to"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d).",
-						 taskq_max_listened_queues)));
-}
-
-/* ------------------------------------------------------------------------
- * Asking and listening
- * ------------------------------------------------------------------------
- */
-
-/*
- * channel_ask: keep the channel of that queue or worker for an hour; "channel"
- * is its channel_name().  Raises 53400 when there is no room.  Takes
- * control->lock.
- */
-void
-channel_ask(const char *name, int length, bool is_worker, const char *channel)
-{
-	uint64		hash = name_hash(name, length, is_worker);
-	DatabaseSlot *slot = shmem_my_slot();
-	TimestampTz real_now = GetCurrentTimestamp();
-	ListenedChannel *known;
-	Fit			fit = FITS;
-	bool		is_new = false;
-
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	known = find_channel(hash, channel);
-	if (known == NULL)
-		known = add_channel(hash, channel, is_worker, real_now, &fit);
-	if (known != NULL)
-	{
-		known->until = real_now + LISTENED_FOR;
-		known->used = real_now;
-		known->was_listened = known->listeners > 0;
-		is_new = known->name_length == 0;
-		if (is_new)
-			channel_set_name(known, name, length);
-	}
-	LWLockRelease(control->lock);
-
-	tell_fit(fit);
-	if (is_new)
-		shmem_wake_worker(slot);
-}
-
-/*
- * channel_hold: a session is about to listen to the channel, which has that
- * hash: it is kept until channel_let_go().  With "make" it is made if it is not
- * there, which raises 53400 when there is no room; without, *ref may become a
- * reference to nothing.  Takes control->lock.
- */
-void
-channel_hold(const char *channel, uint64 hash, bool is_worker, bool make,
-			 ChannelRef *ref)
-{
-	TimestampTz real_now = GetCurrentTimestamp();
-	ListenedChannel *known;
-	Fit			fit = FITS;
-
-	ref->place = -1;
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	known = find_channel(hash, channel);
-	if (known == NULL && make)
-		known = add_channel(hash, channel, is_worker, real_now, &fit);
-	if (known != NULL)
-	{
-		known->listeners++;
-		known->used = real_now;
-		known->was_listened = true;
-		*ref = channel_ref(known);
-	}
-	LWLockRelease(control->lock);
-
-	tell_fit(fit);
-}
-
-/*
- * channel_is_there: is the channel still known?
- */
-bool
-channel_is_there(const ChannelRef *ref)
-{
-	return channel_referred(ref) != NULL;
-}
-
-/*
- * channel_listened: a session that holds the channel listens to it now.  What
- * was sent until then it has not heard, so the first one is told of a queue
- * anew; true when the worker has to be woken for that.
- */
-bool
-channel_listened(const ChannelRef *ref)
-{
-	ListenedChannel *channel = channel_referred(ref);
-
-	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	if (channel == NULL || channel->hearing++ > 0 || channel->is_worker)
-		return false;
-	channel->news = true;
-	return true;
-}
-
-/*
- * channel_let_go: a session listens to the channel no longer, or was about to
- * and does not.
- */
-void
-channel_let_go(const ChannelRef *ref, bool listened)
-{
-	ListenedChannel *channel = channel_referred(ref);
-	TimestampTz real_now = GetCurrentTimestamp();
-
-	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	if (channel == NULL)
-		return;
-	channel->listeners--;
-	channel->hearing -= listened;
-	Assert(channel->hearing >= 0 && channel->listeners >= channel->hearing);
-	channel->used = real_now;
-	if (channel_is_over(channel, real_now))
-		channel_forget(ref->place);
 }

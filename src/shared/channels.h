@@ -1,6 +1,6 @@
 /*
  * channels.h
- *		The directory of LISTEN channels of task queues and workers.
+ *		The directory of LISTEN channels of task queues, workers and listeners.
  */
 #ifndef TASKQ_CHANNELS_H
 #define TASKQ_CHANNELS_H
@@ -9,6 +9,7 @@
 #include "storage/lwlock.h"
 
 #include "common/lengths.h"
+#include "task/queue_keys.h"
 
 /* What happened to an attempt that a worker holds; in the notified payload. */
 typedef enum WorkerEvent
@@ -33,13 +34,13 @@ typedef struct PendingEvent
 #define MAX_PENDING_EVENTS	64
 
 /*
- * One per channel that somebody asked for or listens to: of a task queue or a
- * worker identity.  Covered by control->lock (shared suffices to read; pending
+ * One per channel that somebody asked for or listens to: of a task queue, a
+ * worker identity, or a listener, which is told of many queues.  Covered by control->lock (shared suffices to read; pending
  * fields are written under the exclusive lock).
  */
 typedef struct ListenedChannel
 {
-	bool		is_worker;		/* worker_channel() or channel() */
+	NameKind	kind;			/* channel(), worker_channel(), listen() */
 	bool		leaving;		/* given up: to be notified once more */
 	bool		was_listened;	/* since it was asked for last */
 	uint32		generation;		/* another for each channel that has the place */
@@ -57,7 +58,7 @@ typedef struct ListenedChannel
 	TimestampTz last_sent;
 	char		channel[NAMEDATALEN];
 	uint16		name_length;	/* 0 = the name is not known */
-	char		name[MAX_NAME_LENGTH];	/* of the queue, or identity */
+	char		name[MAX_NAME_LENGTH];	/* of the queue or listener, or identity */
 	int			events_first;	/* worker channel: oldest pending event */
 	int			events_used;
 	PendingEvent events[MAX_PENDING_EVENTS];
@@ -70,24 +71,27 @@ typedef struct ChannelRef
 	uint32		generation;
 } ChannelRef;
 
+/* Did a channel find room? */
+typedef enum Fit
+{
+	FITS,
+	FITS_IN_STEAD,				/* of one that had a right to be there */
+	FITS_NOT
+} Fit;
+
 extern Size channels_shmem_size(void);
 extern void channels_shmem_init(LWLockPadded *locks);
 extern void channel_forget_database(Oid database);
-
-extern void channel_ask(const char *name, int length, bool is_worker,
-						const char *channel);
-extern void channel_hold(const char *channel, uint64 hash, bool is_worker,
-						 bool make, ChannelRef *ref);
-
-/* cannot fail, no allocation; caller holds control->lock exclusively */
-extern bool channel_is_there(const ChannelRef *ref);
-extern bool channel_listened(const ChannelRef *ref);
-extern void channel_let_go(const ChannelRef *ref, bool listened);
 
 /* caller holds control->lock */
 extern int	channel_places(void);
 extern int	channel_next(uint64 hash, int i);
 extern ListenedChannel *channel_at(int i);
+extern ListenedChannel *channel_find(uint64 hash, const char *channel);
+extern ListenedChannel *channel_add(uint64 hash, const char *name,
+									NameKind kind, TimestampTz real_now,
+									Fit *fit);
+extern bool channel_is_there(const ChannelRef *ref);
 extern ListenedChannel *channel_referred(const ChannelRef *ref);
 extern ChannelRef channel_ref(const ListenedChannel *channel);
 extern bool channel_is_over(const ListenedChannel *channel,

@@ -7,7 +7,8 @@
  * anew, and what was there is found out again: see the essays of their files.
  *
  * Locks: each region has its own, but for the channels, which use that of the
- * directory.  They are held for memory work, with no other lock under them but a
+ * directory; the queues of listeners may be locked under that.  They are held for
+ * memory work, with no other lock under them but a
  * spinlock: a slot's, or a lane's.  What counts.c has for commits has a protocol
  * of its own.
  */
@@ -25,6 +26,7 @@
 #include "shared/heartbeat_pool.h"
 #include "shared/heartbeat_slots.h"
 #include "shared/layout.h"
+#include "shared/listened_queues.h"
 #include "shared/queue_locks.h"
 #include "shared/queues.h"
 #include "shared/sizes.h"
@@ -55,6 +57,8 @@ static const Region regions[] = {
 	timer_ring_shmem_init, timers_forget},
 	{"taskq channels", 0, channels_shmem_size,
 	channels_shmem_init, channel_forget_database},
+	{"taskq listened queues", 1, listened_queues_shmem_size,
+	listened_queues_shmem_init, listened_queues_forget_database},
 	{"taskq watched runs", 1, watched_runs_shmem_size,
 	watched_runs_shmem_init, watched_runs_forget_database},
 	{"taskq commits", 0, counts_shmem_size,

@@ -18,10 +18,11 @@ typedef enum SizeKind
 	SIZE_DELAYS,
 	SIZE_CHANNELS,
 	SIZE_HEARTBEAT_SLOTS,
-	SIZE_WATCHED_RUNS
+	SIZE_WATCHED_RUNS,
+	SIZE_LISTENED_QUEUES
 } SizeKind;
 
-#define SIZES				(SIZE_WATCHED_RUNS + 1)
+#define SIZES				(SIZE_LISTENED_QUEUES + 1)
 
 extern Size sizes_shmem_size(void);
 extern void sizes_shmem_init(LWLockPadded *locks);

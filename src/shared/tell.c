@@ -18,6 +18,7 @@
 #include "shared/channels.h"
 #include "shared/cursor_table.h"
 #include "shared/directory.h"
+#include "shared/listened_queues.h"
 #include "shared/tell.h"
 #include "shared/timer_ring.h"
 #include "shared/waiters.h"
@@ -34,6 +35,21 @@ tell_queue(uint64 hash, TimestampTz due, int n)
 		wait_wake(hash, due <= clock_now() ? n : 1);
 	if (channels_anybody())
 		channels_task_due(hash, due);
+	if (listened_queues_any())
+		listened_queues_due(hash, due);
+}
+
+/*
+ * tell_hungry: a poll of the queue with that hash has found nothing, so that
+ * the next task is to be told of at once, however short ago the last one was.
+ */
+void
+tell_hungry(uint64 hash)
+{
+	if (channels_anybody())
+		channels_hungry(hash);
+	if (listened_queues_any())
+		listened_queues_hungry(hash);
 }
 
 /* tell_all_queues: something changed for all queues of this database. */
@@ -42,6 +58,7 @@ tell_all_queues(void)
 {
 	wait_wake_all();
 	channels_all_queues();
+	listened_queues_all_due();
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "datatype/timestamp.h"
 
 extern void tell_queue(uint64 hash, TimestampTz due, int n);
+extern void tell_hungry(uint64 hash);
 extern void tell_all_queues(void);
 extern void tell_rows_changed(void);
 

@@ -1,6 +1,7 @@
 /*
  * channel_names.c
- *		The names of the LISTEN channels of task queues and workers, and of runs.
+ *		The names of the LISTEN channels of task queues, workers, listeners and
+ *		runs.
  *
  * A prefix that says which kind it is, what can be read of the queue's or
  * worker's name, "_", and a hash of the whole name: 63 bytes at most, lower-case
@@ -19,27 +20,33 @@
 #include "task/channel_names.h"
 #include "task/queue_keys.h"
 
-#define QUEUE_PREFIX		"taskq_"
-#define WORKER_PREFIX		"taskqw_"
+#define LONGEST_PREFIX		"taskqw_"
 #define RUN_PREFIX			"taskq_runs_"
 #define RUN_CHANNELS		16
 #define READABLE_LENGTH		39
 #define HASH_DIGITS			16
 
-StaticAssertDecl(sizeof(WORKER_PREFIX) + READABLE_LENGTH + 1 + HASH_DIGITS <= NAMEDATALEN &&
-				 sizeof(QUEUE_PREFIX) <= sizeof(WORKER_PREFIX),
+StaticAssertDecl(sizeof(LONGEST_PREFIX) + READABLE_LENGTH + 1 + HASH_DIGITS <= NAMEDATALEN,
 				 "names of channels are identifiers");
 
+static const char *const prefixes[] = {
+	[NAME_OF_QUEUE] = "taskq_",
+	[NAME_OF_WORKER] = LONGEST_PREFIX,
+	[NAME_OF_LISTENER] = "taskql_",
+};
+
+StaticAssertDecl(lengthof(prefixes) == NAME_KINDS, "each has one");
+
 /*
- * channel_name: the name of the channel of a queue or worker, palloc'd.
+ * channel_name: the name of the channel of what is called so, palloc'd.
  */
 char *
-channel_name(const char *name, int length, bool is_worker)
+channel_name(const char *name, int length, NameKind kind)
 {
 	StringInfoData result;
 
 	initStringInfo(&result);
-	appendStringInfoString(&result, is_worker ? WORKER_PREFIX : QUEUE_PREFIX);
+	appendStringInfoString(&result, prefixes[kind]);
 	for (int i = 0; i < Min(length, READABLE_LENGTH); i++)
 	{
 		char		c = name[i];
@@ -97,18 +104,19 @@ parse_hash(const char *from, uint64 *digest)
  * and with which name_hash() in this database?  Does not fail.
  */
 bool
-channel_parse(const char *channel, uint64 *hash, bool *is_worker)
+channel_parse(const char *channel, uint64 *hash, NameKind *kind)
 {
 	int			length = (int) strlen(channel);
 	int			prefix;
 	int			readable;
 	uint64		digest;
 
-	*is_worker = strncmp(channel, WORKER_PREFIX, strlen(WORKER_PREFIX)) == 0;
-	if (!*is_worker &&
-		strncmp(channel, QUEUE_PREFIX, strlen(QUEUE_PREFIX)) != 0)
+	for (*kind = 0; *kind < NAME_KINDS; (*kind)++)
+		if (strncmp(channel, prefixes[*kind], strlen(prefixes[*kind])) == 0)
+			break;
+	if (*kind == NAME_KINDS)
 		return false;
-	prefix = (int) strlen(*is_worker ? WORKER_PREFIX : QUEUE_PREFIX);
+	prefix = (int) strlen(prefixes[*kind]);
 	readable = length - prefix - 1 - HASH_DIGITS;
 	if (readable < 1 || readable > READABLE_LENGTH)
 		return false;
@@ -121,6 +129,6 @@ channel_parse(const char *channel, uint64 *hash, bool *is_worker)
 	}
 	if (!parse_hash(channel + prefix + readable, &digest))
 		return false;
-	*hash = digest_hash(digest, *is_worker);
+	*hash = digest_hash(digest, *kind);
 	return true;
 }

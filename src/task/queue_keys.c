@@ -32,21 +32,21 @@ name_digest(const char *name, int length)
  * digest_hash: name_hash() of the name with that digest.
  */
 uint64
-digest_hash(uint64 digest, bool is_worker)
+digest_hash(uint64 digest, NameKind kind)
 {
 	uint64		hash = digest ^ hash_bytes_uint32_extended(MyDatabaseId,
-														   is_worker ? 1 : 0);
+														   kind);
 
 	return hash == 0 ? 1 : hash;
 }
 
 /*
- * name_hash: by which a queue of this database, or a worker, is found.  Never 0.
+ * name_hash: by which a queue of this database, a worker or a listener is found.  Never 0.
  */
 uint64
-name_hash(const char *name, int length, bool is_worker)
+name_hash(const char *name, int length, NameKind kind)
 {
-	return digest_hash(name_digest(name, length), is_worker);
+	return digest_hash(name_digest(name, length), kind);
 }
 
 /*
@@ -65,7 +65,7 @@ queue_key(const text *task_queue)
 	if (length == last_length && memcmp(name, last_name, length) == 0)
 		return last;
 	last.database = MyDatabaseId;
-	last.hash = name_hash(name, length, false);
+	last.hash = name_hash(name, length, NAME_OF_QUEUE);
 	last_length = length <= LAST_NAME_LENGTH ? length : -1;
 	memcpy(last_name, name, Min(length, LAST_NAME_LENGTH));
 	return last;

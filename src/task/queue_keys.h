@@ -52,6 +52,16 @@ typedef struct DelayKey
 StaticAssertDecl(sizeof(DelayKey) == 2 * sizeof(uint32) + 2 * sizeof(uint64),
 				 "keys are compared as bytes, so they have no holes");
 
+/* What has names of its own, apart from the others'. */
+typedef enum NameKind
+{
+	NAME_OF_QUEUE,
+	NAME_OF_WORKER,				/* its identity */
+	NAME_OF_LISTENER
+} NameKind;
+
+#define NAME_KINDS			(NAME_OF_LISTENER + 1)
+
 /* A queue of this database: its name, looked up once. */
 typedef struct QueueRef
 {
@@ -60,8 +70,8 @@ typedef struct QueueRef
 } QueueRef;
 
 extern uint64 name_digest(const char *name, int length);
-extern uint64 digest_hash(uint64 digest, bool is_worker);
-extern uint64 name_hash(const char *name, int length, bool is_worker);
+extern uint64 digest_hash(uint64 digest, NameKind kind);
+extern uint64 name_hash(const char *name, int length, NameKind kind);
 extern QueueKey queue_key(const text *task_queue);
 extern LaneKey lane_key(const QueueKey *queue, int level,
 						const char *fairness_key, int length);

@@ -55,7 +55,7 @@ static TimestampTz not_before = DT_NOBEGIN; /* real clock */
 bool
 channel_is_nameless(const ListenedChannel *channel)
 {
-	return !channel->is_worker && channel->name_length == 0;
+	return channel->kind == NAME_OF_QUEUE && channel->name_length == 0;
 }
 
 /*
@@ -141,7 +141,7 @@ see_queue(const text *name)
 {
 	const char *bytes = VARDATA_ANY(name);
 	int			length = VARSIZE_ANY_EXHDR(name);
-	Wanted		key = {.hash = name_hash(bytes, length, false)};
+	Wanted		key = {.hash = name_hash(bytes, length, NAME_OF_QUEUE)};
 	const Wanted *found = bsearch(&key, wanted, nwanted, sizeof(Wanted),
 								  compare);
 	char	   *channel;
@@ -150,7 +150,7 @@ see_queue(const text *name)
 		return;
 	while (found > wanted && found[-1].hash == key.hash)
 		found--;
-	channel = channel_name(bytes, length, /* is_worker */ false);
+	channel = channel_name(bytes, length, NAME_OF_QUEUE);
 	for (; found < wanted + nwanted && found->hash == key.hash; found++)
 		name_channel(&found->ref, name, channel);
 	pfree(channel);

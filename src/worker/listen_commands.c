@@ -4,7 +4,8 @@
  *
  * The directory of channels follows them (listens.c).  LISTEN is for everybody,
  * and the directory has an end: a channel that is not there is put there for
- * those only who may ask for it with taskq.channel() or taskq.worker_channel().
+ * those only who may ask for it with taskq.channel(), taskq.worker_channel() or
+ * taskq.listen().
  * Others listen all the same, and hear what is sent as long as the channel is
  * known.  In a database without the extension nobody may.
  */
@@ -33,18 +34,27 @@
  * may_ask: may the user call the function that has such channels?
  */
 static bool
-may_ask(bool is_worker)
+may_ask(NameKind kind)
 {
-	const char *name = is_worker ? "worker_channel" : "channel";
-	Oid			argument = TEXTOID;
+	static const struct
+	{
+		const char *name;
+		int			nargs;
+	}			functions[] = {
+		[NAME_OF_QUEUE] = {"channel", 1},
+		[NAME_OF_WORKER] = {"worker_channel", 1},
+		[NAME_OF_LISTENER] = {"unlisten", 2},	/* goes with "listen" */
+	};
+	Oid			arguments[] = {TEXTOID, TEXTARRAYOID};
 	Oid			schema = extension_schema_if_any();
 	Oid			function;
 
 	if (!OidIsValid(schema))
 		return false;
 	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-							   CStringGetDatum(name),
-							   PointerGetDatum(buildoidvector(&argument, 1)),
+							   CStringGetDatum(functions[kind].name),
+							   PointerGetDatum(buildoidvector(arguments,
+															functions[kind].nargs)),
 							   ObjectIdGetDatum(schema));
 	return OidIsValid(function) &&
 		function_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
@@ -57,21 +67,21 @@ void
 listen_command(Node *statement)
 {
 	uint64		hash;
-	bool		is_worker;
+	NameKind	kind;
 	const char *channel;
 
 	switch (nodeTag(statement))
 	{
 		case T_ListenStmt:
 			channel = ((ListenStmt *) statement)->conditionname;
-			if (channel_parse(channel, &hash, &is_worker))
-				listens_begin(channel, hash, is_worker, may_ask(is_worker));
+			if (channel_parse(channel, &hash, &kind))
+				listens_begin(channel, hash, kind, may_ask(kind));
 			break;
 		case T_UnlistenStmt:
 			channel = ((UnlistenStmt *) statement)->conditionname;
 			if (channel == NULL)
 				listens_end(NULL, 0);
-			else if (channel_parse(channel, &hash, &is_worker))
+			else if (channel_parse(channel, &hash, &kind))
 				listens_end(channel, hash);
 			break;
 		case T_DiscardStmt:

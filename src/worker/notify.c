@@ -199,7 +199,7 @@ take_channels(TimestampTz now)
 static void
 send(const ListenedChannel *channel)
 {
-	if (!channel->is_worker)
+	if (channel->kind == NAME_OF_QUEUE)
 	{
 		Async_Notify(channel->channel, "");
 		return;
@@ -267,7 +267,7 @@ put_back(const Taken *taken, ListenedChannel *channel)
 		channel->next_due = DT_NOBEGIN;
 	if (!taken->notify)
 		return;
-	channel->news = !channel->is_worker;
+	channel->news = channel->kind == NAME_OF_QUEUE;
 	for (int i = 0; i < was->events_used; i++)
 		channel_add_event(channel,
 						  &was->events[(was->events_first + i) % MAX_PENDING_EVENTS]);

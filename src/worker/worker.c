@@ -51,6 +51,7 @@
 #include "worker/heartbeat_flush.h"
 #include "worker/instance_check.h"
 #include "worker/notify.h"
+#include "worker/notify_listeners.h"
 #include "worker/notify_runs.h"
 #include "worker/put_off.h"
 #include "worker/recount.h"
@@ -74,6 +75,7 @@ static const Chore chores[] = {
 	{"counts", recount_run},
 	{"waiters", wait_run},
 	{"notify", listen_run},
+	{"listeners", notify_listeners_run},
 	{"watched runs", notify_runs_run},
 	{"heartbeats", heartbeat_flush_run},
 	{"retention", retention_run},
@@ -137,6 +139,7 @@ leave_slot(int code, Datum arg)
 {
 	recount_stop();
 	listen_stop();
+	notify_listeners_stop();
 	notify_runs_stop();
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	if (my_slot->worker_pid == MyProcPid)

@@ -31,7 +31,7 @@ my %by_name = (
 	activity_ids => "'{<queue> new}'", start_to_close_timeout => "'1 h'",
 	options => q('{"priority": 2}'), config => q('{"max_started": 3}'), policy => q('{"jitter": 0.5}'),
 	role => "'grantee'", access => "'worker'", node => '0', inputs => "'{1}'",
-	results => "'{1}'", failure => q('{"message": "no"}'), failures => q('{"{}"}'), identities => 'NULL', args => "'{1}'::jsonb[]", run_uuid => "taskq.run_uuid(<scheduled>)", identity => "'somebody'");
+	results => "'{1}'", failure => q('{"message": "no"}'), failures => q('{"{}"}'), identities => 'NULL', listener => "'somebody'", args => "'{1}'::jsonb[]", run_uuid => "taskq.run_uuid(<scheduled>)", identity => "'somebody'");
 
 # Can only be called in a database that has never been used; ends only if somebody
 # works (test/t/calls/execute.pl).

@@ -10,35 +10,35 @@
 
 /* does the channel of the name lead back to it? */
 static bool
-leads_back(const char *name, int length, bool is_worker)
+leads_back(const char *name, int length, NameKind kind)
 {
-	char	   *channel = channel_name(name, length, is_worker);
+	char	   *channel = channel_name(name, length, kind);
 	uint64		hash = 0;
-	bool		of_worker = !is_worker;
+	NameKind	found = (kind + 1) % NAME_KINDS;
 
 	return strlen(channel) < NAMEDATALEN &&
-		channel_parse(channel, &hash, &of_worker) &&
-		hash == name_hash(name, length, is_worker) && of_worker == is_worker;
+		channel_parse(channel, &hash, &found) &&
+		hash == name_hash(name, length, kind) && found == kind;
 }
 
 static bool
 is_ours(const char *channel)
 {
 	uint64		hash;
-	bool		is_worker;
+	NameKind	kind;
 
-	return channel_parse(channel, &hash, &is_worker);
+	return channel_parse(channel, &hash, &kind);
 }
 
 static void
 names(void)
 {
-	char	   *mail = channel_name("Mail/2 x", 8, false);
+	char	   *mail = channel_name("Mail/2 x", 8, NAME_OF_QUEUE);
 
 	ok(strncmp(mail, "taskq_mail_2_x_", 15) == 0 && strlen(mail) == 31, "prefix, what can be read, hash");
-	ok(strncmp(channel_name("w", 1, true), "taskqw_w_", 9) == 0, "a worker has another prefix");
-	ok(strcmp(mail, channel_name("mail/2 x", 8, false)) != 0, "names that are read alike have a channel each");
-	ok(strcmp(mail, channel_name("Mail/2 xyz", 8, false)) == 0, "what is behind the name does not count");
+	ok(strncmp(channel_name("w", 1, NAME_OF_WORKER), "taskqw_w_", 9) == 0, "a worker has another prefix");
+	ok(strcmp(mail, channel_name("mail/2 x", 8, NAME_OF_QUEUE)) != 0, "names that are read alike have a channel each");
+	ok(strcmp(mail, channel_name("Mail/2 xyz", 8, NAME_OF_QUEUE)) == 0, "what is behind the name does not count");
 	ok(is_ours(mail), "the name of a channel is one");
 }
 
@@ -46,7 +46,7 @@ static void
 no_names(void)
 {
 	static const char *const others[] = {
-		"", "taskq", "taskq_", "taskq_mail", "taskqw_", "taskqx_mail_0123456789abcdef",
+		"", "taskq", "taskq_", "taskq_mail", "taskqw_", "taskq_runs_1", "taskqx_mail_0123456789abcdef",
 		"taskq_0123456789abcdef", "taskq__0123456789abcdef", "taskqw__0123456789abcdef",
 		"taskq_mail_0123456789abcde", "taskq_mail_0123456789abcdef0",
 		"taskq_mail_0123456789abcdeF", "taskq_mail_0123456789abcdeg", "taskq_mail-0123456789abcdef",
@@ -59,7 +59,7 @@ no_names(void)
 		if (is_ours(others[i]))
 			fault("\"%s\"", others[i]);
 	no_fault("names that are none of ours");
-	ok(is_ours("taskq_a_0123456789abcdef") && is_ours("taskqw____0000000000000000"), "names that may be");
+	ok(is_ours("taskq_a_0123456789abcdef") && is_ours("taskqw____0000000000000000") && is_ours("taskql_g_0123456789abcdef"), "names that may be");
 	ok(is_ours("taskq_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_0123456789abcdef"), "... up to the longest");
 }
 
@@ -74,7 +74,7 @@ at_random(void)
 
 		for (int j = 0; j < length; j++)
 			name[j] = (char) random_int(1, 255);
-		if (!leads_back(name, length, random_int(0, 1)))
+		if (!leads_back(name, length, random_int(0, NAME_KINDS - 1)))
 			fault("\"%.*s\"", length, name);
 	}
 	no_fault("20000 names lead back");

@@ -36,7 +36,7 @@ long_name(int length, char last)
 static uint64
 hash_of(text *name)
 {
-	return name_hash(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), false);
+	return name_hash(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), NAME_OF_QUEUE);
 }
 
 static void
@@ -46,16 +46,16 @@ keys(void)
 
 	is_int(key.database, MyDatabaseId, "a key has the database");
 	is_int(key.unused, 0, "... and no hole");
-	is_int(key.hash, name_hash("q", 1, false), "... and the hash of the name");
+	is_int(key.hash, name_hash("q", 1, NAME_OF_QUEUE), "... and the hash of the name");
 	ok(same(key, key_of("q")), "a name has one key");
 	ok(!same(key, key_of("p")), "another has another, as long as it is");
 	ok(same(key, key_of("q")), "... and the first one has its own again");
 	ok(!same(key, key_of("qq")), "... when it is longer");
 	ok(!same(key_of("qq"), key_of("qp")), "... with the same beginning");
 	ok(!same(key_of(""), key), "the empty one, too");
-	ok(name_hash("q", 1, false) != name_hash("q", 1, true), "a worker of that name has another one");
-	ok(name_hash("q", 1, true) == digest_hash(name_digest("q", 1), true), "... which follows from the digest");
-	ok(name_hash("q1", 1, false) == name_hash("q", 1, false), "what is behind the name does not count");
+	ok(name_hash("q", 1, NAME_OF_QUEUE) != name_hash("q", 1, NAME_OF_WORKER), "a worker of that name has another one");
+	ok(name_hash("q", 1, NAME_OF_WORKER) == digest_hash(name_digest("q", 1), NAME_OF_WORKER), "... which follows from the digest");
+	ok(name_hash("q1", 1, NAME_OF_QUEUE) == name_hash("q", 1, NAME_OF_QUEUE), "what is behind the name does not count");
 }
 
 static void
@@ -94,7 +94,7 @@ at_random(void)
 
 		for (int j = 0; j < length; j++)
 			name[j] = (char) random_int('a', 'b');
-		if (queue_key(cstring_to_text_with_len(name, length)).hash != name_hash(name, length, false))
+		if (queue_key(cstring_to_text_with_len(name, length)).hash != name_hash(name, length, NAME_OF_QUEUE))
 			fault("\"%.*s\"", length, name);
 	}
 	no_fault("20000 names in turn");

@@ -15,8 +15,8 @@ SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{produ
 CREATE TABLE part (name text, routines text);
 INSERT INTO part VALUES
 ('producer', 'args describe execute node_of outcome retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many wait_for_close watch'),
-('worker', 'channel complete complete_and_poll complete_by_id complete_many describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many '
-  'node_of outcome poll poll_many release release_many report_canceled report_canceled_by_id run_of run_uuid wait_for_task wait_for_tasks worker_channel'),
+('worker', 'channel complete complete_and_poll complete_by_id complete_many describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many listen '
+  'node_of outcome poll poll_many release release_many report_canceled report_canceled_by_id run_of run_uuid unlisten wait_for_task wait_for_tasks worker_channel'),
 ('operator', 'configure_queue delete delete_many describe node_of outcome pause pause_many request_cancel request_cancel_many reset reset_many retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many unpause unpause_many update_options update_options_many wait_for_close watch'),
 ('monitor', 'describe node_of outcome run_of run_uuid wait_for_close');
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM pg_proc p WHERE pronamespace = 'taskq'::regnamespace
