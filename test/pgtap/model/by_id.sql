@@ -26,10 +26,10 @@ SELECT new('3', '3') AS run \gset
 SELECT taskq.fail(take('3'), 'x');
 SELECT set_clock('1 h');
 SELECT take('3') AS token \gset
-SELECT is(taskq.fail_by_id('3', 'm', 'T', '1', false, '5 s', 's', '{"message": "c"}', '"hb"', NULL, 'me'), 'in_progress', 'fail by id: all arguments');
+SELECT is(taskq.fail_by_id('3', 'm', 'T', '1', false, '30 min', 's', '{"message": "c"}', '"hb"', NULL, 'me'), 'in_progress', 'fail by id: all arguments');
 SELECT is((SELECT last_failure FROM a(:run)),
   '{"kind": "application", "message": "m", "type": "T", "details": 1, "stack_trace": "s", "cause": {"message": "c"}}', '... the failure');
-SELECT is(show(:run, 'attempt current_retry_interval heartbeat_details last_worker_identity'), '3 00:00:05 hb me', '... the delay, the checkpoint, the identity');
+SELECT is(show(:run, 'attempt current_retry_interval heartbeat_details last_worker_identity'), '3 00:30:00 hb me', '... the delay, the checkpoint, the identity');
 SELECT set_clock('2 h');
 SELECT take('3') AS token \gset
 SELECT taskq.request_cancel('3');

@@ -30,9 +30,9 @@ SELECT is(kept('{}'), '{"kind": "application"}', 'an empty one is described');
 
 -- a retried one keeps it as last_failure
 SELECT new('retried', policy => taskq.retry_policy(initial_interval => '1 h')) AS run \gset
-SELECT is(taskq.fail_with(take('retried'), '{"message": "m", "source": "JavaSDK", "cause": {"source": "x"}}', '7 s', '"checkpoint"', 'me'), 'in_progress', 'retried');
+SELECT is(taskq.fail_with(take('retried'), '{"message": "m", "source": "JavaSDK", "cause": {"source": "x"}}', '7 min', '"checkpoint"', 'me'), 'in_progress', 'retried');
 SELECT is((a(:run)).last_failure, '{"kind": "application", "message": "m", "source": "JavaSDK", "cause": {"source": "x"}}', 'last_failure');
-SELECT is(show(:run, 'attempt current_retry_interval heartbeat_details last_worker_identity'), '2 00:00:07 checkpoint me', 'delay, checkpoint and identity');
+SELECT is(show(:run, 'attempt current_retry_interval heartbeat_details last_worker_identity'), '2 00:07:00 checkpoint me', 'delay, checkpoint and identity');
 
 -- judged as fail judges: its own flag, and the list of types
 SELECT new('judged');
