@@ -67,8 +67,8 @@ require_run(FunctionCallInfo fcinfo, int activity_id, int run_id)
 	if (arg_is_null(fcinfo, activity_id) && arg_is_null(fcinfo, run_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("activity_id is not set"),
-				 errhint("Pass activity_id or run_id.")));
+				 errmsg("neither activity_id nor run_id is set"),
+				 errhint("Pass one of them.")));
 }
 
 /* arg_text: detoasted; NULL is NULL. */

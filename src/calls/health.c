@@ -53,9 +53,6 @@
 /* a task may wait so long for a worker */
 #define LONG_WAIT			USECS_PER_HOUR
 
-/* a size that was exceeded is reported for so long */
-#define REMEMBERED			(10 * SECS_PER_MINUTE * USECS_PER_SEC)
-
 /* in the order of the texts that users see */
 typedef enum HealthStatus
 {
@@ -203,7 +200,7 @@ check_worker(FunctionCallInfo fcinfo, DatabaseSlot *slot,
 			   "not running: this is a template database",
 			   "Timeouts do not fire here; make it an ordinary database with ALTER DATABASE ... IS_TEMPLATE false.");
 	else if (slot == NULL)
-		report(fcinfo, check, HEALTH_WARNING, "not running: no slot", see_log);
+		report(fcinfo, check, HEALTH_CRITICAL, "not running: no slot", see_log);
 	else if (view->state == WORKER_FAILED)
 		report(fcinfo, check, HEALTH_CRITICAL, "not running: failed", see_log);
 	else
@@ -435,37 +432,30 @@ check_backlog(FunctionCallInfo fcinfo)
 static void
 check_size(FunctionCallInfo fcinfo, SizeKind kind)
 {
-	static const struct
-	{
-		const char *check;
-		const char *setting;
-		const int  *value;
-	}			sizes[] = {
-		[SIZE_DATABASES] = {"databases", "taskq.max_databases", &taskq_max_databases},
-		[SIZE_QUEUES] = {"queues", "taskq.max_queues", &taskq_max_queues},
-		[SIZE_LANES] = {"fairness_keys", "taskq.max_lanes", &taskq_max_lanes},
-		[SIZE_POLLERS] = {"pollers", "taskq.max_pollers", &taskq_max_pollers},
-		[SIZE_DELAYS] = {"delays", "taskq.max_delays", &taskq_max_delays},
-		[SIZE_CHANNELS] = {"channels", "taskq.max_listened_queues", &taskq_max_listened_queues},
-		[SIZE_HEARTBEAT_SLOTS] = {"heartbeat_slots", "taskq.heartbeat_slots", &taskq_heartbeat_slots},
-		[SIZE_WATCHED_RUNS] = {"watched_runs", "taskq.max_watched_runs", &taskq_max_watched_runs},
-		[SIZE_LISTENED_QUEUES] = {"listener_queues", "taskq.max_listener_queues", &taskq_max_listener_queues},
-	};
-	TimestampTz when = size_exceeded_at(kind);
-	int64		age = when == DT_NOBEGIN ? REMEMBERED + 1 :
-		Max(GetCurrentTimestamp() - when, 0);
+	const SizeRule *rule = size_rule(kind);
+	int64		ago = size_exceeded_ago(kind);
 
-	StaticAssertStmt(lengthof(sizes) == SIZES, "each size is checked");
-	if (age > REMEMBERED)
-		report(fcinfo, sizes[kind].check, HEALTH_OK,
-			   psprintf("%s = %d is enough", sizes[kind].setting,
-						*sizes[kind].value), NULL);
+	if (ago < 0)
+		report(fcinfo, rule->check, HEALTH_OK,
+			   psprintf("%s = %d is enough", rule->name, *rule->value), NULL);
 	else
-		report(fcinfo, sizes[kind].check, HEALTH_WARNING,
-			   psprintf("%s = %d was exceeded %s ago", sizes[kind].setting,
-						*sizes[kind].value, span(age)),
-			   psprintf("Consider increasing the configuration parameter \"%s\".",
-						sizes[kind].setting));
+		report(fcinfo, rule->check, HEALTH_WARNING,
+			   psprintf("%s = %d was exceeded %s ago", rule->name,
+						*rule->value, span(ago)), size_hint(kind));
+}
+
+static void
+check_database(FunctionCallInfo fcinfo, const WorkerView *view)
+{
+	if (check_tables(fcinfo) && check_indexes(fcinfo))
+	{
+		check_timers(fcinfo);
+		check_settings(fcinfo);
+		check_backlog(fcinfo);
+	}
+	for (PutOffKind kind = 0; kind < PUT_OFF_KINDS; kind++)
+		check_put_off(fcinfo, view, kind);
+	check_retention(fcinfo, view);
 }
 
 PG_FUNCTION_INFO_V1(taskq_health_checks);
@@ -485,17 +475,10 @@ taskq_health_checks(PG_FUNCTION_ARGS)
 	if (slot != NULL)
 		view_worker(slot, &view);
 	check_worker(fcinfo, slot, &view);
-	if (slot == NULL)
+	if (control == NULL || RecoveryInProgress())
 		return (Datum) 0;
-	if (check_tables(fcinfo) && check_indexes(fcinfo))
-	{
-		check_timers(fcinfo);
-		check_settings(fcinfo);
-		check_backlog(fcinfo);
-	}
-	for (PutOffKind kind = 0; kind < PUT_OFF_KINDS; kind++)
-		check_put_off(fcinfo, &view, kind);
-	check_retention(fcinfo, &view);
+	if (slot != NULL)
+		check_database(fcinfo, &view);
 	for (SizeKind kind = 0; kind < SIZES; kind++)
 		check_size(fcinfo, kind);
 	return (Datum) 0;

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/texts.h"
 #include "calls/args.h"
 #include "calls/poll.h"
 #include "calls/sleep.h"
@@ -32,10 +33,15 @@ typedef struct QueueWait
 	TimestampTz next[MAX_WAIT_PLACES];	/* a task is due, as far as we know */
 } QueueWait;
 
+/* a queue that is named twice counts once */
 static void
 add_queue(QueueWait *wait, text *task_queue)
 {
-	wait->queues[wait->n] = queue_ref(check_queue_name(task_queue));
+	(void) check_queue_name(task_queue);
+	for (int i = 0; i < wait->n; i++)
+		if (text_equal(wait->queues[i].name, task_queue))
+			return;
+	wait->queues[wait->n] = queue_ref(task_queue);
 	wait->keys[wait->n] = wait->queues[wait->n].key.hash;
 	wait->next[wait->n] = DT_NOEND;
 	wait->n++;

@@ -102,7 +102,7 @@ claim(Poll *poll, Lane *lane)
 
 /* the candidate to hand out next */
 static Lane *
-best_lane(const Admission *admission, Lane **lanes, int n)
+best_lane(Lane **lanes, int n)
 {
 	Lane	   *best = NULL;
 	double		best_pass = 0;
@@ -114,7 +114,7 @@ best_lane(const Admission *admission, Lane **lanes, int n)
 
 		if (lane == NULL)
 			continue;
-		pass = lane->pass + fairness_stride(admission, lane);
+		pass = lane->pass + fairness_stride(lane);
 		if (best == NULL || pass < best_pass ||
 			(pass == best_pass && ready_key_before(lane->place, best->place)))
 		{
@@ -145,7 +145,7 @@ choose_lane(const Admission *admission, Lane **lanes, int n)
 	Lane	   *lane;
 	bool		found;
 
-	while ((lane = best_lane(admission, lanes, n)) != NULL && !lane->opened)
+	while ((lane = best_lane(lanes, n)) != NULL && !lane->opened)
 	{
 		CHECK_FOR_INTERRUPTS();
 		lane->opened = true;
@@ -191,7 +191,7 @@ poll_level(Poll *poll, Lane **lanes, int n)
 /*
  * Collect the lanes of the level after "lane" (or of the first one), at least
  * one.  Returns the first lane of the level that follows, or NULL.  Where lanes
- * are not listed it gives up after one more than RING_SLICE.
+ * are not listed it gives up after one more than can be compared.
  */
 static Lane *
 collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
@@ -204,7 +204,7 @@ collect_level(ReadyScan *ready, Lane *lane, Lane ***lanes, int *n, int *max)
 		*lanes = grow(*lanes, NULL, max, *n + 1, sizeof(Lane *),
 					  CurrentMemoryContext);
 		(*lanes)[(*n)++] = lane;
-		if (*n > RING_SLICE && !ready_is_listed(ready))
+		if (*n > ring_few_lanes() && !ready_is_listed(ready))
 			return NULL;
 		lane = ready_next_lane(ready, lane);
 	}
@@ -258,7 +258,7 @@ poll_unlisted_level(Poll *poll, ReadyScan *ready, Lane *first)
 	if (!ring_is_large(queue, level))
 	{
 		next = collect_level(ready, first, &lanes, &n, &max);
-		if (n <= RING_SLICE)
+		if (n <= ring_few_lanes())
 		{
 			poll_level(poll, lanes, n);
 			return next;

@@ -7,8 +7,8 @@
  * is next.  A lane that had no task when the level was last looked at starts
  * at the time of the last dispatch: an idle key earns no credit, nor does one
  * that is held back by its own rate.  Only polls that see several lanes take
- * part, and none that sees more than shared memory can hold: then the oldest
- * task is next.
+ * part, and none that sees more than shared memory can hold: those are served
+ * in rings (round.c).
  *
  * The rate of a key holds on all levels together, and holds nobody else back.
  */
@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/rate_limiter.h"
-#include "base/settings.h"
 #include "engine/fairness.h"
 #include "engine/queue_config.h"
 #include "notes/ledger.h"
@@ -58,7 +57,7 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	TimestampTz seen = GetCurrentTimestamp();
 
 	Assert(level >= 0 && level < LEVELS);
-	if (n < 2 || n > taskq_max_lanes)
+	if (n < 2)
 		return;
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	queue = queue_state_find(&admission->queue.key);
@@ -82,6 +81,8 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 		lanes[i]->pass = state->time;
 		lanes[i]->weight_known = state->weight_known;
 		lanes[i]->fairness_weight = state->weight;
+		lanes[i]->weight_override = queue_config_override(admission->config,
+														  lanes[i]->fairness_key);
 		lanes[i]->fair = true;
 	}
 	queue_state_unlock();
@@ -93,17 +94,14 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
  * when the lanes of its level have none.
  */
 double
-fairness_stride(const Admission *admission, const Lane *lane)
+fairness_stride(const Lane *lane)
 {
-	double		weight;
-
 	if (!lane->fair)
 		return 0;
 	if (!lane->opened && !lane->weight_known)
 		return 1;
-	weight = queue_config_weight(admission->config, lane->fairness_key,
-								 lane->fairness_weight);
-	return Max(1, 1000 / weight);
+	return Max(1, 1000 / fairness_weight(lane->weight_override,
+										 lane->fairness_weight));
 }
 
 /*
@@ -222,7 +220,7 @@ fairness_dispatched(const Admission *admission, Lane *lane)
 
 	if (!lane->fair)
 		return;
-	stride = fairness_stride(admission, lane);
+	stride = fairness_stride(lane);
 	lane->pass += stride;
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	state = lane_state_find(&lane->known.key);

@@ -9,7 +9,7 @@
 #include "store/ready.h"
 
 extern void fairness_begin(const Admission *admission, Lane **lanes, int n);
-extern double fairness_stride(const Admission *admission, const Lane *lane);
+extern double fairness_stride(const Lane *lane);
 extern void fairness_seen(const Admission *admission, const Lane *lane,
 						  bool has_candidate);
 extern bool fairness_may_refuse(const Admission *admission);

@@ -282,20 +282,54 @@ queue_config_retention(const QueueRef *queue)
 	return taskq_retention * USECS_PER_SEC;
 }
 
+static int
+compare_weights(const void *a, const void *b)
+{
+	const char *x = ((const WeightOverride *) a)->key;
+	const char *y = ((const WeightOverride *) b)->key;
+	int			longer = (int) strlen(x) - (int) strlen(y);
+
+	return longer != 0 ? longer : strcmp(x, y);
+}
+
 /*
- * queue_config_weight: the weight of a fairness key: the queue's, else the
- * task's (0 = not given), else 1; between 0.001 and 1000.  "config" may be
- * NULL.
+ * queue_config_override: the weight that the queue's settings give to a fairness
+ * key, 0 = none.  "config" may be NULL.
  */
+double
+queue_config_override(const QueueConfig *config, const text *key)
+{
+	char		name[MAX_FAIRNESS_KEY_LENGTH + 1];
+	WeightOverride wanted = {.key = name};
+	const WeightOverride *found;
+
+	if (config == NULL || config->nweights == 0 ||
+		VARSIZE_ANY_EXHDR(key) > MAX_FAIRNESS_KEY_LENGTH)
+		return 0;
+	memcpy(name, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	name[VARSIZE_ANY_EXHDR(key)] = '\0';
+	found = bsearch(&wanted, config->weights, config->nweights,
+					sizeof(WeightOverride), compare_weights);
+	return found == NULL ? 0 : found->weight;
+}
+
+/*
+ * fairness_weight: the weight of a fairness key: the queue's, else the task's
+ * (0 = not given), else 1; between 0.001 and 1000.
+ */
+double
+fairness_weight(double override, double task_weight)
+{
+	double		weight = override != 0 ? override :
+		task_weight != 0 ? task_weight : 1;
+
+	return Min(Max(weight, 0.001), 1000);
+}
+
+/* queue_config_weight: likewise, of that key. */
 double
 queue_config_weight(const QueueConfig *config, const text *key,
 					double task_weight)
 {
-	double		weight = task_weight == 0 ? 1 : task_weight;
-
-	for (int i = 0; config != NULL && i < config->nweights; i++)
-		if (text_is(key, config->weights[i].key,
-					strlen(config->weights[i].key)))
-			weight = config->weights[i].weight;
-	return Min(Max(weight, 0.001), 1000);
+	return fairness_weight(queue_config_override(config, key), task_weight);
 }

@@ -63,6 +63,7 @@ read_retention(const JsonbValue *value)
 								  "retention");
 }
 
+/* in the order in which jsonb keeps its keys */
 static void
 read_weights(const JsonbValue *value, QueueConfig *config)
 {

@@ -25,7 +25,7 @@ typedef struct QueueConfig
 	int			max_backlog;	/* 0 = no limit */
 	int64		retention;		/* us */
 	int			nweights;
-	WeightOverride *weights;
+	WeightOverride *weights;	/* shorter keys first, then by their bytes */
 } QueueConfig;
 
 extern void queue_config_defaults(QueueConfig *config);

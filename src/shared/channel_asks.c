@@ -29,12 +29,7 @@ tell_fit(Fit fit)
 {
 	if (fit == FITS)
 		return;
-	if (size_exceeded(SIZE_CHANNELS))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("taskq has no room for more channels"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_listened_queues\" (currently %d).",
-						 taskq_max_listened_queues)));
+	size_exceeded(SIZE_CHANNELS);
 	if (fit == FITS_NOT)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

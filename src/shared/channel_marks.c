@@ -25,6 +25,7 @@
 #include "shared/channel_marks.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
+#include "shared/sizes.h"
 
 /*
  * mark_due: mark the queues with that hash; without "apply", only see whether
@@ -160,6 +161,7 @@ channel_add_event(ListenedChannel *channel, const PendingEvent *event)
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
 	if (channel->events_used == MAX_PENDING_EVENTS)
 	{
+		size_exceeded(SIZE_EVENTS);
 		channel->events_first = (channel->events_first + 1) % MAX_PENDING_EVENTS;
 		channel->events_used--;
 	}

@@ -9,6 +9,7 @@
 #include "storage/lwlock.h"
 
 #include "common/lengths.h"
+#include "shared/sizes.h"
 #include "task/queue_keys.h"
 
 /* What happened to an attempt that a worker holds; in the notified payload. */
@@ -29,9 +30,6 @@ typedef struct PendingEvent
 	int			attempt;
 	int			event;			/* WorkerEvent */
 } PendingEvent;
-
-/* more than this in one taskq.notify_interval: the oldest are forgotten */
-#define MAX_PENDING_EVENTS	64
 
 /*
  * One per channel that somebody asked for or listens to: of a task queue, a

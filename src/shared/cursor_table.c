@@ -142,10 +142,11 @@ cursors_crowd(QueueCursors *queue)
 /*
  * Make room: drop a queue that was not used for long, but not "keep", nor one
  * that was used after "before".  They take turns: one that was used since its
- * last one has another, if not too many have.
+ * last one has another, if not too many have.  If it is in use all the same, that
+ * size is exceeded.
  */
 static void
-evict_queue(const QueueCursors *keep, TimestampTz before)
+evict_queue(const QueueCursors *keep, TimestampTz before, SizeKind size)
 {
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	for (int i = 0; i < MAX_CHANCES && !dlist_is_empty(&shared->turns); i++)
@@ -158,6 +159,8 @@ evict_queue(const QueueCursors *keep, TimestampTz before)
 						i == MAX_CHANCES - 1))
 		{
 			dlist_push_head(&shared->turns, &queue->turn);
+			if (queue->last_used >= GetCurrentTimestamp() - IDLE_US)
+				size_exceeded(size);
 			drop_queue(queue);
 			return;
 		}
@@ -178,7 +181,7 @@ cursors_make_queue(const QueueKey *key)
 
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	if (hash_get_num_entries(queues) >= taskq_max_queues)
-		evict_queue(NULL, DT_NOEND);
+		evict_queue(NULL, DT_NOEND, SIZE_QUEUES);
 	queue = hash_search(queues, key, HASH_ENTER_NULL, &found);
 	if (queue == NULL || found)
 		return queue;
@@ -213,7 +216,7 @@ cursors_make_lane(QueueCursors *queue, const LaneKey *key, const char *fairness_
 	Assert(LWLockHeldByMeInMode(cursor_lock, LW_EXCLUSIVE));
 	if (hash_get_num_entries(lanes) >= taskq_max_lanes)
 		evict_queue(queue, queue->nlanes < FEW_LANES ? DT_NOEND :
-					GetCurrentTimestamp() - IDLE_US);
+					GetCurrentTimestamp() - IDLE_US, SIZE_LANES);
 	lane = hash_get_num_entries(lanes) >= taskq_max_lanes ||
 		queue->nlanes >= LISTED_LANES ? NULL :
 		hash_search(lanes, key, HASH_ENTER_NULL, &found);

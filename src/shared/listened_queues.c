@@ -250,12 +250,8 @@ listened_queues_add(int place, const QueueRef *queues, int n)
 
 	if (is_new)
 		shmem_wake_worker(shmem_my_slot());
-	if (exceeded && size_exceeded(SIZE_LISTENED_QUEUES))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("taskq has no room for more queues of listeners"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_listener_queues\" (currently %d).",
-						 taskq_max_listener_queues)));
+	if (exceeded)
+		size_exceeded(SIZE_LISTENED_QUEUES);
 }
 
 /* listened_queues_remove: it is not told of these any more. */

@@ -98,8 +98,9 @@ typedef struct EvictionRules
 static int
 sample_size(const EvictionRules *rules)
 {
-	return size_exceeded_at(rules->size) > now_real - CROWDED ?
-		CROWDED_SAMPLE : EVICTION_SAMPLE;
+	int64		ago = size_exceeded_ago(rules->size);
+
+	return ago >= 0 && ago < CROWDED ? CROWDED_SAMPLE : EVICTION_SAMPLE;
 }
 
 /* has one been found that is good enough?  One not in use is. */

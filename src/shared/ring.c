@@ -8,7 +8,7 @@
  * there first; if somebody else has moved it meanwhile he looks again.  So no
  * lane gets the same turn twice.
  *
- * A level is large once a poll has found more than RING_SLICE lanes, until a
+ * A level is large once a poll has found more lanes than it can compare, until a
  * round has met no more than that.  What is lost with the entry of a queue is
  * whose turn it was.
  *
@@ -18,6 +18,7 @@
 
 #include "storage/spin.h"
 
+#include "base/settings.h"
 #include "shared/cursor_table.h"
 #include "shared/ring.h"
 #include "task/task.h"
@@ -48,6 +49,16 @@ static Ring *
 ring_of(QueueCursors *queue, int level)
 {
 	return &queue->rings[valid_level(level) - 1];
+}
+
+/*
+ * ring_few_lanes: as many lanes of a level can be compared: no more than a poll
+ * looks at, or than there is room for.
+ */
+int
+ring_few_lanes(void)
+{
+	return Min(RING_SLICE, taskq_max_lanes);
 }
 
 /* ring_read: where the ring stands. */
@@ -87,7 +98,7 @@ ring_move(const QueueKey *key, int level, Ring *ring)
 		ring->large = shared->large;
 		if (ring->round != shared->round)
 		{
-			ring->large = shared->seen > RING_SLICE;
+			ring->large = shared->seen > ring_few_lanes();
 			ring->seen = 0;
 		}
 		ring->moves++;

@@ -11,6 +11,7 @@
 /* Lanes of a level that a poll looks at in vain before it gives up. */
 #define RING_SLICE		256
 
+extern int	ring_few_lanes(void);
 extern void ring_read(const QueueKey *key, int level, Ring *ring);
 extern bool ring_move(const QueueKey *key, int level, Ring *ring);
 extern bool ring_is_large(const QueueKey *key, int level);

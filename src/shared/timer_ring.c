@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "shared/sizes.h"
 #include "shared/timer_ring.h"
 
 /* Set in every process; a ring in shared memory for each slot. */
@@ -75,6 +76,8 @@ timers_reserve(DatabaseSlot *slot, int n)
 	if (granted)
 		slot->timers.reserved += n;
 	SpinLockRelease(&slot->mutex);
+	if (!granted)
+		size_exceeded(SIZE_TIMER_BUFFER);
 	return granted;
 }
 

@@ -151,12 +151,8 @@ watched_runs_add(const int64 *run_ids, int n)
 	}
 	LWLockRelease(runs_lock);
 
-	if (exceeded && size_exceeded(SIZE_WATCHED_RUNS))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("taskq has no room for more watched runs"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_watched_runs\" (currently %d).",
-						 taskq_max_watched_runs)));
+	if (exceeded)
+		size_exceeded(SIZE_WATCHED_RUNS);
 }
 
 /* watched_runs_forget_database: of a database that was dropped. */

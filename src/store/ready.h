@@ -26,7 +26,8 @@ typedef struct Lane
 	double		fairness_weight;	/* of the candidate, 0 = unset; before, that
 									 * of the task seen last if it is known */
 	bool		weight_known;
-	double		pass;			/* virtual time, for fairness.c */
+	double		pass;			/* for fairness.c: virtual time ... */
+	double		weight_override;	/* ... and by the queue's settings, 0 = none */
 	bool		fair;			/* it counts */
 	bool		exhausted;		/* the walk has seen all that is due */
 	ReadyKey	end;			/* nothing can be started before, but what was

@@ -69,6 +69,9 @@
  */
 #define MAX_STARTING		4
 
+/* how soon to ask again for a process when the server had none */
+#define NO_ROOM_RETRY_S		1
+
 /* how often to look whether the holder of a slot lives */
 #define HOLD_CHECK_S		1
 
@@ -251,9 +254,18 @@ remember_absent(const List *databases, const Oid *found, int n)
 	MemoryContextSwitchTo(old);
 }
 
+/* has nobody seen yet whether the extension is there? */
+static bool
+is_in_doubt(const DatabaseSlot *slot)
+{
+	return OidIsValid(slot->database) &&
+		(slot->state == WORKER_UNKNOWN || slot->state == WORKER_STARTING);
+}
+
 /*
  * make_slots: give a slot to every database that may have the extension and
- * has none yet.  False when there are not enough of them.
+ * has none yet.  False when there are not enough of them, unless some may turn
+ * out not to be needed.
  */
 static bool
 make_slots(const List *databases)
@@ -268,6 +280,8 @@ make_slots(const List *databases)
 			shmem_slot(lfirst_oid(cell), true) == NULL)
 			enough = false;
 	}
+	for (int i = 0; i < control->databases && !enough; i++)
+		enough = is_in_doubt(&control->slots[i]);
 	LWLockRelease(control->lock);
 	return enough;
 }
@@ -351,7 +365,7 @@ register_worker(Registered *mine)
 
 /*
  * start_workers: start the workers of the "n" slots of "chosen".  False when
- * the server had no room for one; those come again after a back-off.
+ * the server had no room for one; those come again a moment later.
  */
 static bool
 start_workers(const int *chosen, int n, TimestampTz *next)
@@ -372,7 +386,9 @@ start_workers(const int *chosen, int n, TimestampTz *next)
 		if (slot->database == mine->database &&
 			slot->state == WORKER_STARTING)
 		{
-			shmem_worker_failed(slot);
+			slot->state = WORKER_FAILED;	/* by no fault of its own */
+			slot->restart_at = GetCurrentTimestamp() +
+				NO_ROOM_RETRY_S * USECS_PER_SEC;
 			*next = Min(*next, slot->restart_at);
 		}
 		LWLockRelease(control->lock);
@@ -381,55 +397,28 @@ start_workers(const int *chosen, int n, TimestampTz *next)
 }
 
 /*
- * complain: log what keeps databases from being served, once until it is over.
- */
-static void
-complain(bool slots, bool workers)
-{
-	static bool said_slots = false;
-	static bool said_workers = false;
-
-	if (slots && !said_slots)
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("taskq has no slot for some of the databases"),
-				 errhint("Consider increasing the configuration parameter \"taskq.max_databases\".")));
-	said_slots = slots;
-
-	if (workers && !said_workers)
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a taskq worker: out of background worker slots"),
-				 errhint("Consider increasing the configuration parameter \"max_worker_processes\"; taskq needs one for its launcher and one for each database that has the extension.")));
-	said_workers = workers;
-}
-
-/*
  * supervise: one round.  Returns when to look again at the latest.
  */
 static TimestampTz
 supervise(void)
 {
-	static bool no_room = false;
 	TimestampTz next;
 	List	   *databases = list_databases();
 	Oid		   *without = palloc(sizeof(Oid) * control->databases);
 	int		   *chosen = palloc(sizeof(int) * control->databases);
 	bool		held;
-	bool		enough;
 	int			n;
 
 	next = GetCurrentTimestamp() + taskq_launcher_naptime * USECS_PER_SEC;
 
 	n = check_slots(databases, without, &held);
 	remember_absent(databases, without, n);
-	enough = make_slots(databases);
-	n = choose_slots(list_databases(), chosen, &next);
-	if (n > 0)
-		no_room = !start_workers(chosen, n, &next);
-	if (!enough)
+	if (!make_slots(databases))
 		size_exceeded(SIZE_DATABASES);
-	complain(!enough, no_room);
+	n = choose_slots(list_databases(), chosen, &next);
+	if (!start_workers(chosen, n, &next))
+		size_exceeded(SIZE_WORKERS);
+	sizes_log();
 
 	if (held)
 		next = Min(next, GetCurrentTimestamp() + HOLD_CHECK_S * USECS_PER_SEC);

@@ -135,7 +135,7 @@ CREATE VIEW by_either AS
          WHERE a.name IN ('activity_id', 'run_id') AND coalesce(a.mode, 'i') = 'i') = 2;
 SELECT is(string_agg(name, ' ' ORDER BY name), 'complete_by_id delete describe fail_by_id heartbeat_by_id pause report_canceled_by_id request_cancel reset terminate '
   'unpause update_options wait_for_close', 'calls that take activity_id and run_id') FROM by_either;
-SELECT throws_ok(format('%s taskq.%I()', verb, name), '22004', 'activity_id is not set', 'neither: ' || name)
+SELECT throws_ok(format('%s taskq.%I()', verb, name), '22004', 'neither activity_id nor run_id is set', 'neither: ' || name)
 FROM by_either ORDER BY name;
 SELECT throws_ok(format('SELECT taskq.%I(identity => repeat(''x'', 1001))', name), '22004', NULL, 'neither, nor anything else: ' || name)
 FROM by_either WHERE has_identity ORDER BY name;

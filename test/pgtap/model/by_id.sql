@@ -43,7 +43,7 @@ SELECT throws_ok('SELECT taskq.fail_by_id(''4'')', 'TQ001', 'activity not found 
 SELECT throws_ok('SELECT taskq.report_canceled_by_id(''4'')', 'TQ001', 'activity not found for ID: 4', 'report_canceled by id, not started');
 SELECT throws_ok('SELECT taskq.heartbeat_by_id(''4'')', 'TQ001', 'activity not found for ID: 4', 'heartbeat by id, not started');
 SELECT lives_ok('SELECT taskq.complete_by_id(''4'', ''1'')', 'complete by id, not started');
-SELECT throws_ok('SELECT taskq.complete_by_id()', '22004', 'activity_id is not set', 'neither id');
+SELECT throws_ok('SELECT taskq.complete_by_id()', '22004', 'neither activity_id nor run_id is set', 'neither id');
 SELECT throws_ok('SELECT taskq.complete_by_id(''4'', identity => repeat(''x'', 1001))', '22023', 'identity exceeds length limit', 'identity too long');
 
 -- cancel without a request is refused, and the attempt goes on

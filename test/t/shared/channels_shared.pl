@@ -81,6 +81,7 @@ sub heard_of
 
 sub log_says
 {
+	$node->wait_for_log(qr/taskq has no room for more channels/);
 	return count_matches(slurp_file($node->logfile),
 		qr/LOG: .*taskq has no room for more channels/);
 }
@@ -104,7 +105,7 @@ is( $node->safe_psql('a',
 is(log_says(), 1, 'the log says so once');
 like(
 	slurp_file($node->logfile),
-	qr/HINT: .*"taskq\.max_listened_queues" \(currently ${\SIZE}\)/,
+	qr/DETAIL:  taskq\.max_listened_queues = ${\SIZE} was exceeded\..*\n.*HINT: .*"taskq\.max_listened_queues"/,
 	'with the setting');
 
 # ---- all are listened to -----------------------------------------------------
