@@ -112,6 +112,15 @@ is_result($waiters[0], '', 'who knew of a delayed task leaves');
 is_result($waiters[1], 't', 'the other one knows it');
 take('t');
 
+# Named twice.
+schedule($node, 'twice');
+is(sql($node, "CALL taskq.wait_for_tasks('{other,twice,twice}', '10 min')"), 'twice', 'a queue that is named twice');
+take('twice');
+@waiters = (wait_in("wait_for_tasks('{twice,twice}', '10 min')"));
+schedule($node, 'twice');
+is_result($waiters[0], 'twice', 'wakes who waits');
+take('twice');
+
 # Errors.
 for my $case (
 	[ 'NULL', '22004', 'no array' ],

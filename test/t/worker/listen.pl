@@ -145,7 +145,7 @@ hears('all of the others are there', map { "n$_" } 1 .. 16);
 sql($node, "SELECT taskq.listen('gate', '{one more}')");
 is(health(), 'warning', 'health tells that there is no room');
 hears('the newest is there', 'one more');
-like(slurp_file($node->logfile), qr/taskq has no room for more queues of listeners/, 'the log tells, too');
+ok($node->wait_for_log(qr/taskq has no room for more queues of listeners/), 'the log tells, too');
 
 $session->quit;
 $writer->quit;

@@ -73,4 +73,13 @@ ok( $node->poll_query_until(
 	'which ends as well');
 is($node->safe_psql('postgres', $sizes), '0', 'the leaves were not used');
 
+# The setting is in whole seconds; a queue has its own to the microsecond.
+for my $case ([ '0.5s', '0' ], [ '0.6s', '1s' ], [ '1500ms', '2s' ])
+{
+	$node->append_conf('postgresql.conf', "taskq.retention = '$case->[0]'");
+	$node->reload;
+	ok($node->poll_query_until('postgres', 'SHOW taskq.retention', $case->[1]), "$case->[0] is $case->[1]");
+}
+is($node->safe_psql('postgres', q(SELECT taskq.configure_queue('short', '{"retention": "0.5s"}') ->> 'retention')), '0.5s', 'half a second of a queue');
+
 done_testing();

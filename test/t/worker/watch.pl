@@ -133,7 +133,7 @@ sql($node, "SELECT taskq.watch(ARRAY[$run]); SELECT taskq.watch(array_agg(i)) FR
 is(sql($node, "SELECT status FROM taskq.health WHERE check_name = 'watched_runs'"), 'warning', 'health tells that there is no room');
 sql($node, "SELECT taskq.terminate(run_id => $run); SELECT taskq.terminate(run_id => $last)");
 unlike(hears($last, 'terminated', 'the newest'), qr/"$run /, 'the oldest has gone');
-like(slurp_file($node->logfile), qr/taskq has no room for more watched runs/, 'the log tells, too');
+ok($node->wait_for_log(qr/taskq has no room for more watched runs/), 'the log tells, too');
 
 # ---- the worker is replaced: what it may not have told is told ---------------------
 
