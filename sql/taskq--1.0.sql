@@ -1258,6 +1258,8 @@ BEGIN
     RAISE EXCEPTION 'role with OID % does not exist', role::oid USING ERRCODE = '42704';
   END IF;
   SELECT * INTO objects FROM taskq.access_objects(access);
+  -- one at a time: of two who change the rights of one object PostgreSQL stops one
+  LOCK TABLE taskq.instance IN SHARE UPDATE EXCLUSIVE MODE;
   EXECUTE format('GRANT USAGE ON SCHEMA taskq TO %s', role);
   FOR object IN
     SELECT p.oid::regprocedure FROM pg_proc p
@@ -1289,6 +1291,7 @@ BEGIN
     RAISE EXCEPTION 'role with OID % does not exist', role::oid USING ERRCODE = '42704';
   END IF;
   SELECT * INTO objects FROM taskq.access_objects(access);
+  LOCK TABLE taskq.instance IN SHARE UPDATE EXCLUSIVE MODE;	-- as in grant_access
   SELECT array_agg(other.part) INTO kept
   FROM unnest(ARRAY['producer', 'worker', 'operator', 'monitor']) other(part), taskq.access_objects(other.part) o
   WHERE other.part <> access AND NOT o.routines <@ objects.routines

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib map { "$FindBin::RealBin/../../$_" } qw(lib model);
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
@@ -187,6 +188,24 @@ is(list(split /\n/, sql($node, "CREATE ROLE r_all;\n$script")),
 	'0', 'all parts granted, and taken back in whatever order: nothing is left');
 sql($node, "SELECT taskq.revoke_access('r_$_', '$_')") for @parts;
 is(sqlstate($node, 'DROP ROLE r_all, ' . join ', ', map { "r_$_" } @parts), 'ok', 'the roles can be dropped');
+
+# two at a time: the second waits for the first
+sql($node, 'CREATE ROLE r_first; CREATE ROLE r_second');
+for my $call (qw(grant_access revoke_access))
+{
+	my $first = $node->background_psql('postgres');
+	my ($out, $errors) = ('', '');
+
+	$first->query_safe("BEGIN; SELECT taskq.$call('r_first', 'worker')");
+	my $second = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', "SELECT taskq.$call('r_second', 'worker')" ],
+		'<', '/dev/null', '>', \$out, '2>', \$errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%$call%'"), "$call: waits for another");
+	$first->query_safe('COMMIT');
+	$second->finish;
+	is($errors, '', "$call: and goes on");
+	$first->quit;
+}
+is(sqlstate($node, 'DROP ROLE r_first, r_second'), 'ok', 'both have done it');
 
 # that a call which is listed nowhere is heard of
 sql($node, q{CREATE FUNCTION taskq.unlisted() RETURNS int LANGUAGE sql RETURN 1});
