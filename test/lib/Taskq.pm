@@ -9,8 +9,8 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(taskq_node worker_pid launcher_pid served_databases
-  wait_served hear count_matches time_left);
+our @EXPORT = qw(taskq_node worker_pid launcher_pid context_memory
+  served_databases wait_served hear count_matches time_left);
 
 # How many test files share TASKQ_TEST_SECONDS.
 use constant LONG_TESTS => 7;
@@ -56,6 +56,21 @@ sub launcher_pid
 	return $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'taskq launcher'"
 	);
+}
+
+# Bytes that the memory contexts of a process take, as it logs them when asked,
+# but for one of that name.
+sub context_memory
+{
+	my ($node, $pid, $without) = @_;
+	my $offset = -s $node->logfile;
+	my ($log, $total);
+
+	$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
+	$node->wait_for_log(qr/\[$pid\].*Grand total: \d+ bytes/, $offset);
+	$log = slurp_file($node->logfile, $offset);
+	($total) = $log =~ /\[$pid\].*Grand total: (\d+) bytes/;
+	return $total - (defined $without && $log =~ /\[$pid\].*; \Q$without\E: (\d+) total/ ? $1 : 0);
 }
 
 # Databases that have a worker, as a query.
