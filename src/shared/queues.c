@@ -38,7 +38,7 @@
 
 #define IDLE			(60 * USECS_PER_SEC)	/* one not looked at since may go */
 #define EVICTION_SAMPLE	64		/* entries of which the best one goes ... */
-#define CROWDED_SAMPLE	12		/* ... where the best ones are in use, too */
+#define CROWDED_SAMPLE	8		/* ... where the best ones are in use, too */
 #define CROWDED			USECS_PER_SEC	/* since one that is in use has gone */
 #define EVICTION_TRIES	10		/* while others are at the parts with room */
 

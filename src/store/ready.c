@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/grow.h"
 #include "notes/cursor_notes.h"
 #include "shared/cursors.h"
 #include "store/catalog.h"
@@ -182,15 +183,19 @@ static void
 discover_more(ReadyScan *ready)
 {
 	const LaneSpot *from = &ready->look.discovered;
-	KnownLane  *lanes = palloc(DISCOVERED_AT_ONCE * sizeof(KnownLane));
+	KnownLane  *lanes = NULL;
+	int			max = 0;
 	int16		level = from->level;
 	text	   *fairness_key = lane_spot_key(from);
 	bool		last = false;
 	int			n = 0;
 
-	while (n < DISCOVERED_AT_ONCE && !last &&
-		   discover_next(ready, level, fairness_key, &lanes[n], &last))
+	while (n < DISCOVERED_AT_ONCE && !last)
 	{
+		lanes = grow(lanes, NULL, &max, n + 1, sizeof(KnownLane),
+					 CurrentMemoryContext);
+		if (!discover_next(ready, level, fairness_key, &lanes[n], &last))
+			break;
 		level = lanes[n].level;
 		fairness_key = lanes[n++].fairness_key;
 	}

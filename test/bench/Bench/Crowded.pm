@@ -6,11 +6,13 @@ use strict;
 use warnings;
 
 use Bench qw(median percentile say_now);
+use Bench::Clients;
 use Bench::Scenario qw(create_taskq number table verdict verdicts);
 
 use constant NAME => 'crowded';
 use constant TITLE => 'More than there is room for';
 use constant MINUTES => 3;
+use constant TURNS => 20;
 
 sub settings
 {
@@ -94,19 +96,50 @@ sub limited_queues
 		q(SELECT p.run_id FROM taskq.poll('limited ' || $1) p, LATERAL taskq.complete(p.task_token)), $queues);
 }
 
+# What a client does with one queue of n, which is $1, and so many times fewer.
+my @ONE_QUEUE = (
+	[ schedule => 1, q{SELECT run_id FROM taskq.schedule($1, 't', start_to_close_timeout => '1 h')} ],
+	[ poll => 1, q{SELECT run_id FROM taskq.poll($1)} ],
+	[ task_queues => 10, q{SELECT backlog_count FROM taskq.task_queues WHERE task_queue = $1} ],
+	[ task_queue_priorities => 10, q{SELECT sum(backlog_count) FROM taskq.task_queue_priorities WHERE task_queue = $1} ],
+	[ stat_task_queues => 10, q{SELECT started FROM taskq.stat_task_queues WHERE task_queue = $1} ],
+	[ pollers => 10, q{SELECT count(*) FROM taskq.pollers WHERE task_queue = $1} ],
+	[ configure_queue => 10, q{SELECT taskq.configure_queue($1, '{"paused": true}')} ]);
+
+# Few queues and very many, with a task each at least, take turns; the medians
+# that a client sees, in ms.
 sub many_queues
 {
-	my ($session, $queues, $calls) = @_;
-	my %result;
+	my ($bench, $session, $queues, $calls) = @_;
+	my @numbers = (10, $queues);
+	my %p50;
 
-	for my $n (10, $queues)
+	for my $n (@numbers)
 	{
 		call_often($session, sprintf(SCHEDULE, qq('q$n ' || \$1 % $n), 'NULL'), $queues);
-		$result{$n}{schedule} = call_often($session, sprintf(SCHEDULE, qq('q$n ' || \$1 * 7 % $n), 'NULL'), $calls);
-		$result{$n}{poll} = call_often($session, qq(SELECT run_id FROM taskq.poll('q$n ' || \$1 * 11 % $n)), $calls);
-		$result{$n}{view} = call_often($session, qq(SELECT backlog_count FROM taskq.task_queues WHERE task_queue = 'q$n ' || \$1 * 13 % $n), 20);
 	}
-	return \%result;
+	for my $call (@ONE_QUEUE)
+	{
+		my ($name, $part, $statement) = @$call;
+
+		for my $turn (1 .. TURNS)
+		{
+			for my $n (@numbers)
+			{
+				my $result = Bench::Clients->result(
+					$bench, 'calls',
+					sync => 'off',
+					arguments => {
+						sql => "SELECT 'q$n ' || floor(random() * $n)::int; $statement",
+						loops => $calls / TURNS / $part
+					});
+
+				push @{ $p50{$n}{$name} }, $result->{s1_p50} / 1000;
+			}
+		}
+		$p50{$_}{$name} = median(@{ $p50{$_}{$name} }) for @numbers;
+	}
+	return \%p50;
 }
 
 sub run
@@ -121,9 +154,9 @@ sub run
 	say_now(sprintf '  poll with %s keys: first %.1f, p50 %.3f, p99 %.2f, max %.1f ms', number($keys), @{ $result{one_queue} }{qw(first p50 p99 max)});
 	$result{weights} = weights($session, $short ? 500 : 5000);
 	say_now(sprintf '  weights are kept within %.1f %%', 100 * $result{weights}{error});
+	$result{many} = many_queues($bench, $session, $queues, $short ? 2000 : 10_000);
 	$result{limited} = limited_queues($session, $short ? 1500 : 5000);
 	say_now(sprintf '  %s queues with max_started: %.2f s', number($result{limited}{times}), $result{limited}{sum} / 1000);
-	$result{many} = many_queues($session, $queues, $short ? 1000 : 5000);
 	$session->quit;
 	return \%result;
 }
@@ -132,7 +165,7 @@ sub ratio
 {
 	my ($result, $call) = @_;
 
-	return $result->{many}{ $result->{queues} }{$call}{p50} / $result->{many}{10}{$call}{p50};
+	return $result->{many}{ $result->{queues} }{$call} / $result->{many}{10}{$call};
 }
 
 sub report
@@ -148,12 +181,14 @@ sub report
 	  . " polls of a queue with keys of six weights between 0.25 and 3.\n\n"
 	  . table([ 'polls', 'first, ms', 'p50', 'p99', 'max', 'empty', 'keys served' ],
 		[ number($keys->{times}), (map { sprintf '%.3f', $keys->{$_} } qw(first p50 p99 max)), $keys->{empty}, number($keys->{different}) ])
-	  . "\nA queue each, with one task each; the view of one queue counts the whole table in both cases, since more queues hold tasks than there is room for, those of the measurements before included:\n\n"
-	  . table([ 'queues', 'schedule, p50, ms', 'poll', 'view of one queue' ],
+	  . "\nTen queues and "
+	  . number($result->{queues})
+	  . ", all with tasks, of which a client asks for one, now of the few, now of the many; medians of what it sees:\n\n"
+	  . table([ 'of one queue', 'of 10, ms', 'of ' . number($result->{queues}), 'ratio' ],
 		map {
-			my $n = $_;
-			[ number($n), map { sprintf '%.3f', $result->{many}{$n}{$_}{p50} } qw(schedule poll view) ]
-		} 10, $result->{queues})
+			my $call = $_->[0];
+			[ $call, (map { sprintf '%.3f', $result->{many}{$_}{$call} } 10, $result->{queues}), sprintf '%.2f', ratio($result, $call) ]
+		} @ONE_QUEUE)
 	  . "\n"
 	  . verdicts(
 		verdict('first poll, ms', $keys->{first}, 'most', 10),
@@ -164,7 +199,7 @@ sub report
 		verdict('weights, largest error, %', 100 * $result->{weights}{error}, 'most', 5),
 		verdict(number($limited->{times}) . ' queues with max_started polled dry, s', $limited->{sum} / 1000, 'most', 5),
 		verdict('of those, empty polls', $limited->{empty}, 'most', 0, '%d'),
-		map { verdict("$_, 100,000 queues over ten", ratio($result, $_), 'most', 1.25) } qw(schedule poll));
+		map { verdict("$_->[0], " . number($result->{queues}) . ' queues over ten', ratio($result, $_->[0]), 'most', 1.25) } @ONE_QUEUE);
 }
 
 sub plots
