@@ -1,18 +1,16 @@
 # More than shared memory has room for, with the default sizes: fairness keys in
-# one queue, queues with max_started, queues altogether.
+# one queue, queues with max_started.  Queues altogether are in Bench::OneQueue.
 package Bench::Crowded;
 
 use strict;
 use warnings;
 
 use Bench qw(median percentile say_now);
-use Bench::Clients;
 use Bench::Scenario qw(create_taskq number table verdict verdicts);
 
 use constant NAME => 'crowded';
 use constant TITLE => 'More than there is room for';
 use constant MINUTES => 3;
-use constant TURNS => 20;
 
 sub settings
 {
@@ -96,76 +94,22 @@ sub limited_queues
 		q(SELECT p.run_id FROM taskq.poll('limited ' || $1) p, LATERAL taskq.complete(p.task_token)), $queues);
 }
 
-# What a client does with one queue of n, which is $1, and so many times fewer.
-my @ONE_QUEUE = (
-	[ schedule => 1, q{SELECT run_id FROM taskq.schedule($1, 't', start_to_close_timeout => '1 h')} ],
-	[ poll => 1, q{SELECT run_id FROM taskq.poll($1)} ],
-	[ task_queues => 10, q{SELECT backlog_count FROM taskq.task_queues WHERE task_queue = $1} ],
-	[ task_queue_priorities => 10, q{SELECT sum(backlog_count) FROM taskq.task_queue_priorities WHERE task_queue = $1} ],
-	[ stat_task_queues => 10, q{SELECT started FROM taskq.stat_task_queues WHERE task_queue = $1} ],
-	[ pollers => 10, q{SELECT count(*) FROM taskq.pollers WHERE task_queue = $1} ],
-	[ configure_queue => 10, q{SELECT taskq.configure_queue($1, '{"paused": true}')} ]);
-
-# Few queues and very many, with a task each at least, take turns; the medians
-# that a client sees, in ms.
-sub many_queues
-{
-	my ($bench, $session, $queues, $calls) = @_;
-	my @numbers = (10, $queues);
-	my %p50;
-
-	for my $n (@numbers)
-	{
-		call_often($session, sprintf(SCHEDULE, qq('q$n ' || \$1 % $n), 'NULL'), $queues);
-	}
-	for my $call (@ONE_QUEUE)
-	{
-		my ($name, $part, $statement) = @$call;
-
-		for my $turn (1 .. TURNS)
-		{
-			for my $n (@numbers)
-			{
-				my $result = Bench::Clients->result(
-					$bench, 'calls',
-					sync => 'off',
-					arguments => {
-						sql => "SELECT 'q$n ' || floor(random() * $n)::int; $statement",
-						loops => $calls / TURNS / $part
-					});
-
-				push @{ $p50{$n}{$name} }, $result->{s1_p50} / 1000;
-			}
-		}
-		$p50{$_}{$name} = median(@{ $p50{$_}{$name} }) for @numbers;
-	}
-	return \%p50;
-}
-
 sub run
 {
 	my ($bench, $short) = @_;
-	my ($keys, $queues) = $short ? (10_000, 2000) : (100_000, 100_000);
+	my $keys = $short ? 10_000 : 100_000;
 	my $session = create_taskq($bench, 'taskq');
-	my %result = (keys => $keys, queues => $queues);
+	my %result = (keys => $keys);
 
 	prepare($session);
 	$result{one_queue} = keys_in_one_queue($session, $keys, $short ? 2000 : 10_000);
 	say_now(sprintf '  poll with %s keys: first %.1f, p50 %.3f, p99 %.2f, max %.1f ms', number($keys), @{ $result{one_queue} }{qw(first p50 p99 max)});
 	$result{weights} = weights($session, $short ? 500 : 5000);
 	say_now(sprintf '  weights are kept within %.1f %%', 100 * $result{weights}{error});
-	$result{many} = many_queues($bench, $session, $queues, $short ? 2000 : 10_000);
 	$result{limited} = limited_queues($session, $short ? 1500 : 5000);
 	say_now(sprintf '  %s queues with max_started: %.2f s', number($result{limited}{times}), $result{limited}{sum} / 1000);
 	$session->quit;
 	return \%result;
-}
-
-sub ratio
-{
-	my ($result, $call) = @_;
-
-	return $result->{many}{ $result->{queues} }{$call} / $result->{many}{10}{$call};
 }
 
 sub report
@@ -181,14 +125,6 @@ sub report
 	  . " polls of a queue with keys of six weights between 0.25 and 3.\n\n"
 	  . table([ 'polls', 'first, ms', 'p50', 'p99', 'max', 'empty', 'keys served' ],
 		[ number($keys->{times}), (map { sprintf '%.3f', $keys->{$_} } qw(first p50 p99 max)), $keys->{empty}, number($keys->{different}) ])
-	  . "\nTen queues and "
-	  . number($result->{queues})
-	  . ", all with tasks, of which a client asks for one, now of the few, now of the many; medians of what it sees:\n\n"
-	  . table([ 'of one queue', 'of 10, ms', 'of ' . number($result->{queues}), 'ratio' ],
-		map {
-			my $call = $_->[0];
-			[ $call, (map { sprintf '%.3f', $result->{many}{$_}{$call} } 10, $result->{queues}), sprintf '%.2f', ratio($result, $call) ]
-		} @ONE_QUEUE)
 	  . "\n"
 	  . verdicts(
 		verdict('first poll, ms', $keys->{first}, 'most', 10),
@@ -198,8 +134,7 @@ sub report
 		verdict('keys served twice', $keys->{times} - $keys->{different}, 'most', 0, '%d'),
 		verdict('weights, largest error, %', 100 * $result->{weights}{error}, 'most', 5),
 		verdict(number($limited->{times}) . ' queues with max_started polled dry, s', $limited->{sum} / 1000, 'most', 5),
-		verdict('of those, empty polls', $limited->{empty}, 'most', 0, '%d'),
-		map { verdict("$_->[0], " . number($result->{queues}) . ' queues over ten', ratio($result, $_->[0]), 'most', 1.25) } @ONE_QUEUE);
+		verdict('of those, empty polls', $limited->{empty}, 'most', 0, '%d'));
 }
 
 sub plots
