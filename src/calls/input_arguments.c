@@ -1,5 +1,5 @@
 /*
- * payloads.c
+ * input_arguments.c
  *		taskq.args: inputs of several arguments.
  */
 #include "postgres.h"

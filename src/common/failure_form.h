@@ -1,0 +1,19 @@
+/*
+ * failure_form.h
+ *		Failures in the JSON form of protobuf, from and to the form that SQL
+ *		sees.
+ */
+#ifndef TASKQ_FAILURE_FORM_H
+#define TASKQ_FAILURE_FORM_H
+
+#include <stdbool.h>
+
+#include "common/payload_form.h"
+
+/* causes within each other; those below are left out */
+#define FAILURE_DEPTH 98
+
+extern bool failure_to_plain(TextBuffer *plain, Slice json, PayloadStyle style);
+extern void failure_from_plain(TextBuffer *json, Slice plain, bool with_info);
+
+#endif							/* TASKQ_FAILURE_FORM_H */
