@@ -1,6 +1,8 @@
 # taskq: durable task queues and activities inside PostgreSQL
 #
 #   make && make install         build against the PostgreSQL of pg_config, install
+#   make gateway                 taskq-gateway alone; it is a part of make where the
+#                                libraries that it takes are there: src/gateway/Makefile
 #   make installcheck            regress, isolation and TAP tests against a running server
 #   make installcheck-pgtap      pgTAP tests against a running server
 #   make installcheck-unit       unit tests, in a running server
@@ -34,8 +36,8 @@ SRC_engine = activity_kind admission attempt_report claim count_queue enqueue ex
 	queue_config refusal round run_uuid tasks token transaction
 SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify notify_listeners notify_runs put_off recount retention timer_look timers worker
-SRC_calls = args call_activity channel configure_queue health internal listen one_queue operate operate_many \
-	payloads policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
+SRC_calls = args call_activity channel configure_queue health input_arguments internal listen one_queue operate operate_many \
+	policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
 	schedule_args sleep test_hooks wait wait_close watch
 FOLDERS = base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
@@ -66,7 +68,7 @@ UNIT_TESTS := $(sort $(wildcard test/modules/unit/sql/*.sql))
 UNIT_DB = taskq_unit
 
 EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check $(OBJS:.o=.d) \
-	$(wildcard test/modules/*/*.o test/modules/*/*.so)
+	$(wildcard test/modules/*/*.o test/modules/*/*.so) test/modules/grpc/grpc_client
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -77,13 +79,47 @@ include $(PGXS)
 $(OBJS): Makefile
 $(OBJS:.o=.bc): %.bc: %.o
 
+# the program, which has nothing to do with the server's flags
+.PHONY: gateway gateway-install gateway-uninstall gateway-clean
+all: gateway
+install: gateway-install
+uninstall: gateway-uninstall
+clean: gateway-clean
+GATEWAY = +$(MAKE) -C src/gateway PG_CONFIG='$(PG_CONFIG)'
+gateway:
+	$(GATEWAY) all
+gateway-install: gateway
+	$(GATEWAY) install
+gateway-uninstall:
+	$(GATEWAY) uninstall
+gateway-clean:
+	$(GATEWAY) clean
+
 # a library that a TAP test loads
 TOY = test/modules/toy/taskq_toy.so
 $(TOY): $(wildcard test/modules/toy/*.c src/*/*.h)
 	$(MAKE) -C $(@D) PG_CONFIG=$(PG_CONFIG)
+
+# a client for tests of the gateway, where that was built
+GRPC_CLIENT = test/modules/grpc/grpc_client
+$(GRPC_CLIENT): $(wildcard test/modules/grpc/*.c)
+	test ! -x src/gateway/taskq-gateway || $(MAKE) -C $(@D)
 ifneq ($(PROVE_TESTS),)
-installcheck: $(TOY)
+installcheck: $(TOY) $(GRPC_CLIENT)
 endif
+ifneq ($(filter %/sanitized.pl,$(PROVE_TESTS)),)
+installcheck: gateway-sanitized
+endif
+# its parts, each tested by itself
+ifneq ($(filter %/parts.pl %/published.pl,$(PROVE_TESTS)),)
+installcheck: gateway-parts
+endif
+.PHONY: gateway-parts
+gateway-parts: gateway
+	test ! -x src/gateway/taskq-gateway || $(MAKE) -C test/modules/gateway PG_CONFIG='$(PG_CONFIG)'
+.PHONY: gateway-sanitized
+gateway-sanitized:
+	$(GATEWAY) SANITIZE=1 all
 
 .PHONY: installcheck-pgtap
 installcheck-pgtap:
