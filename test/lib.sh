@@ -135,6 +135,7 @@ packages_for()
 	local package
 
 	PACKAGES=(gcc libc6-dev make perl libpq-dev
+		libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libssl-dev zlib1g-dev openssl
 		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-pgtap"
 		libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
 	for package in "postgresql-$1-pgaudit" pgbouncer; do
@@ -220,7 +221,7 @@ copy_tree()
 {
 	as_user mkdir tree
 	tar -C "$TOP" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' --exclude='*.d' \
-		--exclude='*.so' --exclude=./results --exclude=./tmp_check \
+		--exclude='*.so' --exclude=./src/gateway/build --exclude=./src/gateway/taskq-gateway --exclude=./results --exclude=./tmp_check \
 		--exclude=./output_iso --exclude=node_modules . |
 		as_user tar -C tree -xf - --no-same-owner
 }

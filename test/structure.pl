@@ -13,6 +13,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Find;
 use Test::More;
+use Time::HiRes;
 
 # Folders in layers: a file may use its own folder, and those above it.
 my @layers = (
@@ -42,7 +43,10 @@ my ($tree, $pg_config) = @ARGV;
 die "usage: perl structure.pl TREE PG_CONFIG\n" unless $pg_config && chdir $tree;
 $tree = abs_path('.');
 
-my @include = ("-I$tree/src", '-I' . pg('--includedir-server'), '-I' . pg('--includedir'));
+# C that is made of definitions when the gateway is built, and nobody wrote
+my $generated = 'gateway/build';
+
+my @include = ("-I$tree/src", "-I$tree/src/$generated", '-I' . pg('--includedir-server'), '-I' . pg('--includedir'));
 my %rank;
 for my $layer (0 .. $#layers)
 {
@@ -75,7 +79,7 @@ sub sources
 	my @found;
 
 	find({ no_chdir => 1, wanted => sub { push @found, $_ =~ s|^src/||r if /\.[$suffix]$/ } }, 'src');
-	return sort @found;
+	return sort grep { !m|^$generated/| } @found;
 }
 
 sub folder
@@ -106,28 +110,69 @@ sub includes
 	return \%uses;
 }
 
+# The object of a source: beside it, or where the gateway has what it compiles
+# of other folders.
+sub object
+{
+	my ($path) = @_;
+	my ($object) = grep { -e } map { "$_/" . $path =~ s/c$/o/r } 'src', "src/$generated";
+
+	return $object // die "$path is not compiled\n";
+}
+
+# The lines of nm, as long as the object stays the same.
+my %lines;
+
+sub lines_of_nm
+{
+	my ($object) = @_;
+	my $state = join ' ', (Time::HiRes::stat($object))[ 1, 7, 9 ];
+
+	$lines{$object} = { state => $state, lines => [`nm --format=posix "$object"`] }
+	  unless $lines{$object} && $lines{$object}{state} eq $state;
+	return @{ $lines{$object}{lines} };
+}
+
+# What is linked together: a program by itself, everything else is the server.
+sub world
+{
+	my ($unit) = @_;
+
+	return $programs{ folder($unit) } ? folder($unit) : 'server';
+}
+
+# Who of those that a unit is linked with, or else of all, defines a symbol?
+sub owner_of
+{
+	my ($owner, $unit, $name) = @_;
+
+	return $_ for grep { defined } map { $owner->{$_}{$name} } world($unit), sort keys %$owner;
+	return undef;
+}
+
 # Unit by unit, whose symbols its object needs; and who defines a symbol.
 sub symbols
 {
 	my (%uses, %owner, @needed);
 
-	for (map { "src/" . s/c$/o/r } sources('c'))
+	for my $path (sources('c'))
 	{
-		my $unit = unit($_) =~ s|^src/||r;
+		my $unit = unit($path);
 
-		for (`nm --format=posix "$_"`)
+		for (lines_of_nm(object($path)))
 		{
 			my ($name, $type) = split / /;
 
-			$owner{$name} = $unit if $type =~ /[TDBRC]/;
+			$owner{ world($unit) }{$name} = $unit if $type =~ /[TDBRC]/;
 			push @needed, [ $unit, $name ] if $type eq 'U';
 		}
 	}
 	for (@needed)
 	{
 		my ($unit, $name) = @$_;
+		my $other = owner_of(\%owner, $unit, $name);
 
-		$uses{$unit}{ $owner{$name} } = $name if $owner{$name} && $owner{$name} ne $unit;
+		$uses{$unit}{$other} = $name if $other && $other ne $unit;
 	}
 	return (\%uses, \%owner);
 }
@@ -207,9 +252,12 @@ sub foreign_declarations
 
 	for my $header (sources('h'))
 	{
-		push @found, map { "$header declares $_ of $owner->{$_}.c" }
-		  grep { $owner->{$_} && $owner->{$_} ne unit($header) }
-		  slurp("src/$header") =~ /^extern\s[^;(]*?(\w+)\s*(?:\(|;|\[)/mg;
+		for my $name (slurp("src/$header") =~ /^extern\s[^;(]*?(\w+)\s*(?:\(|;|\[)/mg)
+		{
+			my $other = owner_of($owner, unit($header), $name);
+
+			push @found, "$header declares $name of $other.c" if $other && $other ne unit($header);
+		}
 	}
 	return @found;
 }

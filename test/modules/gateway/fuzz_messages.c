@@ -1,0 +1,229 @@
+/*
+ * fuzz_messages.c
+ *		A target for fuzzers: whatever a client sends, and whatever SQL has
+ *		written, is decoded, converted, and comes back as it was.
+ *
+ *		make -C test/modules/gateway fuzz			clang's libFuzzer; SECONDS=600
+ *
+ * The first byte of an input says what the rest is.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json_check.h"
+#include "gateway/failures.h"
+#include "gateway/message_from_json.h"
+#include "gateway/message_to_json.h"
+#include "gateway/payloads.h"
+#include "gateway/texts.h"
+#include "gateway/visibility.h"
+#include "gateway/wire_check.h"
+#include "gateway/proto/common.pb-c.h"
+#include "gateway/proto/failure.pb-c.h"
+#include "gateway/proto/sdk.pb-c.h"
+#include "gateway/proto/workflowservice.pb-c.h"
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const ProtobufCMessageDescriptor *const descriptors[] = {
+	&temporal__start_activity_execution_request__descriptor,
+	&temporal__respond_activity_task_failed_request__descriptor,
+	&temporal__respond_activity_task_completed_by_id_request__descriptor,
+	&temporal__update_activity_execution_options_request__descriptor,
+	&temporal__poll_activity_task_queue_request__descriptor,
+	&temporal__shutdown_worker_request__descriptor,
+	&temporal__failure__descriptor,
+	&temporal__payloads__descriptor,
+	&temporal__header__descriptor,
+	&temporal__user_metadata__descriptor,
+};
+
+#define DESCRIPTORS (sizeof(descriptors) / sizeof(descriptors[0]))
+
+static void
+demand(bool condition, const char *what, const char *text)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "%s: %s\n", what, text);
+	abort();
+}
+
+/* The same key twice is the client's doing; jsonb keeps the last, as protobuf does. */
+static void
+demand_jsonb(const char *text)
+{
+	JsonFault	fault = json_check(slice_of(text), &gateway_allocator);
+
+	demand(fault == JSON_FAULT_NONE || fault == JSON_FAULT_DUPLICATE_KEY, json_fault_text(fault), text);
+}
+
+static void
+free_message(void *message)
+{
+	protobuf_c_message_free_unpacked(message, NULL);
+}
+
+static void
+convert_payloads(const Temporal__Payloads *payloads)
+{
+	char	   *plain = payloads_to_text(payloads);
+	Temporal__Payloads *same = payloads_from_text(plain);
+	char	   *again = payloads_to_text(same);
+
+	if (plain != NULL)
+	{
+		demand_jsonb(plain);
+		demand(strcmp(plain, again) == 0, "payloads change", plain);
+	}
+	free(plain);
+	free(again);
+	free_message(same);
+	plain = cancel_details_to_text(payloads);
+	if (plain != NULL)
+		demand_jsonb(plain);
+	free(plain);
+}
+
+static void
+convert_failure(const Temporal__Failure *failure)
+{
+	char	   *plain = failure_to_text(failure);
+	Temporal__Failure *same = failure_from_text(plain);
+	char	   *again = failure_to_text(same);
+
+	if (plain != NULL)
+	{
+		demand_jsonb(plain);
+		demand(strcmp(plain, again) == 0, again, plain);
+	}
+	free(plain);
+	free(again);
+	free_message(same);
+}
+
+static void
+convert_header(const Temporal__Header *header)
+{
+	char	   *plain = header_to_text(header);
+	Temporal__Header *same = header_from_text(plain);
+	char	   *again = header_to_text(same);
+
+	if (plain != NULL)
+	{
+		demand_jsonb(plain);
+		demand(strcmp(plain, again) == 0, "header changes", plain);
+	}
+	free(plain);
+	free(again);
+	free_message(same);
+}
+
+static void
+convert_summary(const Temporal__UserMetadata *metadata)
+{
+	char	   *summary = summary_to_text(metadata);
+	Temporal__UserMetadata *same = summary_from_text(summary);
+	char	   *again = summary_to_text(same);
+
+	demand(summary == NULL ? again == NULL : strcmp(summary, again) == 0, "summary changes", summary);
+	free(summary);
+	free(again);
+	free_message(same);
+}
+
+/* To JSON and back. */
+static void
+transcode(const ProtobufCMessage *message)
+{
+	TextBuffer	json = text_begin();
+	TextBuffer	again = text_begin();
+	const char *problem;
+	ProtobufCMessage *same;
+
+	message_to_json(&json, message);
+	demand_jsonb(json.data);
+	same = message_from_json(message->descriptor, (Slice) {json.data, json.length}, &problem);
+	if (same != NULL)
+	{
+		message_to_json(&again, same);
+		demand(strcmp(json.data, again.data) == 0, again.data, json.data);
+		free_message(same);
+	}
+	text_buffer_free(&json);
+	text_buffer_free(&again);
+}
+
+static void
+try_message(const ProtobufCMessageDescriptor *descriptor, uint8_t *data, size_t size)
+{
+	ProtobufCMessage *message;
+
+	if (wire_check(descriptor, data, size) != NULL)
+		return;
+	message = protobuf_c_message_unpack(descriptor, NULL, size, data);
+	if (message == NULL)
+		return;
+	transcode(message);
+	if (descriptor == &temporal__payloads__descriptor)
+		convert_payloads((Temporal__Payloads *) message);
+	else if (descriptor == &temporal__failure__descriptor)
+		convert_failure((Temporal__Failure *) message);
+	else if (descriptor == &temporal__header__descriptor)
+		convert_header((Temporal__Header *) message);
+	else if (descriptor == &temporal__user_metadata__descriptor)
+		convert_summary((Temporal__UserMetadata *) message);
+	free_message(message);
+}
+
+/* What jsonb could hold, and a query. */
+static void
+try_text(const char *text, size_t size)
+{
+	VisibilityQuery query;
+	const char *problem;
+	void	   *message;
+
+	visibility_parse(&query, text, 1, &problem);
+	visibility_free(&query);
+	message = summary_from_text(text);
+	free(summary_to_text(message));
+	free_message(message);
+	for (size_t i = 0; i < DESCRIPTORS; i++)
+		free_message(message_from_json(descriptors[i], (Slice) {text, size}, &problem));
+	if (json_check((Slice) {text, size}, &gateway_allocator) != JSON_FAULT_NONE)
+		return;
+	message = payloads_from_text(text);
+	convert_payloads(message);
+	free_message(message);
+	message = failure_from_text(text);
+	convert_failure(message);
+	free_message(message);
+	message = header_from_text(text);
+	convert_header(message);
+	free_message(message);
+	free_message(search_attributes_from_text(text));
+}
+
+/*
+ * One input.
+ */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char	   *copy;
+
+	if (size == 0)
+		return 0;
+	copy = malloc(size);
+	memcpy(copy, data + 1, size - 1);
+	copy[size - 1] = '\0';
+	if (data[0] < DESCRIPTORS)
+		try_message(descriptors[data[0]], (uint8_t *) copy, size - 1);
+	else if (strlen(copy) == size - 1)
+		try_text(copy, size - 1);
+	free(copy);
+	return 0;
+}
