@@ -24,19 +24,20 @@ SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions control_actions controls \
 	duration failure failure_given machine option_values options options_json \
 	queue_settings retry_policy retry_policy_json timeout
-SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory \
+SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory function_pool \
 	heartbeat_pool heartbeat_slots lane_cursor layout listened_queues queue_locks queues ring \
 	sizes stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs
 SRC_notes = beats chains cursor_notes effects ledger ledger_end ledger_entries \
 	ledger_sums listens marks
-SRC_store = activity_row catalog catalog_shape closed config_rows extension find heartbeat_row \
+SRC_store = activity_row catalog catalog_shape closed config_rows extension find function_rows heartbeat_row \
 	instance lane leaves open open_row overdue places queue_names ready \
 	ready_count row scan sweep write write_known
-SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness heartbeat \
-	queue_config refusal round run_uuid tasks token transaction
-SRC_worker = channel_queues chore cursor_check heartbeat_flush instance_check launcher \
+SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness functions heartbeat \
+	own_attempt queue_config refusal round run_uuid tasks token transaction
+SRC_worker = channel_queues chore cursor_check function_claim function_gone function_run function_supervisor function_worker \
+	heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify notify_listeners notify_runs put_off recount retention timer_look timers worker
-SRC_calls = args call_activity channel configure_queue health input_arguments internal listen one_queue operate operate_many \
+SRC_calls = args call_activity channel configure_queue developer health input_arguments internal listen one_queue operate operate_many \
 	policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
 	schedule_args sleep test_hooks wait wait_close watch
 FOLDERS = base task model shared notes store engine worker calls

@@ -350,6 +350,27 @@ CREATE TRIGGER queue_config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 COMMENT ON TRIGGER queue_config_changed ON taskq.queue_config IS 'internal: has sessions read it again';
 ALTER TABLE taskq.queue_config ENABLE ALWAYS TRIGGER queue_config_changed;
 
+-- Functions of this database that are activities, by their signature: a dump
+-- could not take an OID along.
+CREATE TABLE taskq.registered_function (
+  task_queue text COLLATE "C" NOT NULL,
+  activity_type text COLLATE "C" NOT NULL,
+  function text COLLATE "C" NOT NULL,
+  run_as regrole NOT NULL,
+  concurrency int NOT NULL,
+  PRIMARY KEY (task_queue, activity_type)
+) USING heap;
+COMMENT ON TABLE taskq.registered_function IS 'internal: functions that are activities; read taskq.functions';
+
+-- Rows that come by COPY or by hand: sessions read the table again.
+CREATE FUNCTION taskq.functions_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_functions_changed';
+COMMENT ON FUNCTION taskq.functions_changed() IS 'internal: trigger that has sessions read taskq.registered_function again';
+CREATE TRIGGER functions_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON taskq.registered_function
+  FOR EACH STATEMENT EXECUTE FUNCTION taskq.functions_changed();
+COMMENT ON TRIGGER functions_changed ON taskq.registered_function IS 'internal: has sessions read it again';
+ALTER TABLE taskq.registered_function ENABLE ALWAYS TRIGGER functions_changed;
+
 -- what a dump takes along
 SELECT pg_catalog.pg_extension_config_dump('taskq.instance', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.run_id_seq', '');
@@ -365,6 +386,7 @@ SELECT pg_catalog.pg_extension_config_dump('taskq.closed_6', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.closed_7', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.closed_long', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.queue_config', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.registered_function', '');
 
 --
 -- policy
@@ -825,6 +847,40 @@ COMMENT ON PROCEDURE taskq.execute(text, text, jsonb, text, interval, interval, 
   IS 'schedule an activity, wait until it is closed, and return its result or raise its failure';
 
 --
+-- Functions that are activities
+--
+
+CREATE FUNCTION taskq.register_function(
+  activity_type text, function regprocedure, task_queue text, run_as regrole DEFAULT NULL, concurrency int DEFAULT 1)
+RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_register_function';
+COMMENT ON FUNCTION taskq.register_function(text, regprocedure, text, regrole, int)
+  IS 'have background workers run a function for activities of that type';
+
+CREATE FUNCTION taskq.unregister_function(activity_type text, task_queue text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unregister_function';
+COMMENT ON FUNCTION taskq.unregister_function(text, text) IS 'undo register_function';
+
+CREATE FUNCTION taskq.record_heartbeat(
+  details jsonb DEFAULT NULL, OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean)
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_record_heartbeat';
+COMMENT ON FUNCTION taskq.record_heartbeat(jsonb) IS 'heartbeat of the function that runs as an activity, from inside';
+
+CREATE FUNCTION taskq.current_task() RETURNS taskq.activity_task
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_current_task';
+COMMENT ON FUNCTION taskq.current_task() IS 'the task that this function runs as; NULL outside of such a function';
+
+CREATE FUNCTION taskq.function_problem(function text, run_as oid) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_function_problem';
+COMMENT ON FUNCTION taskq.function_problem(text, oid) IS 'internal: why a function cannot run as a role, for the view';
+
+CREATE VIEW taskq.functions AS
+SELECT f.activity_type, f.task_queue, f.function, f.run_as, f.concurrency,
+  taskq.function_problem(f.function, f.run_as::oid) AS problem
+FROM taskq.registered_function f;
+COMMENT ON VIEW taskq.functions IS 'functions that are activities';
+
+--
 -- channel
 --
 
@@ -1228,18 +1284,19 @@ BEGIN
     WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
-      'heartbeat_many', 'complete_and_poll', 'node_of', 'run_uuid', 'run_of']::name[]
+      'heartbeat_many', 'complete_and_poll', 'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'developer' THEN ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
       'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many',
       'retry_many', 'watch', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
     WHEN 'monitor' THEN reading_routines
   END;
-  views := CASE WHEN access IN ('operator', 'monitor') THEN reading_views ELSE '{}' END;
+  views := CASE WHEN access IN ('operator', 'monitor') THEN reading_views WHEN access = 'developer' THEN '{functions}' ELSE '{}' END;
   IF access IS NULL THEN
     RAISE EXCEPTION 'access is not set' USING ERRCODE = '22004';
   ELSIF routines IS NULL THEN
     RAISE EXCEPTION 'unrecognized access "%"', access USING ERRCODE = '22023',
-      HINT = 'Access is one of producer, worker, operator, monitor.';
+      HINT = 'Access is one of producer, worker, operator, monitor, developer.';
   END IF;
 END
 $$;
@@ -1273,7 +1330,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION taskq.grant_access(regrole, text)
-  IS 'let a role be a producer, worker, operator or monitor';
+  IS 'let a role be a producer, worker, operator, monitor or developer';
 
 -- Parts share functions.  What belongs to another part that the role has all of
 -- stays, unless that other part is contained in the one that goes.
@@ -1293,7 +1350,7 @@ BEGIN
   SELECT * INTO objects FROM taskq.access_objects(access);
   LOCK TABLE taskq.instance IN SHARE UPDATE EXCLUSIVE MODE;	-- as in grant_access
   SELECT array_agg(other.part) INTO kept
-  FROM unnest(ARRAY['producer', 'worker', 'operator', 'monitor']) other(part), taskq.access_objects(other.part) o
+  FROM unnest(ARRAY['producer', 'worker', 'operator', 'monitor', 'developer']) other(part), taskq.access_objects(other.part) o
   WHERE other.part <> access AND NOT o.routines <@ objects.routines
     AND NOT EXISTS (
       SELECT 1 FROM pg_proc p

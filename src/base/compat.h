@@ -28,6 +28,8 @@
 	object_aclcheck(TableSpaceRelationId, (tablespace), (role), (mode))
 #define function_aclcheck(function, role, mode) \
 	object_aclcheck(ProcedureRelationId, (function), (role), (mode))
+#define function_ownercheck(function, role) \
+	object_ownercheck(ProcedureRelationId, (function), (role))
 #else
 #define database_ownercheck(database, role) \
 	pg_database_ownercheck((database), (role))
@@ -35,6 +37,15 @@
 	pg_tablespace_aclcheck((tablespace), (role), (mode))
 #define function_aclcheck(function, role, mode) \
 	pg_proc_aclcheck((function), (role), (mode))
+#define function_ownercheck(function, role) \
+	pg_proc_ownercheck((function), (role))
+#endif
+
+/* 16: who inherits from a role need not be able to become it */
+#if PG_VERSION_NUM >= 160000
+#define may_set_role(member, role)	member_can_set_role((member), (role))
+#else
+#define may_set_role(member, role)	is_member_of_role((member), (role))
 #endif
 
 /* 18: a word before the declaration */

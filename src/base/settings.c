@@ -40,6 +40,11 @@
 #define DEFAULT_NAPTIME			60
 #define MAX_NAPTIME				3600
 
+#define DEFAULT_FUNCTION_WORKERS	2
+#define MAX_FUNCTION_WORKERS	1000
+#define DEFAULT_IDLE_S			60
+#define DEFAULT_FUNCTION_MB		512
+
 #define DEFAULT_DATABASES		32
 #define MAX_DATABASES			10000
 #define DEFAULT_TIMER_BUFFER	4096
@@ -96,6 +101,18 @@ int			taskq_arm_after = DEFAULT_ARM_AFTER_MS;
  * created or dropped without taskq's being told.
  */
 int			taskq_launcher_naptime = DEFAULT_NAPTIME;
+
+/*
+ * taskq.function_workers: processes that run functions as activities, of all
+ * databases and roles together.  0 = none are started.
+ */
+int			taskq_function_workers = DEFAULT_FUNCTION_WORKERS;
+
+/* taskq.function_idle_timeout: one that has nothing to do ends after that. */
+int			taskq_function_idle_timeout = DEFAULT_IDLE_S;
+
+/* taskq.function_memory: how much one may allocate. */
+int			taskq_function_memory = DEFAULT_FUNCTION_MB;
 
 /*
  * taskq.max_databases: databases of this server that can be served.  Each has
@@ -285,6 +302,34 @@ define_sizes(void)
 }
 
 /*
+ * define_functions: settings of those who run functions.
+ */
+static void
+define_functions(void)
+{
+	DefineCustomIntVariable("taskq.function_workers",
+							"Sets the most processes that run functions as activities.",
+							"0 means that none are started.",
+							&taskq_function_workers,
+							DEFAULT_FUNCTION_WORKERS, 0, MAX_FUNCTION_WORKERS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.function_idle_timeout",
+							"Sets the time after which a function worker without a task ends.",
+							NULL,
+							&taskq_function_idle_timeout,
+							DEFAULT_IDLE_S, 1, DAY_SECONDS,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.function_memory",
+							"Sets the memory that a function worker may allocate.",
+							"0 means that there is no limit.",
+							&taskq_function_memory,
+							DEFAULT_FUNCTION_MB, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+}
+
+/*
  * define_operation: settings of the worker and the launcher.
  */
 static void
@@ -408,6 +453,7 @@ guc_define(void)
 		define_sizes();
 		define_sizes_of_notifications();
 	}
+	define_functions();
 	define_operation();
 	define_retention_and_limits();
 	define_retry_policy();

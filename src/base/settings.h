@@ -23,6 +23,9 @@ extern int	taskq_max_pollers;
 extern int	taskq_max_delays;
 extern int	taskq_heartbeat_slots;
 extern int	taskq_heartbeat_flush;	/* ms */
+extern int	taskq_function_workers;
+extern int	taskq_function_idle_timeout;	/* s */
+extern int	taskq_function_memory;	/* MB; 0 = no limit */
 extern double taskq_system_rate_limit;	/* tasks per second; 0 = none */
 
 /* retry policy of a call that leaves a field open */

@@ -31,6 +31,7 @@
 #include "engine/queue_config.h"
 #include "model/duration.h"
 #include "shared/directory.h"
+#include "shared/function_pool.h"
 #include "shared/sizes.h"
 #include "store/catalog.h"
 #include "store/extension.h"
@@ -444,6 +445,22 @@ check_size(FunctionCallInfo fcinfo, SizeKind kind)
 						*rule->value, span(ago)), size_hint(kind));
 }
 
+/* does the server have room for those who run functions? */
+static void
+check_function_workers(FunctionCallInfo fcinfo)
+{
+	TimestampTz since = function_pool_refused_since();
+
+	if (since == DT_NOEND)
+		report(fcinfo, "function_workers", HEALTH_OK,
+			   "function workers can be started, or none are needed", NULL);
+	else
+		report(fcinfo, "function_workers", HEALTH_WARNING,
+			   psprintf("functions have waited for a background worker slot for %s",
+						span(GetCurrentTimestamp() - since)),
+			   "Increase max_worker_processes, or decrease taskq.function_workers.");
+}
+
 static void
 check_database(FunctionCallInfo fcinfo, const WorkerView *view)
 {
@@ -456,6 +473,7 @@ check_database(FunctionCallInfo fcinfo, const WorkerView *view)
 	for (PutOffKind kind = 0; kind < PUT_OFF_KINDS; kind++)
 		check_put_off(fcinfo, view, kind);
 	check_retention(fcinfo, view);
+	check_function_workers(fcinfo);
 }
 
 PG_FUNCTION_INFO_V1(taskq_health_checks);

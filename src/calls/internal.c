@@ -117,6 +117,22 @@ taskq_queue_config_changed(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+PG_FUNCTION_INFO_V1(taskq_functions_changed);
+
+/*
+ * taskq.functions_changed(): likewise of taskq.registered_function.
+ */
+Datum
+taskq_functions_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = require_trigger(fcinfo, "taskq.functions_changed");
+
+	CacheInvalidateRelcache(trigger->tg_relation);
+	if (control != NULL)
+		effects_functions();
+	return PointerGetDatum(NULL);
+}
+
 PG_FUNCTION_INFO_V1(taskq_instance_changed);
 
 /*

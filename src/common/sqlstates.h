@@ -19,4 +19,8 @@
 #define SQLSTATE_TIMED_OUT				"TQ013"
 #define SQLSTATE_WAIT_OVER				"TQ014"
 
+/* of functions that are activities: how they want to end */
+#define SQLSTATE_NON_RETRYABLE			"TQ020"
+#define SQLSTATE_SNOOZE					"TQ021"
+
 #endif							/* TASKQ_SQLSTATES_H */

@@ -74,8 +74,7 @@ time_out(Task *task, int type, TimestampTz now)
 		return STORE_OK;
 	result = execute_store(activity, &before, false);
 	if (result == STORE_OK && state_in_progress(before.task.state))
-		effects_worker_event(before.task.worker, before.task.run_id,
-							 before.task.attempt, WORKER_EVENT_TIMED_OUT);
+		effects_worker_event(&before.task, WORKER_EVENT_TIMED_OUT);
 	return result;
 }
 

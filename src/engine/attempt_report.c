@@ -204,6 +204,19 @@ report_by_token(Report *report, Datum token, Activity *activity)
 }
 
 /*
+ * report_by_attempt: likewise for who knows of which attempt the token would be.
+ * Not for heartbeats.
+ */
+Verdict
+report_by_attempt(Report *report, int64 run_id, int64 nonce, Activity *activity)
+{
+	Address		address = {.run_id = run_id, .by_token = true, .nonce = nonce};
+
+	Assert(report->event != EVENT_HEARTBEAT);
+	return carry_out(&address, report, activity);
+}
+
+/*
  * report_by_run: carry the report out for whatever attempt of the run is in
  * progress.  Of the activity only the state is known after a heartbeat.
  */

@@ -38,6 +38,8 @@ extern void report_failure(Report *report, Jsonb *failure,
 						   const char *identity);
 extern Verdict report_by_token(Report *report, Datum token,
 							   Activity *activity);
+extern Verdict report_by_attempt(Report *report, int64 run_id, int64 nonce,
+								 Activity *activity);
 extern Verdict report_by_run(Report *report, int64 run_id,
 							 Activity *activity);
 extern Flags report_flags(const Report *report, const Activity *activity);

@@ -43,7 +43,7 @@
 
 /* what a worker hears when its attempt is touched by somebody else */
 static void
-tell_worker(const Activity *before, const Activity *after, Event event)
+tell_worker(const Activity *before, Event event)
 {
 	WorkerEvent what;
 
@@ -69,8 +69,7 @@ tell_worker(const Activity *before, const Activity *after, Event event)
 		default:
 			return;
 	}
-	effects_worker_event(before->task.worker, after->task.run_id,
-						 before->task.attempt, what);
+	effects_worker_event(&before->task, what);
 }
 
 #define SAME_PLACE(counter, type) \
@@ -294,7 +293,7 @@ execute_once(const Address *address, Event event, EventData *data,
 		progress->locked = store_lock(&before.task, true) == STORE_OK;
 	if (result != STORE_OK)
 		return false;
-	tell_worker(&before, activity, event);
+	tell_worker(&before, event);
 	return true;
 }
 
@@ -370,8 +369,7 @@ delete_open(int64 run_id)
 	heartbeat_take(&activity, &heartbeat);
 	ledger_count(&queues.before, COUNT_TERMINATED, 1);
 	if (state_in_progress(activity.task.state))
-		effects_worker_event(activity.task.worker, run_id,
-							 activity.task.attempt, WORKER_EVENT_DELETED);
+		effects_worker_event(&activity.task, WORKER_EVENT_DELETED);
 	return true;
 }
 

@@ -52,6 +52,7 @@
 #include "notes/beats.h"
 #include "notes/ledger.h"
 #include "shared/directory.h"
+#include "shared/function_pool.h"
 #include "shared/heartbeat_slots.h"
 #include "shared/queue_state.h"
 #include "store/find.h"
@@ -150,6 +151,33 @@ take_over(Heartbeat *heartbeat, const Beat *beat, int64 count)
 	heartbeat->details = heartbeat_slot_details(beat);
 }
 
+/* likewise what a function that runs as the attempt has told */
+static bool
+add_functions(int64 nonce, Heartbeat *heartbeat)
+{
+	FunctionBeat *beat;
+	bool		newer;
+
+	if (!function_pool_any())
+		return false;
+	beat = palloc(sizeof(FunctionBeat));
+	newer = function_pool_beat(nonce, beat) && beat->count > heartbeat->count;
+	if (newer)
+	{
+		heartbeat->last_time = beat->time;
+		heartbeat->count = beat->count;
+		heartbeat->details = NULL;
+		if (beat->length > 0)
+		{
+			heartbeat->details = palloc(VARHDRSZ + beat->length);
+			SET_VARSIZE(heartbeat->details, VARHDRSZ + beat->length);
+			memcpy(VARDATA(heartbeat->details), beat->details, beat->length);
+		}
+	}
+	pfree(beat);
+	return newer;
+}
+
 /*
  * heartbeat_add_newer: put what there is of an attempt in progress on top of
  * what its row has, which is passed in; true when that is more.
@@ -179,7 +207,7 @@ heartbeat_add_newer(int64 run_id, int64 nonce, Heartbeat *heartbeat)
 	if (beats > 0)
 		take_over(heartbeat, &last->beat,
 				  beats_counted(heartbeat->count, beats));
-	return newer || beats > 0;
+	return add_functions(nonce, heartbeat) || newer || beats > 0;
 }
 
 /* ------------------------------------------------------------------------

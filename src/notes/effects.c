@@ -34,6 +34,7 @@
 #include "shared/counts.h"
 #include "shared/cursor_table.h"
 #include "shared/directory.h"
+#include "shared/function_pool.h"
 #include "shared/tell.h"
 #include "shared/timer_ring.h"
 #include "shared/waiters.h"
@@ -69,6 +70,7 @@ typedef struct WorkerEffect
 {
 	uint64		hash;
 	int64		run_id;
+	int64		nonce;
 	int			attempt;
 	WorkerEvent event;
 } WorkerEffect;
@@ -97,6 +99,7 @@ static struct
 	int			nruns;
 	int			max_runs;
 	bool		rows_changed;	/* by others than taskq's calls */
+	bool		functions;		/* other ones are registered */
 	bool		configured;		/* some queue: tell when locks are released */
 }			pending;
 
@@ -312,12 +315,13 @@ effects_attempt(int i, int64 *nonce)
 }
 
 /*
- * effects_worker_event: something happened to an attempt that "worker" holds.
+ * effects_worker_event: something happened to the attempt in progress, which its
+ * worker has to hear of.
  */
 void
-effects_worker_event(const text *worker, int64 run_id, int attempt,
-					 WorkerEvent event)
+effects_worker_event(const Task *attempt, WorkerEvent event)
 {
+	const text *worker = attempt->worker;
 	WorkerEffect *effect;
 
 	begin_noting();
@@ -327,9 +331,19 @@ effects_worker_event(const text *worker, int64 run_id, int attempt,
 	effect = &pending.events[pending.nevents++];
 	effect->hash = name_hash(VARDATA_ANY(worker), VARSIZE_ANY_EXHDR(worker),
 							 NAME_OF_WORKER);
-	effect->run_id = run_id;
-	effect->attempt = attempt;
+	effect->run_id = attempt->run_id;
+	effect->nonce = attempt->nonce;
+	effect->attempt = attempt->attempt;
 	effect->event = event;
+}
+
+/* effects_functions: other functions are registered. */
+void
+effects_functions(void)
+{
+	begin_noting();
+	pending.functions = true;
+	tell_when_released();
 }
 
 /*
@@ -403,6 +417,20 @@ tell_of_runs(void)
 		channels_worker_event(pending.events[i].hash, pending.events[i].run_id,
 							  pending.events[i].attempt,
 							  pending.events[i].event);
+	for (int i = 0; i < pending.nevents && function_pool_any(); i++)
+		function_pool_stop(pending.events[i].run_id, pending.events[i].nonce,
+						   pending.events[i].event);
+}
+
+/* the worker, and the function workers, read again which functions there are */
+static void
+tell_of_functions(void)
+{
+	if (pending.slot == NULL)
+		return;
+	(void) errand_ask(pending.slot, &pending.slot->functions);
+	shmem_wake_worker(pending.slot);
+	function_pool_wake(MyDatabaseId);
 }
 
 static void
@@ -416,6 +444,8 @@ tell(void)
 	}
 	tell_queues();
 	tell_of_runs();
+	if (pending.functions)
+		tell_of_functions();
 	if (pending.rows_changed)
 	{
 		counts_forget();

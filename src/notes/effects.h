@@ -12,6 +12,7 @@
 #include "shared/directory.h"
 #include "shared/timer_ring.h"
 #include "task/queue_keys.h"
+#include "task/task.h"
 
 extern void effects_task_due(const QueueKey *queue, TimestampTz due);
 extern void effects_tasks_due(const QueueKey *queue, TimestampTz due, int n);
@@ -24,8 +25,8 @@ extern void effects_alarm(TimestampTz alarm);
 extern bool effects_reserve_timer(void);
 extern void effects_attempt_started(int64 run_id, int64 nonce,
 									TimestampTz deadline);
-extern void effects_worker_event(const text *worker, int64 run_id,
-								 int attempt, WorkerEvent event);
+extern void effects_worker_event(const Task *attempt, WorkerEvent event);
+extern void effects_functions(void);
 
 extern void effects_rows_changed(void);
 

@@ -115,10 +115,12 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	slot->restart_at = 0;
 	slot->look_again = false;
 	slot->debts_at = DT_NOEND;
+	slot->functions_wait = slot->functions_adopted = false;
 
 	SpinLockAcquire(&slot->mutex);
 	slot->ticked_at = DT_NOBEGIN;
 	memset(&slot->instance, 0, sizeof(slot->instance));
+	memset(&slot->functions, 0, sizeof(slot->functions));
 	memset(&slot->timers, 0, sizeof(slot->timers));
 	slot->timers.wake_at = DT_NOBEGIN;
 	slot->timers.called_at = DT_NOBEGIN;

@@ -71,6 +71,10 @@ typedef struct DatabaseSlot
 	TimestampTz restart_at;		/* real clock */
 	bool		look_again;		/* the extension came or went */
 
+	/* written by the worker alone: */
+	bool		functions_wait;	/* tasks wait until a function worker leaves */
+	bool		functions_adopted;	/* attempts of those before a crash are failed */
+
 	/* waiter_lock: */
 	TimestampTz debts_at;		/* the worker looks after unused wakes then,
 								 * DT_NOEND = not at all; see waiters.c */
@@ -79,6 +83,7 @@ typedef struct DatabaseSlot
 	slock_t		mutex;
 	TimestampTz ticked_at;		/* the worker was seen to run (real clock) */
 	Errand		instance;		/* see instance_check.c */
+	Errand		functions;		/* other ones are registered */
 
 	struct						/* timer_ring.c */
 	{

@@ -23,6 +23,7 @@
 #include "shared/cursor_table.h"
 #include "shared/delays.h"
 #include "shared/directory.h"
+#include "shared/function_pool.h"
 #include "shared/heartbeat_pool.h"
 #include "shared/heartbeat_slots.h"
 #include "shared/layout.h"
@@ -75,6 +76,8 @@ static const Region regions[] = {
 	wait_shmem_init, NULL},
 	{"taskq heartbeats", HEARTBEAT_PARTITIONS, heartbeat_pool_shmem_size,
 	heartbeat_pool_shmem_init, heartbeat_slots_forget},
+	{"taskq function workers", 1, function_pool_shmem_size,
+	function_pool_shmem_init, function_pool_forget},
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

@@ -70,6 +70,7 @@ static const struct
 	{"open", &cached.open},
 	{"heartbeat_state", &cached.heartbeat},
 	{"queue_config", &cached.queue_config},
+	{"registered_function", &cached.registered_function},
 	{"instance", &cached.instance},
 	{"run_id_seq", &cached.run_id_seq},
 	{"closed_0", &cached.closed[0]},
@@ -259,6 +260,8 @@ table_of(TaskqIndex which)
 		return cached.instance;
 	if (which == QUEUE_CONFIG_PKEY)
 		return cached.queue_config;
+	if (which == FUNCTION_PKEY)
+		return cached.registered_function;
 	return cached.closed[which < CLOSED_ACTIVITY_ID ? which - CLOSED_PKEY :
 						 which - CLOSED_ACTIVITY_ID];
 }
@@ -319,6 +322,7 @@ catalog_idle_trigger(const char **table)
 		{"open", "rows_changed", &cached.open},
 		{"instance", "instance_changed", &cached.instance},
 		{"queue_config", "queue_config_changed", &cached.queue_config},
+		{"registered_function", "functions_changed", &cached.registered_function},
 	};
 
 	(void) catalog();
@@ -341,6 +345,8 @@ expected_columns(Oid table)
 		return HEARTBEAT_COLUMNS;
 	if (table == cached.instance)
 		return INSTANCE_COLUMNS;
+	if (table == cached.registered_function)
+		return FUNCTION_COLUMNS;
 	return table == cached.queue_config ? QUEUE_CONFIG_COLUMNS : CLOSED_COLUMNS;
 }
 

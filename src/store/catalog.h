@@ -24,6 +24,7 @@ typedef struct Catalog
 	Oid			closed[CLOSED_LEAVES + 1];
 	Oid			instance;
 	Oid			queue_config;
+	Oid			registered_function;
 	Oid			run_id_seq;
 	Oid			retry_policy;	/* composite type */
 	Oid			status[STATE_LAST + 1]; /* enum labels; of closed states */

@@ -46,6 +46,7 @@ shape_of(TaskqIndex which)
 		[HEARTBEAT_PKEY] = {"heartbeat_state_pkey", true, false, 1, {"run_id"}},
 		[INSTANCE_PKEY] = {"instance_pkey", true, false, 1, {"id"}},
 		[QUEUE_CONFIG_PKEY] = {"queue_config_pkey", true, false, 1, {"task_queue"}},
+		[FUNCTION_PKEY] = {"registered_function_pkey", true, false, 2, {"task_queue", "activity_type"}},
 	};
 	static const IndexShape closed_pkey = {NULL, true, false, 1, {"run_id"}};
 	static const IndexShape closed_id = {NULL, false, true, 2, {"activity_id", "run_id"}};

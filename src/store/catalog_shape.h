@@ -19,6 +19,7 @@ typedef enum TaskqIndex
 	HEARTBEAT_PKEY,
 	INSTANCE_PKEY,
 	QUEUE_CONFIG_PKEY,
+	FUNCTION_PKEY,
 	CLOSED_PKEY,				/* of leaf 0, followed by those of the others */
 	CLOSED_ACTIVITY_ID = CLOSED_PKEY + CLOSED_LEAVES + 1,	/* likewise */
 	TASKQ_INDEXES = CLOSED_ACTIVITY_ID + CLOSED_LEAVES + 1
@@ -30,6 +31,7 @@ typedef enum TaskqIndex
 #define HEARTBEAT_COLUMNS		4
 #define INSTANCE_COLUMNS		7
 #define QUEUE_CONFIG_COLUMNS	6
+#define FUNCTION_COLUMNS		5
 
 /* Columns of open_ready. */
 #define READY_TASK_QUEUE		1

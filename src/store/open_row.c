@@ -255,6 +255,25 @@ row_open_timer(TupleTableSlot *slot, TimerHint *hint)
 	return true;
 }
 
+/* row_open_held: is an attempt in progress, held by a worker whose identity begins so? */
+bool
+row_open_held(TupleTableSlot *slot, const char *prefix, int64 *run_id, int64 *nonce)
+{
+	const text *worker;
+	int			length = strlen(prefix);
+
+	if (!row_open_in_progress(slot))
+		return false;
+	slot_getsomeattrs(slot, OPEN_COL_WORKER + 1);
+	if (slot->tts_isnull[OPEN_COL_WORKER])
+		return false;
+	worker = DatumGetTextPP(slot->tts_values[OPEN_COL_WORKER]);
+	*run_id = DatumGetInt64(slot->tts_values[OPEN_COL_RUN_ID]);
+	*nonce = DatumGetInt64(slot->tts_values[OPEN_COL_NONCE]);
+	return (int) VARSIZE_ANY_EXHDR(worker) >= length &&
+		memcmp(VARDATA_ANY(worker), prefix, length) == 0;
+}
+
 /* run_id and alarm */
 void
 row_open_alarm(TupleTableSlot *slot, TimerHint *hint)

@@ -56,6 +56,8 @@ extern bool row_open_waits(TupleTableSlot *slot);
 extern bool row_open_in_progress(TupleTableSlot *slot);
 extern void row_open_count(TupleTableSlot *slot, OpenCount *row);
 extern bool row_open_timer(TupleTableSlot *slot, TimerHint *hint);
+extern bool row_open_held(TupleTableSlot *slot, const char *prefix,
+						  int64 *run_id, int64 *nonce);
 extern void row_open_alarm(TupleTableSlot *slot, TimerHint *hint);
 
 #endif							/* TASKQ_OPEN_ROW_H */

@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "store/catalog_shape.h"
 
 /* 0 = NULL */
@@ -77,7 +78,7 @@ extern HeapTuple index_fetch(Relation table, TaskqIndex which,
 							 Snapshot snapshot, ScanKey keys, int nkeys,
 							 ScanDirection direction);
 extern Snapshot fresh_snapshot(void);
-extern void raise_concurrent_update(void) pg_attribute_noreturn();
+pg_noreturn extern void raise_concurrent_update(void);
 
 extern text *row_empty_text(void);
 extern void row_text_key(ScanKey key, AttrNumber attribute,

@@ -129,6 +129,32 @@ store_scan_in_progress(void (*callback) (const TimerHint *hint))
 }
 
 /*
+ * store_scan_held: call back for each attempt in progress whose worker's identity
+ * begins so, as of one snapshot taken now.
+ */
+void
+store_scan_held(const char *prefix, void (*callback) (int64 run_id, int64 nonce))
+{
+	Relation	table = catalog_open_table(catalog()->open, AccessShareLock);
+	Snapshot	snapshot = fresh_snapshot();
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	int64		run_id;
+	int64		nonce;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (row_open_held(slot, prefix, &run_id, &nonce))
+			callback(run_id, nonce);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(table, NoLock);
+}
+
+/*
  * store_scan_unsettled: is a transaction prepared that wrote to taskq.open, so
  * that nobody knows what it will have done?
  */

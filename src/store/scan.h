@@ -22,6 +22,8 @@ extern void store_scan_queue(const text *task_queue, Snapshot snapshot,
 extern int	store_alarms(TimestampTz after, int64 after_run_id,
 						 TimestampTz until, TimerHint *hints, int limit,
 						 TimestampTz *next);
+extern void store_scan_held(const char *prefix,
+							void (*callback) (int64 run_id, int64 nonce));
 extern void store_scan_in_progress(void (*callback) (const TimerHint *hint));
 
 #endif							/* TASKQ_SCAN_H */

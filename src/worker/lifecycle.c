@@ -65,6 +65,7 @@
 #include "notes/effects.h"
 #include "shared/counts.h"
 #include "shared/directory.h"
+#include "shared/function_pool.h"
 #include "shared/heartbeat_slots.h"
 #include "shared/layout.h"
 #include "shared/tell.h"
@@ -340,6 +341,7 @@ take_hold(Oid database)
 		shmem_wake_worker(slot);
 	}
 	LWLockRelease(control->lock);
+	function_pool_leave(database, false);
 	return pid;
 }
 
@@ -386,9 +388,10 @@ signal_worker(Oid database, pid_t pid)
 
 	LWLockAcquire(control->lock, LW_SHARED);
 	slot = shmem_slot(database, /* create */ false);
-	if (slot != NULL && slot->worker_pid == pid)
+	if (pid != 0 && slot != NULL && slot->worker_pid == pid)
 		(void) kill(pid, SIGTERM);
 	LWLockRelease(control->lock);
+	function_pool_leave(database, true);
 }
 
 /*
@@ -402,9 +405,10 @@ is_there(Oid database, pid_t pid)
 
 	LWLockAcquire(control->lock, LW_SHARED);
 	slot = shmem_slot(database, /* create */ false);
-	claimed = slot != NULL && slot->worker_pid == pid;
+	claimed = pid != 0 && slot != NULL && slot->worker_pid == pid;
 	LWLockRelease(control->lock);
-	return claimed || BackendPidGetProc(pid) != NULL;
+	return claimed || (pid != 0 && BackendPidGetProc(pid) != NULL) ||
+		function_pool_has(database);
 }
 
 /*
@@ -475,10 +479,7 @@ run_alone(Oid database, const Command *command)
 
 	PG_ENSURE_ERROR_CLEANUP(release_hold, ObjectIdGetDatum(database));
 	{
-		pid_t		pid = take_hold(database);
-
-		if (pid != 0)
-			wait_until_gone(database, pid);
+		wait_until_gone(database, take_hold(database));
 		run_next(command);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_hold, ObjectIdGetDatum(database));

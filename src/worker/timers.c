@@ -47,6 +47,7 @@
 
 #include "base/clock.h"
 #include "base/settings.h"
+#include "shared/function_pool.h"
 #include "shared/heartbeat_slots.h"
 #include "shared/timer_ring.h"
 #include "store/scan.h"
@@ -112,7 +113,8 @@ is_postponed(Watch *entry, TimestampTz now)
 
 	if (entry->nonce == 0)
 		return false;
-	last = heartbeat_slot_time(entry->run_id, entry->nonce);
+	last = Max(heartbeat_slot_time(entry->run_id, entry->nonce),
+			   function_pool_beat_time(entry->nonce));
 	entry->when = Min(instant_add(last, entry->renewal),
 					  entry->other);
 	return last != DT_NOBEGIN && entry->when > now;

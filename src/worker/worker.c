@@ -48,6 +48,7 @@
 #include "shared/waiter_debts.h"
 #include "worker/chore.h"
 #include "worker/cursor_check.h"
+#include "worker/function_supervisor.h"
 #include "worker/heartbeat_flush.h"
 #include "worker/instance_check.h"
 #include "worker/notify.h"
@@ -74,6 +75,7 @@ static const Chore chores[] = {
 	{"instance", instance_run},
 	{"counts", recount_run},
 	{"waiters", wait_run},
+	{"functions", function_supervise},
 	{"notify", listen_run},
 	{"listeners", notify_listeners_run},
 	{"watched runs", notify_runs_run},

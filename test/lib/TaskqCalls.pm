@@ -34,8 +34,9 @@ my %by_name = (
 	results => "'{1}'", failure => q('{"message": "no"}'), failures => q('{"{}"}'), identities => 'NULL', listener => "'somebody'", args => "'{1}'::jsonb[]", run_uuid => "taskq.run_uuid(<scheduled>)", identity => "'somebody'");
 
 # Can only be called in a database that has never been used; ends only if somebody
-# works (test/t/calls/execute.pl).
-my %apart = (set_node => 1, execute => 1);
+# works (test/t/calls/execute.pl); or is about functions (test/t/worker/functions_*.pl),
+# which would work in the worlds.
+my %apart = map { $_ => 1 } qw(set_node execute register_function unregister_function record_heartbeat);
 
 # world(queue) makes one and returns what is in it; states(queues) tells what has
 # become of them, a line each.

@@ -9,6 +9,15 @@ RESET client_min_messages;
 CREATE EXTENSION taskq;
 CREATE TABLE orders (id int PRIMARY KEY, status text);
 
+-- a function of the database does the work
+CREATE FUNCTION reserve(input jsonb) RETURNS jsonb LANGUAGE sql AS $$
+  UPDATE orders SET status = 'reserved' WHERE id = (input->>'order')::int RETURNING to_jsonb(id)
+$$;
+SELECT taskq.register_function('reserve', 'reserve(jsonb)', 'stock');
+INSERT INTO orders VALUES (16, 'new');
+CALL taskq.execute('stock', 'reserve', '{"order": 16}', start_to_close_timeout => '30 s');
+SELECT * FROM orders;
+
 -- the order and its task commit together, or not at all
 BEGIN;
 INSERT INTO orders VALUES (17, 'new');
@@ -28,7 +37,7 @@ BEGIN;
 UPDATE orders SET status = 'mailed' WHERE id = 17;
 SELECT taskq.complete(:'task_token', '{"message": "250 OK"}');
 COMMIT;
-SELECT activity_id, status, attempt, result, last_failure->>'message' AS last_failure FROM taskq.activities;
+SELECT activity_id, status, attempt, result, last_failure->>'message' AS last_failure FROM taskq.activities WHERE task_queue = 'mail';
 
 -- an order that is rolled back leaves no task
 BEGIN;
@@ -37,8 +46,11 @@ SELECT created FROM taskq.schedule('mail', 'send_receipt', '{"order": 18}', star
 ROLLBACK;
 SELECT count(*) FROM taskq.poll('mail');
 
-SELECT * FROM taskq.outcome(1);
-SELECT o.status, a.status FROM orders o, taskq.describe('receipt-' || o.id) a;
+SELECT * FROM taskq.outcome(2);
+SELECT o.status, a.status FROM orders o, taskq.describe('receipt-' || o.id) a WHERE o.id = 17;
 
+SELECT taskq.unregister_function('reserve', 'stock');
+DROP FUNCTION reserve(jsonb);
 DROP TABLE orders;
+SELECT taskq.delete(run_id => 1);
 SELECT taskq.delete('receipt-17');

@@ -9,14 +9,16 @@ CREATE ROLE taskq_producer;
 CREATE ROLE taskq_worker;
 CREATE ROLE taskq_operator;
 CREATE ROLE taskq_monitor;
-SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{producer,worker,operator,monitor}'::text[]) part \g /dev/null
+CREATE ROLE taskq_developer;
+SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{producer,worker,operator,monitor,developer}'::text[]) part \g /dev/null
 
 -- the parts, as docs/reference.md has them
 CREATE TABLE part (name text, routines text);
 INSERT INTO part VALUES
 ('producer', 'args describe execute node_of outcome retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many wait_for_close watch'),
-('worker', 'channel complete complete_and_poll complete_by_id complete_many describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many listen '
-  'node_of outcome poll poll_many release release_many report_canceled report_canceled_by_id run_of run_uuid unlisten wait_for_task wait_for_tasks worker_channel'),
+('developer', 'current_task record_heartbeat register_function unregister_function'),
+('worker', 'channel complete complete_and_poll complete_by_id complete_many current_task describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many listen '
+  'node_of outcome poll poll_many record_heartbeat release release_many report_canceled report_canceled_by_id run_of run_uuid unlisten wait_for_task wait_for_tasks worker_channel'),
 ('operator', 'configure_queue delete delete_many describe node_of outcome pause pause_many request_cancel request_cancel_many reset reset_many retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many unpause unpause_many update_options update_options_many wait_for_close watch'),
 ('monitor', 'describe node_of outcome run_of run_uuid wait_for_close');
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM pg_proc p WHERE pronamespace = 'taskq'::regnamespace
@@ -24,7 +26,7 @@ SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text)
   routines, name || ': exactly the functions of that part') FROM part;
 SELECT is((SELECT string_agg(relname::text, ' ' ORDER BY relname) FROM pg_class c WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'v'
     AND has_table_privilege('taskq_' || name, c.oid, 'SELECT')),
-  CASE WHEN name IN ('operator', 'monitor') THEN 'activities health pollers stat_task_queues task_queue_priorities task_queues' END,
+  CASE WHEN name IN ('operator', 'monitor') THEN 'activities health pollers stat_task_queues task_queue_priorities task_queues' WHEN name = 'developer' THEN 'functions' END,
   name || ': exactly the views of that part') FROM part;
 SELECT is((SELECT count(*) FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
     WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'r' AND has_table_privilege('taskq_' || name, c.oid, privilege)), 0,

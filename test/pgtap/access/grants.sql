@@ -10,6 +10,7 @@ CREATE ROLE r_producer;
 CREATE ROLE r_worker;
 CREATE ROLE r_operator;
 CREATE ROLE r_monitor;
+CREATE ROLE r_developer;
 CREATE ROLE "r Weird";
 CREATE ROLE r_pg_monitor IN ROLE pg_monitor;
 GRANT USAGE ON SCHEMA t TO PUBLIC;
@@ -45,7 +46,7 @@ SELECT is(relations_of('r_producer'), '{}', 'producer: no relation');
 SELECT taskq.grant_access('r_worker', 'worker');
 SELECT is(routines_of('r_worker'), sorted(ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'fail_with_many', 'report_canceled', 'release', 'release_many', 'heartbeat',
   'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'heartbeat_many', 'complete_and_poll',
-  'node_of', 'run_uuid', 'run_of']), 'worker');
+  'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']), 'worker');
 SELECT is(relations_of('r_worker'), '{}', 'worker: no relation');
 SELECT taskq.grant_access('r_operator', 'operator');
 SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
@@ -55,15 +56,18 @@ SELECT is(relations_of('r_operator'), ARRAY[:reading], 'operator: the views');
 SELECT taskq.grant_access('r_monitor', 'monitor');
 SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', :internal]), 'monitor');
 SELECT is(relations_of('r_monitor'), ARRAY[:reading], 'monitor: the views');
+SELECT taskq.grant_access('r_developer', 'developer');
+SELECT is(routines_of('r_developer'), sorted(ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']), 'developer');
+SELECT is(relations_of('r_developer'), ARRAY['functions'], 'developer: the view of functions');
 SELECT is(has_schema_privilege(r, 'taskq', 'USAGE') AND NOT has_schema_privilege(r, 'taskq', 'CREATE'), true, r || ': may use the schema')
-FROM unnest(ARRAY['r_producer', 'r_worker', 'r_operator', 'r_monitor']) r;
+FROM unnest(ARRAY['r_producer', 'r_worker', 'r_operator', 'r_monitor', 'r_developer']) r;
 SELECT is(routines_of('r_pg_monitor'), (SELECT sorted(array_agg(name)) FROM unnest(ARRAY[:internal]) name
   WHERE name NOT IN ('duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb')), 'pg_monitor: what its views need');
 SELECT is(relations_of('r_pg_monitor'), ARRAY['health', 'pollers', 'stat_task_queues', 'task_queue_priorities', 'task_queues'], 'pg_monitor: five views');
 
 -- every function belongs to some part, or to none on purpose
 SELECT is((SELECT array_agg(DISTINCT proname::text ORDER BY proname::text) FROM pg_proc WHERE pronamespace = 'taskq'::regnamespace
-    AND NOT (proname = ANY (routines_of('r_producer')) OR proname = ANY (routines_of('r_worker')) OR proname = ANY (routines_of('r_operator')))
+    AND NOT (proname = ANY (routines_of('r_producer')) OR proname = ANY (routines_of('r_worker')) OR proname = ANY (routines_of('r_operator')) OR proname = ANY (routines_of('r_developer')))
     AND prorettype NOT IN ('trigger'::regtype, 'internal'::regtype)),
   ARRAY['access_objects', 'grant_access', 'revoke_access', 'set_node'], 'granted to nobody');
 

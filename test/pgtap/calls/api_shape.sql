@@ -47,6 +47,7 @@ FROM (VALUES
   'terminated bigint, timed_out_schedule_to_start bigint, timed_out_start_to_close bigint, timed_out_schedule_to_close bigint, '
   'timed_out_heartbeat bigint, heartbeats bigint, empty_polls bigint, schedule_to_start_histogram bigint[], execution_histogram bigint[], '
   'stats_reset timestamptz, released bigint'),
+('functions', 'activity_type text, task_queue text, function text, run_as regrole, concurrency int, problem text'),
 ('health', 'check_name text, status text, detail text, hint text')) v (name, columns);
 
 -- functions and procedures: arguments with defaults, and the result
@@ -186,6 +187,14 @@ INSERT INTO api VALUES
   'IN id_conflict_policy taskq.id_conflict_policy = ''fail'', IN request_id text = NULL, IN header jsonb = NULL, IN summary text = NULL, '
   'IN search_attributes jsonb = NULL, IN identity text = NULL, IN start_at timestamptz = NULL, IN timeout interval = ''00:01:00'', INOUT result jsonb = NULL',
   'procedure'),
+('register_function', 'activity_type text, function regprocedure, task_queue text, run_as regrole = NULL, concurrency int = 1',
+  'void'),
+('unregister_function', 'activity_type text, task_queue text',
+  'void'),
+('record_heartbeat', 'details jsonb = NULL, OUT cancel_requested boolean, OUT activity_paused boolean, OUT activity_reset boolean',
+  'record'),
+('current_task', '',
+  'taskq.activity_task'),
 ('stat_reset', 'task_queue text = NULL',
   'void'),
 ('node_of', 'run_id bigint',
@@ -214,7 +223,7 @@ SELECT is((SELECT string_agg(result, ' and ') FROM routines r WHERE r.name = a.n
 SELECT is((SELECT string_agg(name, ', ') FROM routines r WHERE NOT EXISTS (SELECT FROM api a WHERE a.name = r.name AND a.arguments = r.arguments)
     AND coalesce(obj_description(oid, 'pg_proc'), '') NOT LIKE 'internal: %'), NULL, 'nothing but internal functions beyond the API');
 SELECT is((SELECT string_agg(relname, ', ') FROM pg_class c WHERE relnamespace = 'taskq'::regnamespace AND relkind IN ('v', 'm', 'r', 'p', 'S', 'f')
-    AND relname NOT IN ('activities', 'task_queues', 'task_queue_priorities', 'pollers', 'stat_task_queues', 'health')
+    AND relname NOT IN ('activities', 'task_queues', 'task_queue_priorities', 'pollers', 'stat_task_queues', 'health', 'functions')
     AND coalesce(obj_description(oid, 'pg_class'), '') NOT LIKE 'internal: %'), NULL, 'nothing but internal relations beyond the API');
 
 -- several result columns: exactly one row, and (f(...)).* calls once

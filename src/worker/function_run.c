@@ -1,0 +1,439 @@
+/*
+ * function_run.c
+ *		Running one attempt as a function.
+ *
+ * The transaction that runs the function also completes the attempt and claims the
+ * next one, so that all that the function did is there exactly if the attempt is
+ * completed.  If anything goes wrong, the end of the attempt included, it is
+ * rolled back, and another transaction reports that, and claims.
+ *
+ * What others do to a running attempt comes as a cancel of the statement; the slot
+ * in shared memory says which attempt is meant, and why.  One that was late and
+ * hits another attempt is recognised by that, and the attempt runs again.  So does
+ * one that has met a serialization failure, a deadlock or a lock timeout, ten
+ * times at most.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/basics.h"
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/texts.h"
+#include "engine/attempt_report.h"
+#include "engine/functions.h"
+#include "engine/own_attempt.h"
+#include "model/duration.h"
+#include "model/failure.h"
+#include "shared/function_pool.h"
+#include "store/extension.h"
+#include "worker/function_claim.h"
+#include "worker/function_run.h"
+
+/* how often a function runs again at once in one attempt */
+#define MAX_AGAIN		10
+
+static bool attempt_over;		/* the attempt had ended before the function */
+static uint32 signals_seen;
+static MemoryContext error_context = NULL;
+
+/* ------------------------------------------------------------------------
+ * The function
+ * ------------------------------------------------------------------------
+ */
+
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+commit(void)
+{
+	if (ActiveSnapshotSet())
+		PopActiveSnapshot();
+	CommitTransactionCommand();
+	function_claim_ended(true);
+	pgstat_report_stat(false);
+}
+
+/* as for a worker that does not know the type: another attempt may find it */
+static void
+raise_unknown_type(const Activity *activity)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FUNCTION),
+			 errmsg("unable to find activityType=%s",
+					text_to_cstring(activity->activity_type)),
+			 errhint("Register a function with taskq.register_function().")));
+}
+
+/* the function to run, if it may run as it is now */
+static Oid
+find_function(const Activity *activity)
+{
+	const RegisteredFunction *registered =
+		function_of(activity->task.queue, activity->activity_type);
+	char	   *signature;
+	const char *problem;
+	Oid			run_as;
+	Oid			function;
+
+	if (registered == NULL)
+		raise_unknown_type(activity);
+	signature = pstrdup(registered->signature);
+	run_as = registered->run_as;
+	function = function_resolve(signature);
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s does not exist", signature)));
+	problem = run_as == function_worker_me->role ?
+		function_problem(function, run_as) : "it is to run as another role by now";
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s cannot run as an activity: %s", signature,
+						problem)));
+	return function;
+}
+
+/* call it, as a query of the role would; its result, NULL without one */
+static struct varlena *
+call_function(const Activity *activity)
+{
+	Oid			function = find_function(activity);
+	FunctionShape shape = function_shape(function);
+	char	   *query = psprintf("SELECT %s(%s)",
+								 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+															get_func_name(function)),
+								 shape.takes_input ? "$1" : "");
+	Oid			types[] = {JSONBOID};
+	Datum		values[] = {PointerGetDatum(activity->input)};
+	const char *nulls = activity->input == NULL ? "n" : " ";
+	struct varlena *result = NULL;
+	Datum		value;
+	bool		null;
+
+	pgstat_report_activity(STATE_RUNNING, query);
+	SPI_connect();
+	if (SPI_execute_with_args(query, shape.takes_input ? 1 : 0, types, values,
+							  nulls, false, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "function has not returned");
+	if (shape.returns_result)
+	{
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+							  &null);
+		if (!null)
+			result = (struct varlena *)
+				DatumGetPointer(SPI_datumTransfer(value, false, -1));
+	}
+	SPI_finish();
+	return result;
+}
+
+/* the attempt is complete with that result, in the transaction that made it */
+static void
+complete(const Activity *attempt, struct varlena *result)
+{
+	Report		report;
+	Activity	activity;
+
+	if (!OidIsValid(extension_lock()))
+		raise_dropped();
+	report_complete(&report, false, result, function_identity());
+	if (report.event != EVENT_COMPLETE)
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_NON_RETRYABLE),
+				 errmsg("%s", report.oversized)));
+	attempt_over = report_by_attempt(&report, attempt->task.run_id,
+									 attempt->task.nonce,
+									 &activity).answer == ANSWER_NOT_FOUND;
+	if (attempt_over)
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_NOT_FOUND),
+				 errmsg("attempt is over")));
+}
+
+/* one try: all of it in one transaction */
+static void
+run_transaction(void)
+{
+	const Activity *attempt = &own_attempt()->activity;
+
+	begin();
+	complete(attempt, call_function(attempt));
+	if (!IsolationUsesXactSnapshot())
+		(void) function_claim();
+	commit();
+}
+
+/* ------------------------------------------------------------------------
+ * What went wrong
+ * ------------------------------------------------------------------------
+ */
+
+/* roll back, as the main loop of a session does */
+static ErrorData *
+roll_back(void)
+{
+	ErrorData  *error;
+
+	if (error_context == NULL)
+		error_context = AllocSetContextCreate(TopMemoryContext,
+											  "taskq function error",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(error_context);
+	MemoryContextSwitchTo(error_context);
+	error = CopyErrorData();
+	HOLD_INTERRUPTS();
+	AbortCurrentTransaction();
+	LWLockReleaseAll();
+	FlushErrorState();
+	MemoryContextSwitchTo(error_context);
+	RESUME_INTERRUPTS();
+	function_claim_ended(false);
+	return error;
+}
+
+/*
+ * NULL when it has committed.  A cancel can come here, and nowhere else: all the
+ * rest of the process holds it off.
+ */
+static ErrorData *
+try_once(void)
+{
+	ErrorData  *volatile error = NULL;
+
+	attempt_over = false;
+	PG_TRY();
+	{
+		RESUME_CANCEL_INTERRUPTS();
+		run_transaction();
+		HOLD_CANCEL_INTERRUPTS();
+	}
+	PG_CATCH();
+	{
+		QueryCancelHoldoffCount = 1;
+		error = roll_back();
+	}
+	PG_END_TRY();
+	return error;
+}
+
+/* was the attempt that runs stopped by others?  And why. */
+static bool
+is_stopped(WorkerEvent *reason)
+{
+	FunctionWorker *me = function_worker_me;
+	bool		stopped;
+
+	LWLockAcquire(function_pool_lock, LW_SHARED);
+	stopped = me->stopped != 0 && me->stopped == me->current.nonce;
+	*reason = me->reason;
+	LWLockRelease(function_pool_lock);
+	return stopped;
+}
+
+/* did a cancel come that was for another attempt? */
+static bool
+was_for_another(void)
+{
+	uint32		signals;
+
+	LWLockAcquire(function_pool_lock, LW_SHARED);
+	signals = function_worker_me->signals;
+	LWLockRelease(function_pool_lock);
+	if (signals == signals_seen)
+		return false;
+	signals_seen = signals;
+	return true;
+}
+
+/* may the function simply run again? */
+static bool
+is_passing(const ErrorData *error, int again)
+{
+	if (again >= MAX_AGAIN ||
+		(ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK &&
+		 error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE))
+		return false;
+	(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1L << again,
+					 custom_wait_event("TaskqFunctionAgain"));
+	return true;
+}
+
+static Jsonb *
+error_details(const ErrorData *error)
+{
+	JsonBuilder details;
+
+	json_begin(&details);
+	json_add_text(&details, "detail", error->detail);
+	json_add_text(&details, "hint", error->hint);
+	json_add_text(&details, "schema", error->schema_name);
+	json_add_text(&details, "table", error->table_name);
+	json_add_text(&details, "column", error->column_name);
+	json_add_text(&details, "constraint", error->constraint_name);
+	return details.empty ? NULL : json_end(&details);
+}
+
+/*
+ * The delay that a function asks for by DETAIL; 0 without one, -1 when that is no
+ * interval.  That only computes: there is nothing to undo.
+ */
+static int64
+snooze(const ErrorData *error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile int64 delay = -1;
+
+	if (error->detail == NULL)
+		return 0;
+	PG_TRY();
+	{
+		Datum		interval = DirectFunctionCall3(interval_in,
+												   CStringGetDatum(error->detail),
+												   ObjectIdGetDatum(InvalidOid),
+												   Int32GetDatum(-1));
+
+		delay = Max(duration_from_interval(DatumGetIntervalP(interval), "DETAIL"), 0);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return delay;
+}
+
+static void
+report_error(Report *report, const ErrorData *error)
+{
+	const Activity *attempt = &own_attempt()->activity;
+	const char *code = unpack_sql_state(error->sqlerrcode);
+
+	ereport(LOG,
+			(errmsg("taskq function failed: activity type \"%s\", run " INT64_FORMAT ", attempt %d, SQLSTATE %s",
+					text_to_cstring(attempt->activity_type),
+					attempt->task.run_id, attempt->task.attempt, code),
+			 errhidestmt(true), errhidecontext(true)));
+	report_failure(report,
+				   failure_application(error->message, code, error_details(error),
+									   error->sqlerrcode == ERRCODE_TASKQ_NON_RETRYABLE,
+									   error->context, NULL),
+				   0, NULL, function_identity());
+}
+
+/* what is to be reported; false: nothing */
+static bool
+make_report(Report *report, const ErrorData *error)
+{
+	WorkerEvent reason;
+
+	if (attempt_over)
+		return false;
+	if (!is_stopped(&reason))
+	{
+		int64		delay = error->sqlerrcode == ERRCODE_TASKQ_SNOOZE ?
+			snooze(error) : -1;
+
+		if (delay >= 0)
+			report_release(report, delay, NULL, function_identity());
+		else
+			report_error(report, error);
+		return true;
+	}
+	switch (reason)
+	{
+		case WORKER_EVENT_CANCEL_REQUESTED:
+			report_cancellation(report, NULL, function_identity());
+			return true;
+		case WORKER_EVENT_PAUSED:
+		case WORKER_EVENT_RESET:
+			report_release(report, 0, NULL, function_identity());
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* tell how the attempt has ended, and claim */
+static void
+report(const ErrorData *error)
+{
+	const Activity *attempt = &own_attempt()->activity;
+	Report		report;
+	Activity	activity;
+
+	function_begin();
+	if (make_report(&report, error))
+		(void) report_by_attempt(&report, attempt->task.run_id,
+								 attempt->task.nonce, &activity);
+	(void) function_claim();
+	commit();
+}
+
+/* a cancel that has come too late must not hit what comes next; an early one must */
+static void
+sort_cancels(void)
+{
+	WorkerEvent reason;
+
+	QueryCancelPending = is_stopped(&reason);
+	if (QueryCancelPending)
+		InterruptPending = true;
+	(void) was_for_another();
+}
+
+/*
+ * function_run: run the current attempt, report how it has ended, and claim the
+ * next one, which is the current one then, if there is any.
+ */
+void
+function_run(void)
+{
+	for (int again = 0;;)
+	{
+		ErrorData  *error;
+
+		sort_cancels();
+		error = try_once();
+		if (error == NULL)
+			return;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		{
+			WorkerEvent reason;
+
+			if (!is_stopped(&reason) && was_for_another())
+				continue;
+		}
+		else if (!attempt_over && is_passing(error, again))
+		{
+			again++;
+			continue;
+		}
+		report(error);
+		return;
+	}
+}
