@@ -45,7 +45,7 @@ $node->safe_psql('other', 'CREATE EXTENSION taskq');
 my @foreign = fuzz_tokens($node, 'other');
 fuzz_setup($node, 'postgres');
 sql($node, 'CREATE EXTENSION amcheck');
-my @parts = qw(producer worker operator monitor);
+my @parts = qw(producer worker operator monitor developer);
 sql($node, "CREATE ROLE victim; CREATE ROLE nobody LOGIN; CREATE ROLE all_parts LOGIN; CREATE ROLE half LOGIN");
 sql($node, "SELECT taskq.grant_access('all_parts', '$_')") for @parts;
 sql($node, "SELECT taskq.grant_access('half', '$_')") for @parts[ 0, 1 ];
