@@ -507,7 +507,8 @@ CREATE FUNCTION taskq.poll_many(
   normal_names text[] DEFAULT NULL,
   max_tasks_per_second float8[] DEFAULT NULL,
   OUT slot int,
-  OUT task taskq.activity_task
+  OUT task taskq.activity_task,
+  OUT retry_policy jsonb
 ) RETURNS SETOF record ROWS 100
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll_many';
 COMMENT ON FUNCTION taskq.poll_many(text[], text[], taskq.task_kind[], text[], float8[])

@@ -19,7 +19,9 @@
 #include "base/texts.h"
 #include "calls/args.h"
 #include "calls/poll.h"
+#include "model/activity.h"
 #include "model/options.h"
+#include "model/retry_policy_json.h"
 
 /* arguments */
 enum
@@ -145,15 +147,17 @@ static void
 put_slot(void *arg, const Task *task, bool started_before)
 {
 	SlotSink   *sink = arg;
+	const Activity *activity = (const Activity *) task;
 	Datum		fields[TASK_FIELDS];
 	bool		null_fields[TASK_FIELDS];
-	Datum		values[2];
-	bool		nulls[2] = {false};
+	Datum		values[3];
+	bool		nulls[3] = {false};
 
 	poll_task_values(task, started_before, fields, null_fields);
 	values[0] = Int32GetDatum(sink->next->number);
 	values[1] = HeapTupleGetDatum(heap_form_tuple(sink->task_type, fields,
 												  null_fields));
+	values[2] = JsonbPGetDatum(retry_policy_to_jsonb(&activity->options.retry_policy));
 	put_row(sink->fcinfo, values, nulls, lengthof(values));
 	sink->next++;
 }
@@ -178,7 +182,7 @@ PG_FUNCTION_INFO_V1(taskq_poll_many);
 
 /*
  * taskq.poll_many(task_queues, identities, kinds, normal_names,
- *	 max_tasks_per_second) returns setof (slot, task)
+ *	 max_tasks_per_second) returns setof (slot, task, retry_policy)
  */
 Datum
 taskq_poll_many(PG_FUNCTION_ARGS)

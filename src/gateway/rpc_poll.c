@@ -15,6 +15,7 @@
 #include "gateway/memory.h"
 #include "gateway/namespaces.h"
 #include "gateway/notifications.h"
+#include "gateway/option_messages.h"
 #include "gateway/parked.h"
 #include "gateway/payloads.h"
 #include "gateway/proto/workflowservice.pb-c.h"
@@ -31,7 +32,8 @@ enum
 {
 	PLACE, TOKEN, RUN, ACTIVITY_ID, ACTIVITY_TYPE, HEADER, INPUT, HEARTBEAT_DETAILS,
 	SCHEDULED_TIME, ATTEMPT_SCHEDULED_TIME, STARTED_TIME, ATTEMPT,
-	SCHEDULE_TO_CLOSE, START_TO_CLOSE, HEARTBEAT, PRIORITY	/* and fairness */
+	SCHEDULE_TO_CLOSE, START_TO_CLOSE, HEARTBEAT, PRIORITY,	/* and fairness */
+	RETRY_POLICY = PRIORITY + 3
 };
 
 static const Statement poll_statement = {
@@ -39,7 +41,7 @@ static const Statement poll_statement = {
 	"SELECT p.slot, t.task_token, taskq.run_uuid(t.run_id), t.activity_id, t.activity_type, t.header,"
 	" t.input, t.heartbeat_details, t.scheduled_time, t.current_attempt_scheduled_time, t.started_time,"
 	" t.attempt, t.schedule_to_close_timeout, t.start_to_close_timeout, t.heartbeat_timeout,"
-	" t.priority, t.fairness_key, NULL::float8"
+	" t.priority, t.fairness_key, NULL::float8, p.retry_policy"
 	" FROM taskq.poll_many(task_queues => $1, identities => $2, max_tasks_per_second => $3) p,"
 	" LATERAL (SELECT (p.task).*) t",
 	3, false
@@ -72,6 +74,7 @@ make_task(const PGresult *result, int row)
 	task->start_to_close_timeout = field_duration(result, row, START_TO_CLOSE);
 	task->heartbeat_timeout = field_duration(result, row, HEARTBEAT);
 	task->priority = field_priority(result, row, PRIORITY);
+	task->retry_policy = retry_policy_from_text(row_jsonb(result, row, RETRY_POLICY));
 	return task;
 }
 

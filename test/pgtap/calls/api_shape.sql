@@ -91,7 +91,7 @@ INSERT INTO api VALUES
 ('worker_channel', 'identity text',
   'text'),
 ('poll_many', 'task_queues text[], identities text[], kinds taskq.task_kind[] = NULL, normal_names text[] = NULL, max_tasks_per_second float8[] = NULL, '
-  'OUT slot int, OUT task taskq.activity_task',
+  'OUT slot int, OUT task taskq.activity_task, OUT retry_policy jsonb',
   'SETOF record'),
 ('complete', 'task_token uuid, result jsonb = NULL, identity text = NULL',
   'void'),

@@ -31,6 +31,10 @@ SELECT lives_ok(format('SELECT taskq.complete(%L)', token), 'the token works') F
 SELECT is((SELECT array_agg(key ORDER BY key) FROM jsonb_each((SELECT to_jsonb(task) FROM (SELECT fill('w2', 1)) f, LATERAL taskq.poll_many('{w2}', '{w}'))) WHERE value <> 'null'),
   ARRAY['activity_id', 'activity_type', 'attempt', 'current_attempt_scheduled_time', 'run_id', 'scheduled_time', 'start_to_close_timeout', 'started_time', 'task_queue', 'task_token'],
   'the columns of poll');
+SELECT new('policy', policy => taskq.retry_policy(maximum_attempts => 7)) \g /dev/null
+SELECT retry_policy AS policy FROM taskq.poll_many('{policy}', '{w}') \gset
+SELECT is((SELECT retry_policy FROM taskq.activities WHERE task_queue = 'policy'), :'policy'::jsonb, 'the retry policy, as the view shows it');
+SELECT is(:'policy'::jsonb ->> 'maximum_attempts', '7', 'which was given');
 SELECT new('large', input => to_jsonb(repeat('x', 100000))) AS run \gset
 SELECT is((SELECT length((task).input #>> '{}') FROM taskq.poll_many('{large}', NULL)), 100000, 'an input that is stored apart');
 

@@ -63,7 +63,8 @@ async def nothing() -> None:
 async def flaky() -> str:
     if activity.info().attempt < 3:
         raise RuntimeError("flaky")
-    return f"attempt {activity.info().attempt}"
+    info = activity.info()
+    return f"attempt {info.attempt}, first tried again after {info.retry_policy.initial_interval.total_seconds()} s"
 
 
 @activity.defn
