@@ -8,9 +8,8 @@
  *
  * Locks: each region has its own, but for the channels, which use that of the
  * directory; the queues of listeners may be locked under that.  They are held for
- * memory work, with no other lock under them but a
- * spinlock: a slot's, or a lane's.  What counts.c has for commits has a protocol
- * of its own.
+ * memory work, with no other lock under them but a spinlock: a slot's, or a
+ * lane's.  What counts.c has for commits has a protocol of its own.
  */
 #include "postgres.h"
 

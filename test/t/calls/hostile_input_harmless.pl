@@ -32,7 +32,8 @@ diag("TASKQ_SEED=$seed");
 # small tables in shared memory, so that they overflow; an even seed has those
 # of the defaults
 my @small = ('taskq.max_queues = 64', 'taskq.max_lanes = 64', 'taskq.max_pollers = 32', 'taskq.max_delays = 64',
-	'taskq.heartbeat_slots = 16', 'taskq.timer_buffer = 16', 'taskq.max_listened_queues = 8');
+	'taskq.heartbeat_slots = 16', 'taskq.timer_buffer = 16', 'taskq.max_listened_queues = 8', 'taskq.max_listener_queues = 16',
+	'taskq.max_watched_runs = 16');
 my $node = activity_node('main', 'max_prepared_transactions = 10', 'fsync = off', 'deadlock_timeout = 50ms',
 	'log_line_prefix = \'%m [%p] %e "%b" \'', 'log_statement = none', 'log_min_messages = warning', 'log_min_error_statement = panic',
 	'max_worker_processes = 16', 'taskq.retention = 20s', 'taskq.heartbeat_flush = 200ms', 'taskq.arm_after = 100ms', 'taskq.cursor_check_interval = 1s',
