@@ -34,7 +34,7 @@ use constant {
 # them: 23 (taskq's tables have constraints, which its calls keep to), 42 (what
 # is called is there), 53 but for channels that are full, P0, XX.
 our $grant_race = qr/tuple concurrently updated/;
-my $clean = qr{^$|^(?:0A|21|22|24|25|26|2D|34|3B|40|42501|42704|42P03|42P05|53400|54|55|57014|TQ0(?:0[1-4]|1[0-4])$)};
+my $clean = qr{^$|^(?:0A|21|22|24|25|26|2D|34|3B|40|42501|42704|42809|42883|42P03|42P05|42P13|53400|54|55|57014|TQ00[1-4]|TQ01[0-4]$)};
 
 my $json = JSON::PP->new;
 

@@ -19,7 +19,7 @@ use Test::More;
 
 my $node = taskq_node('main', "taskq.retention = '1s'", "taskq.heartbeat_flush = '100ms'");
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
-my @parts = qw(producer worker operator monitor);
+my @parts = qw(producer worker operator monitor developer);
 my $hostile = 'evil, public, pg_catalog';
 
 # every word of taskq's code that could be a name

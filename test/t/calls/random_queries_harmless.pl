@@ -34,7 +34,7 @@ my $node = activity_node('main', 'max_worker_processes = 16', 'fsync = off', 'ta
 
 sql($node, q{
 	CREATE ROLE smith LOGIN;
-	SELECT taskq.grant_access('smith', part) FROM unnest('{producer,worker,operator,monitor}'::text[]) part;
+	SELECT taskq.grant_access('smith', part) FROM unnest('{producer,worker,operator,monitor,developer}'::text[]) part;
 	CREATE SCHEMA smith;
 	CREATE TABLE smith.thing (i int, b bigint, t text, j jsonb, u uuid, v interval, z timestamptz, f float8, o boolean,
 		ta text[], ua uuid[], ba bigint[], ja jsonb[], p taskq.retry_policy);
