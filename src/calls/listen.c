@@ -70,13 +70,15 @@ PG_FUNCTION_INFO_V1(taskq_listen);
 Datum
 taskq_listen(PG_FUNCTION_ARGS)
 {
-	Listener	listener = arg_listener(fcinfo, 0);
-	int			count;
-	QueueRef   *queues = arg_queue_refs(fcinfo, 1, &count);
+	Listener	listener;
+	QueueRef   *queues;
 	ChannelRef	ref;
+	int			count;
 
-	require_arg(fcinfo, 2, "kind");
 	shmem_require();
+	listener = arg_listener(fcinfo, 0);
+	queues = arg_queue_refs(fcinfo, 1, &count);
+	require_arg(fcinfo, 2, "kind");
 	PreventCommandDuringRecovery("taskq.listen()");
 	ref = channel_ask(listener.name, listener.length, NAME_OF_LISTENER,
 					  listener.channel);
@@ -96,13 +98,16 @@ PG_FUNCTION_INFO_V1(taskq_unlisten);
 Datum
 taskq_unlisten(PG_FUNCTION_ARGS)
 {
-	Listener	listener = arg_listener(fcinfo, 0);
+	Listener	listener;
 	bool		all = arg_is_null(fcinfo, 1);
 	int			count = 0;
-	QueueRef   *queues = all ? NULL : arg_queue_refs(fcinfo, 1, &count);
+	QueueRef   *queues = NULL;
 	ChannelRef	ref;
 
 	shmem_require();
+	listener = arg_listener(fcinfo, 0);
+	if (!all)
+		queues = arg_queue_refs(fcinfo, 1, &count);
 	PreventCommandDuringRecovery("taskq.unlisten()");
 	if (all)
 	{

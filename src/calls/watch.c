@@ -29,6 +29,7 @@ taskq_watch(PG_FUNCTION_ARGS)
 	int64	   *run_ids;
 	int			count;
 
+	shmem_require();
 	elements = arg_elements(fcinfo, 0, INT8OID, "run_ids", &count);
 	run_ids = palloc(sizeof(int64) * Max(count, 1));
 	channels = palloc(sizeof(Datum) * Max(count, 1));
@@ -37,7 +38,6 @@ taskq_watch(PG_FUNCTION_ARGS)
 		run_ids[i] = DatumGetInt64(elements[i]);
 		channels[i] = CStringGetTextDatum(run_channel(run_ids[i]));
 	}
-	shmem_require();
 	PreventCommandDuringRecovery("taskq.watch()");
 	watched_runs_add(run_ids, count);
 	PG_RETURN_ARRAYTYPE_P(construct_array(channels, count, TEXTOID, -1, false,

@@ -27,6 +27,7 @@
 
 #include "base/basics.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/pending_table.h"
 #include "base/settings.h"
 #include "shared/directory.h"

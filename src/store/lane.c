@@ -126,14 +126,14 @@ peek(Lane *lane)
 	const Candidate *first = &lane->known.first;
 	Offers	   *offers;
 
-	if (lane->offers != NULL)
+	if (lane->offers != NULL || !ready->look.may_tell)
 		return;
 	if (ItemPointerIsValid(&first->tid) && first->place.dispatch_time <= ready->now)
 	{
 		offer_first(lane);
 		return;
 	}
-	if (!ready->look.complete || !ready->look.may_tell)
+	if (!ready->look.complete)
 		return;
 	offers = palloc0(sizeof(Offers));
 	offers->n = ready->wanted == 0 ? CANDIDATES_TO_LOOK_AT :

@@ -32,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/portal.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
@@ -127,6 +128,7 @@ static void
 discard_all(void)
 {
 	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());	/* to delete from catalogs */
 	PortalHashTableDeleteAll();
 	SetPGVariable("session_authorization", NIL, false);
 	ResetAllOptions();
@@ -136,6 +138,7 @@ discard_all(void)
 	ResetPlanCache();
 	ResetTempTableNamespace();
 	ResetSequenceCaches();
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pgstat_report_appname("taskq function worker");
 }

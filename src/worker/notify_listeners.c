@@ -17,6 +17,7 @@
 
 #include "base/basics.h"
 #include "base/clock.h"
+#include "base/compat.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
 #include "shared/listened_queues.h"

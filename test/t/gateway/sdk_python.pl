@@ -96,12 +96,16 @@ is(sdk_ask($worker, 'start', 'sql', 'any', 'failed', '1', '2'), 'started', 'and 
 sql($node, q(SELECT taskq.fail(task_token, 'no way', 'Sad', non_retryable => true) FROM taskq.poll('sql', 'sql worker')));
 is(sdk_ask($worker, 'result', 'failed'), 'ApplicationError: Sad: no way', 'it gets what SQL has failed with');
 
-# Both kinds of workers share a queue.
-sql($node, q(SELECT count(*) FROM generate_series(1, 300) i, taskq.schedule('shared', 'hello', to_jsonb('no. ' || i), start_to_close_timeout => '5 min')));
+# Both kinds of workers share a queue. The first tasks are SQL's: it takes them
+# where it schedules; it goes on when the other has done some.
+my $take = q(SELECT count(taskq.complete(task_token, to_jsonb('Hello ' || (input #>> '{}')), 'sql worker')) FROM taskq.poll('shared', 'sql worker', 3));
+sql($node, q(BEGIN; SELECT count(*) FROM generate_series(1, 300) i, taskq.schedule('shared', 'hello', to_jsonb('no. ' || i), start_to_close_timeout => '5 min'); ) . "$take; COMMIT");
+ok($node->poll_query_until('postgres', q(SELECT count(*) > 0 FROM taskq.activities WHERE input #>> '{}' LIKE 'no. %' AND close_time IS NOT NULL AND last_worker_identity = 'sdk-worker')),
+	'the worker takes some');
 my $open = q(SELECT count(*) FROM taskq.activities WHERE task_queue = 'shared' AND close_time IS NULL);
 for (1 .. 1000)
 {
-	sql($node, q(SELECT count(taskq.complete(task_token, to_jsonb('Hello ' || (input #>> '{}')), 'sql worker')) FROM taskq.poll('shared', 'sql worker', 3)));
+	sql($node, $take);
 	last if sql($node, $open) == 0;
 }
 is(sql($node, $open), 0, 'together they do everything');
