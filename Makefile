@@ -3,6 +3,7 @@
 #   make && make install         build against the PostgreSQL of pg_config, install
 #   make gateway                 taskq-gateway alone; it is a part of make where the
 #                                libraries that it takes are there: src/gateway/Makefile
+#   make cli                     taskq, the program, alone; it takes libpq: src/cli/Makefile
 #   make installcheck            regress, isolation and TAP tests against a running server
 #   make installcheck-pgtap      pgTAP tests against a running server
 #   make installcheck-unit       unit tests, in a running server
@@ -95,6 +96,22 @@ gateway-uninstall:
 	$(GATEWAY) uninstall
 gateway-clean:
 	$(GATEWAY) clean
+
+# the program for the shell, likewise
+.PHONY: cli cli-install cli-uninstall cli-clean
+all: cli
+install: cli-install
+uninstall: cli-uninstall
+clean: cli-clean
+CLI = +$(MAKE) -C src/cli PG_CONFIG='$(PG_CONFIG)'
+cli:
+	$(CLI) all
+cli-install: cli
+	$(CLI) install
+cli-uninstall:
+	$(CLI) uninstall
+cli-clean:
+	$(CLI) clean
 
 # a library that a TAP test loads
 TOY = test/modules/toy/taskq_toy.so

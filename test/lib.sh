@@ -221,7 +221,7 @@ copy_tree()
 {
 	as_user mkdir tree
 	tar -C "$TOP" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' --exclude='*.d' \
-		--exclude='*.so' --exclude=./src/gateway/build --exclude=./src/gateway/taskq-gateway --exclude=./results --exclude=./tmp_check \
+		--exclude='*.so' --exclude=./src/gateway/build --exclude=./src/gateway/taskq-gateway --exclude=./src/cli/build --exclude=./src/cli/taskq --exclude=./results --exclude=./tmp_check \
 		--exclude=./output_iso --exclude=node_modules . |
 		as_user tar -C tree -xf - --no-same-owner
 }

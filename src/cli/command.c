@@ -1,0 +1,113 @@
+/*
+ * command.c
+ *		A command that runs, and the pipes to it.
+ */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* What a shell would exit with. */
+#define CANNOT_EXECUTE 126
+#define NOT_FOUND 127
+
+static bool
+is_read_by_us(int which)
+{
+	return which == PIPE_OUTPUT || which == PIPE_ERRORS || which == PIPE_HEARTBEATS;
+}
+
+/* In the child: never returns. */
+static void
+become(const int *theirs, char *const *arguments, char **environment, pid_t parent)
+{
+	sigset_t	none;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(CANNOT_EXECUTE);
+	/* they are all above those that they become: command_start() sees to that */
+	for (int i = 0; i < COMMAND_PIPES; i++)
+		dup2(theirs[i], i);
+	if (close_range(COMMAND_PIPES, ~0U, 0) != 0)
+		for (int i = COMMAND_PIPES; i < sysconf(_SC_OPEN_MAX); i++)
+			close(i);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	environ = environment;
+	execvp(arguments[0], arguments);
+	dprintf(STDERR_FILENO, "could not run \"%s\": %s\n", arguments[0], strerror(errno));
+	_exit(errno == ENOENT ? NOT_FOUND : CANNOT_EXECUTE);
+}
+
+/*
+ * command_close: close one of the pipes, if it is open.
+ */
+void
+command_close(Command *command, CommandPipe which)
+{
+	if (command->pipes[which] >= 0)
+		close(command->pipes[which]);
+	command->pipes[which] = -1;
+}
+
+/* One pipe, its ends closed when a program is executed and above those of standard use. */
+static bool
+open_pipe(int *ours, int *theirs, bool read_by_us)
+{
+	int			ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return false;
+	*ours = ends[read_by_us ? 0 : 1];
+	*theirs = fcntl(ends[read_by_us ? 1 : 0], F_DUPFD_CLOEXEC, COMMAND_PIPES);
+	close(ends[read_by_us ? 1 : 0]);
+	if (fcntl(*ours, F_SETFL, O_NONBLOCK) == 0 && *theirs >= 0)
+		return true;
+	close(*ours);
+	*ours = -1;
+	return false;
+}
+
+/*
+ * command_start: run a program in a process group of its own.  Returns 0, or
+ * the errno of what this process could not do; what the child could not do is
+ * its exit code.
+ */
+int
+command_start(Command *command, char *const *arguments, char **environment)
+{
+	int			theirs[COMMAND_PIPES] = {-1, -1, -1, -1, -1};
+	pid_t		parent = getpid();
+	bool		opened = true;
+	int			error = 0;
+
+	*command = (Command) {.pid = -1, .pipes = {-1, -1, -1, -1, -1}};
+	for (int i = 0; i < COMMAND_PIPES && opened; i++)
+		opened = open_pipe(&command->pipes[i], &theirs[i], is_read_by_us(i));
+	if (opened)
+		command->pid = fork();
+	if (command->pid == 0)
+		become(theirs, arguments, environment, parent);
+	if (command->pid < 0)
+		error = errno;
+	else
+		setpgid(command->pid, command->pid);	/* whoever is first */
+	for (int i = 0; i < COMMAND_PIPES; i++)
+	{
+		if (theirs[i] >= 0)
+			close(theirs[i]);
+		if (error != 0)
+			command_close(command, i);
+	}
+	return error;
+}

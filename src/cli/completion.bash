@@ -1,0 +1,26 @@
+# Completion of taskq(1) for bash.
+
+_taskq()
+{
+	local word=${COMP_WORDS[COMP_CWORD]}
+	local connection='--host= --port= --username= --dbname= --help'
+	local worker='--queue= --type= --concurrency= --max-per-second= --once --drain --identity= --exec= --noop
+		--heartbeat=command --snooze= --kill-after= --grace= --connect-timeout='
+	local i
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			COMPREPLY=($(compgen -c -- "$word"))
+			return
+		fi
+	done
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W 'worker heartbeat --help --version' -- "$word"))
+	elif [ "${COMP_WORDS[1]}" = worker ]; then
+		COMPREPLY=($(compgen -W "$worker $connection" -- "$word"))
+	elif [ "${COMP_WORDS[1]}" = heartbeat ]; then
+		COMPREPLY=($(compgen -W "$connection" -- "$word"))
+	fi
+	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
+}
+complete -F _taskq taskq

@@ -1,0 +1,58 @@
+/*
+ * program.c
+ *		taskq: task queues from the shell.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/beat_command.h"
+#include "cli/connection_options.h"
+#include "cli/worker_loop.h"
+
+static const char help[] =
+	"taskq works on task queues in PostgreSQL.\n"
+	"\n"
+	"Usage:\n"
+	"  taskq COMMAND [OPTION]... [ARGUMENT]...\n"
+	"\n"
+	"Commands:\n"
+	"  worker       run a command for each task of queues\n"
+	"  heartbeat    tell that an attempt is alive\n"
+	"\n"
+	"Options:\n"
+	"  --help       show this, and exit; after a command: its options\n"
+	"  --version    show the version, and exit\n";
+
+static const struct
+{
+	const char *name;
+	int			(*run) (int count, char **arguments);
+}			commands[] = {
+	{"worker", worker_main},
+	{"heartbeat", beat_main},
+};
+
+/*
+ * main: find the command and run it.
+ */
+int
+main(int count, char **arguments)
+{
+	const char *name = count > 1 ? arguments[1] : "";
+
+	if (strcmp(name, "--help") == 0)
+	{
+		fputs(help, stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(name, "--version") == 0)
+	{
+		puts("taskq " TASKQ_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(count - 1, arguments + 1);
+	fprintf(stderr, "taskq: %s\"%s\"\nTry \"taskq --help\".\n", name[0] == '-' ? "unknown option " : "unknown command ", name);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,53 @@
+# What the program says of itself, and of arguments that make no sense.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../../lib";
+
+use PostgreSQL::Test::Utils;
+use TaskqWorker;
+use Test::More;
+
+my $program = $ENV{TASKQ_CLI} || 'taskq';
+
+program_help_ok($program);
+program_version_ok($program);
+for my $command ('worker', 'heartbeat')
+{
+	my ($code, $stdout, $stderr) = run_taskq(undef, $command, '--help');
+
+	is("$code$stderr", 0, "$command --help");
+	is(join("\n", grep { length > 80 } split /\n/, $stdout), '', "$command --help: no line is longer than 80 columns");
+	cmp_ok(scalar(split /\n/, $stdout), '<', 40, "$command --help is short");
+}
+
+delete $ENV{TASKQ_TASK_TOKEN};
+for (
+	[ ['nonsense'], qr/unknown command "nonsense"/ ],
+	[ ['worker'], qr/--queue is required/ ],
+	[ [ 'worker', '--nothing' ], qr/unrecognized option/ ],
+	[ [ 'worker', '--queue', 'q' ], qr/one of --exec, --noop and a program/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--exec', 'x' ], qr/one of --exec, --noop and a program/ ],
+	[ [ 'worker', '--queue', 'q', '--exec', 'x', '--', 'y' ], qr/do not go together/ ],
+	[ [ 'worker', '--queue', 'q,,r', '--noop' ], qr/empty or too long/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--concurrency', '0' ], qr/--concurrency must be .*"?0/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--grace', 'long' ], qr/--grace must be a number of seconds, not "long"/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--max-per-second', '-1' ], qr/--max-per-second must be/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--heartbeat', 'never' ], qr/--heartbeat can only be/ ],
+	[ ['heartbeat'], qr/TASKQ_TASK_TOKEN is not set/ ],
+  )
+{
+	my ($arguments, $wanted) = @$_;
+	my ($code, undef, $stderr) = run_taskq(undef, @$arguments);
+
+	is($code, 2, "@$arguments: bad usage");
+	like($stderr, $wanted, "@$arguments: it says why");
+}
+
+my ($code, undef, $stderr) = run_taskq(undef, 'worker', '-h', '/nonexistent', '--connect-timeout', '0.1', '--queue', 'q', '--noop');
+is($code, 74, 'no connection');
+like($stderr, qr/no connection to poll: .*nonexistent/, 'it says why');
+
+done_testing();
