@@ -15,11 +15,20 @@ _taskq()
 		fi
 	done
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'worker heartbeat --help --version' -- "$word"))
+		COMPREPLY=($(compgen -W 'worker heartbeat watch schedule describe list result complete fail cancel terminate pause unpause
+			reset retry delete queue health --help --version' -- "$word"))
+	elif [ "$COMP_CWORD" -eq 2 ] && [ "${COMP_WORDS[1]}" = queue ]; then
+		COMPREPLY=($(compgen -W 'list describe configure pause unpause' -- "$word"))
 	elif [ "${COMP_WORDS[1]}" = worker ]; then
 		COMPREPLY=($(compgen -W "$worker $connection" -- "$word"))
 	elif [ "${COMP_WORDS[1]}" = heartbeat ]; then
 		COMPREPLY=($(compgen -W "$connection" -- "$word"))
+	elif [[ $word == -* ]]; then
+		# what its help lists
+		i=${COMP_WORDS[1]}
+		[ "$i" != queue ] || i+=" ${COMP_WORDS[2]}"
+		# shellcheck disable=SC2086
+		COMPREPLY=($(compgen -W "$(taskq $i --help 2>/dev/null | grep -oE -- '--[a-z-]+=?')" -- "$word"))
 	fi
 	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }

@@ -7,6 +7,8 @@
 
 #include "cli/beat_command.h"
 #include "cli/connection_options.h"
+#include "cli/subcommand.h"
+#include "cli/watch_queue.h"
 #include "cli/worker_loop.h"
 
 static const char help[] =
@@ -18,6 +20,13 @@ static const char help[] =
 	"Commands:\n"
 	"  worker       run a command for each task of queues\n"
 	"  heartbeat    tell that an attempt is alive\n"
+	"  watch        print how a queue is, once a second\n"
+	"\n"
+	"  schedule, describe, list, result (waits for it), complete, fail: activities\n"
+	"  cancel, terminate, pause, unpause, reset, retry, delete: one run, or those\n"
+	"               for which --where is true\n"
+	"  queue list, queue describe, queue configure, queue pause, queue unpause\n"
+	"  health       what is wrong with taskq\n"
 	"\n"
 	"Options:\n"
 	"  --help       show this, and exit; after a command: its options\n"
@@ -30,6 +39,7 @@ static const struct
 }			commands[] = {
 	{"worker", worker_main},
 	{"heartbeat", beat_main},
+	{"watch", watch_main},
 };
 
 /*
@@ -39,6 +49,8 @@ int
 main(int count, char **arguments)
 {
 	const char *name = count > 1 ? arguments[1] : "";
+	const Subcommand *subcommand;
+	int			words;
 
 	if (strcmp(name, "--help") == 0)
 	{
@@ -53,6 +65,9 @@ main(int count, char **arguments)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(count - 1, arguments + 1);
+	subcommand = subcommand_find(count - 1, arguments + 1, &words);
+	if (subcommand != NULL)
+		return subcommand_main(subcommand, count - words, arguments + words);
 	fprintf(stderr, "taskq: %s\"%s\"\nTry \"taskq --help\".\n", name[0] == '-' ? "unknown option " : "unknown command ", name);
 	return EXIT_USAGE;
 }

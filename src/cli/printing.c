@@ -1,0 +1,131 @@
+/*
+ * printing.c
+ *		Rows for people, and for programs.
+ */
+#include "cli/printing.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/plain_memory.h"
+#include "common/json_text.h"
+
+/* Of pg_type; these never change. */
+#define BOOL_TYPE 16
+#define BIGINT_TYPE 20
+#define SMALLINT_TYPE 21
+#define INT_TYPE 23
+#define FLOAT8_TYPE 701
+#define JSONB_TYPE 3802
+
+/* How many columns of a terminal a text takes, more or less: its characters. */
+static int
+width_of(const char *text)
+{
+	int			width = 0;
+
+	for (; *text != '\0'; text++)
+		width += (*text & 0xC0) != 0x80;
+	return width;
+}
+
+static void
+print_row(const PGresult *result, int row, const int *widths)
+{
+	int			columns = PQnfields(result);
+
+	for (int column = 0; column < columns; column++)
+	{
+		const char *text = row < 0 ? PQfname(result, column) : PQgetvalue(result, row, column);
+
+		printf("%s%s", column > 0 ? "  " : "", text);
+		if (column + 1 < columns)
+			printf("%*s", widths[column] - width_of(text), "");
+	}
+	putchar('\n');
+}
+
+/*
+ * print_table: names, and a line for each row; NULL is nothing.
+ */
+void
+print_table(const PGresult *result)
+{
+	int			columns = PQnfields(result);
+	int		   *widths = plain_zeroed((columns + 1) * sizeof *widths);
+
+	for (int column = 0; column < columns; column++)
+	{
+		widths[column] = width_of(PQfname(result, column));
+		for (int row = 0; row < PQntuples(result); row++)
+		{
+			int			width = width_of(PQgetvalue(result, row, column));
+
+			if (width > widths[column])
+				widths[column] = width;
+		}
+	}
+	for (int row = -1; row < PQntuples(result); row++)
+		print_row(result, row, widths);
+	plain_memory.release(widths);
+}
+
+/*
+ * print_record: a line for each column that is not NULL, of each row.
+ */
+void
+print_record(const PGresult *result)
+{
+	int			width = 0;
+
+	for (int column = 0; column < PQnfields(result); column++)
+		if (width_of(PQfname(result, column)) > width)
+			width = width_of(PQfname(result, column));
+	for (int row = 0; row < PQntuples(result); row++)
+		for (int column = 0; column < PQnfields(result); column++)
+			if (!PQgetisnull(result, row, column))
+				printf("%-*s  %s\n", width, PQfname(result, column), PQgetvalue(result, row, column));
+}
+
+static void
+add_value(TextBuffer *line, const PGresult *result, int row, int column)
+{
+	const char *text = PQgetvalue(result, row, column);
+	unsigned	type = PQftype(result, column);
+	bool		is_number = type == BIGINT_TYPE || type == SMALLINT_TYPE || type == INT_TYPE ||
+		(type == FLOAT8_TYPE && isdigit((unsigned char) text[text[0] == '-']));
+
+	if (PQgetisnull(result, row, column))
+		text_buffer_text(line, "null");
+	else if (type == BOOL_TYPE)
+		text_buffer_text(line, text[0] == 't' ? "true" : "false");
+	else if (is_number || type == JSONB_TYPE)
+		text_buffer_text(line, text);
+	else
+		json_text_encode(line, slice_of(text));
+}
+
+/*
+ * print_json: an object on a line for each row.
+ */
+void
+print_json(const PGresult *result)
+{
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		TextBuffer	line;
+
+		text_buffer_init(&line, &plain_memory);
+		for (int column = 0; column < PQnfields(result); column++)
+		{
+			text_buffer_text(&line, column == 0 ? "{" : ", ");
+			json_text_encode(&line, slice_of(PQfname(result, column)));
+			text_buffer_text(&line, ": ");
+			add_value(&line, result, row, column);
+		}
+		text_buffer_text(&line, "}");
+		puts(line.data);
+		text_buffer_free(&line);
+	}
+}

@@ -1,0 +1,116 @@
+# Each subcommand that is one call: what it does, prints, and exits with.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../../lib";
+
+use PostgreSQL::Test::Utils;
+use TaskqTest;
+use TaskqWorker;
+use Test::More;
+
+my $node = activity_node('main');
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGDATABASE} = 'postgres';
+
+my @timeout = ('--start-to-close', '1 min');
+
+# Exit code and standard output, without the spaces that align it.
+sub output
+{
+	my ($command, @arguments) = @_;
+	my ($code, $stdout, $stderr) = run_taskq(undef, split(/ /, $command), @arguments);
+
+	$stdout =~ s/ +/ /g;
+	return "$code $stdout" . ($stderr =~ s/\n.*//sr);
+}
+
+for my $command (qw(schedule describe list result complete fail cancel terminate pause unpause reset retry delete health watch),
+	map { "queue $_" } qw(list describe configure pause unpause))
+{
+	my ($code, $stdout, $stderr) = run_taskq(undef, split(/ /, $command), '--help');
+
+	is("$code$stderr", 0, "$command --help");
+	is(join("\n", grep { length > 80 } split /\n/, $stdout), '', "$command --help: no line is longer than 80 columns");
+	cmp_ok(scalar(split /\n/, $stdout), '<=', 34, "$command --help is short");
+}
+
+# ---- one activity -------------------------------------------------------------
+
+is(output('schedule', 'q', 't', '{"a": 1}', @timeout, '--id', 'x', '--priority', 2, '--retry-policy', '{"maximum_attempts": 3}'),
+	"0 run_id activity_id created\n1 x t\n", 'schedule');
+is(output('schedule', 'q', 't', @timeout, '--json'), qq(0 {"run_id": 2, "activity_id": null, "created": true}\n), 'schedule --json');
+like(output('describe', 1), qr/^0 run_id 1\nactivity_id x\nactivity_type t\n.*input \{"a": 1\}\n.*priority 2\n/s, 'describe');
+like(output('describe', 1, '--json'), qr/^0 \{"run_id": 1, .*"input": \{"a": 1\},.*"result": null/, 'describe --json');
+like(output('describe', 99), qr/^1 taskq: ERROR/, 'describe: no such run');
+like(output('list', '--where', "activity_id = 'x' -- a comment"), qr/^0 run_id .*\n1 x t q running scheduled 1 .*\n$/, 'list --where');
+like(output('list', '--limit', 1), qr/^0 .*\n2 t q running scheduled 1 .*\n$/, 'list --limit');
+is(output('result', 1, '--timeout', '0.1 s'), "3 taskq: running", 'result: not yet');
+is(output('complete', 1, '{"r": [1]}'), '0 ', 'complete');
+is(output('result', 1), qq(0 {"r": [1]}\n), 'result');
+is(output('result', 1, '--json'), qq(0 {"status": "completed", "result": {"r": [1]}, "failure": null}\n), 'result --json');
+
+sql($node, "SELECT taskq.complete(task_token) FROM taskq.poll('q', max_tasks => 9) WHERE run_id <> 2");
+is(output('fail', 2, 'no way', '--type', 'T', '--non-retryable', '--details', '[1]'), "0 retry_state\nnon_retryable_failure\n", 'fail');
+like(output('result', 2), qr/^1 taskq: failed: .*"no way"/, 'result of what has failed');
+is(output('retry', 2), "0 run_id activity_id created\n3 t\n", 'retry');
+
+# ---- operators, one and many ----------------------------------------------------
+
+my $state = sub { sql($node, "SELECT concat_ws(' ', status, run_state) FROM taskq.activities WHERE run_id = 3") };
+is(output('pause', 3, '--reason', 'why'), '0 ', 'pause');
+is($state->(), 'paused paused', 'it is paused');
+is(output('unpause', 3, '--skip-backoff'), '0 ', 'unpause');
+is($state->(), 'running scheduled', 'it goes on');
+is(output('reset', 3, '--keep-paused'), '0 ', 'reset');
+is(output('cancel', 3), '0 ', 'cancel');
+is($state->(), 'canceled', 'it is canceled');
+like(output('terminate', 3), qr/^1 taskq: ERROR/, 'terminate: not in that state');
+is(output('delete', 3), '0 ', 'delete');
+is(sql($node, 'SELECT count(*) FROM taskq.activities WHERE run_id = 3'), 0, 'it is gone');
+
+schedule_task($node, 'many', $_) for 1 .. 3;
+for my $command ('pause', 'unpause', 'reset', 'cancel')
+{
+	is(output($command, '--where', "task_queue = 'many' -- all"), "0 run_id ok error\n4 t \n5 t \n6 t \n", "$command --where");
+}
+like(output('terminate', '--where', "task_queue = 'many'", '--reason', 'r', '--json'),
+	qr/^1 \{"run_id": 4, "ok": false, "error": "TQ003"\}\n/, 'terminate --where: exit code 1, since it was refused');
+like(output('retry', '--where', "task_queue = 'many'"), qr/^0 run_id ok error new_run_id\n4 t 7\n/, 'retry --where');
+like(output('delete', '--where', "task_queue = 'many'"), qr/^0 run_id ok error\n(\d t \n){6}$/, 'delete --where');
+
+schedule_task($node, 'q', 1, "start_to_close_timeout => '1 h', activity_id => 'open'");
+like(output('schedule', 'q', 't', @timeout, '--id', 'open'), qr/^1 taskq: ERROR/, 'schedule: an error');
+
+# ---- queues -----------------------------------------------------------------------
+
+is(output('queue configure', 'q', '{"max_started": 5}', '--reason', 'r'), qq(0 config\n{"max_started": 5}\n), 'queue configure');
+is(output('queue pause', 'q'), qq(0 config\n{"paused": true, "max_started": 5}\n), 'queue pause');
+like(output('queue list'), qr/^0 task_queue .* paused\nq .* t\n/, 'queue list');
+is(output('queue unpause', 'q'), qq(0 config\n{"max_started": 5}\n), 'queue unpause');
+like(output('queue describe', 'q'), qr/^0 task_queue q\nbacklog_count 1\n/, 'queue describe');
+like(output('queue describe', 'nothing'), qr/^1 taskq: there is no such queue/, 'queue describe: no such queue');
+like(output('health', '--json'), qr/^0 \{"check_name": "background_worker", "status": "ok"/, 'health');
+like(output('watch', 'q', '--count', 2), qr/^0  time backlog age_s started delayed paused added_s taken_s pollers\n(\d\d:\d\d:\d\d 1 .*\n){2}$/, 'watch');
+
+for (
+	[ [ 'describe' ], qr/too few arguments/ ],
+	[ [ 'describe', 1, 2 ], qr/too many arguments/ ],
+	[ [ 'pause', 1, '--where', 'true' ], qr/--where and a run do not go together/ ],
+	[ [ 'schedule', 'q', 't', '--where', 'true' ], qr/unrecognized option/ ],
+	[ [ 'schedule', 'q', 't', '--id', 'a', '--id', 'b' ], qr/given twice/ ],
+	[ [ 'queue' ], qr/unknown command/ ],
+  )
+{
+	my ($arguments, $wanted) = @$_;
+	my ($code, undef, $stderr) = run_taskq(undef, @$arguments);
+
+	is($code, 2, "@$arguments: bad usage");
+	like($stderr, $wanted, "@$arguments: it says why");
+}
+is((run_taskq(undef, 'health', '-h', '/nonexistent'))[0], 74, 'no connection');
+
+done_testing();
