@@ -32,4 +32,16 @@ is($out, $shown, 'it prints what README says') or diag $err;
 is(sql($node, q(SELECT activity_id, activity_type, status, input, result FROM taskq.activities)),
 	'greet-1|greet|completed|"Temporal"|"Hello Temporal"', 'and the database has seen it');
 
+# The same with payloads whose bytes are kept.
+my $exact = start_gateway($node, '--exact-payloads');
+ok($exact->wait_healthy, 'another gateway serves');
+$program =~ s/127\.0\.0\.1:$gateway->{port}/127.0.0.1:$exact->{port}/;
+$path = PostgreSQL::Test::Utils::tempdir() . '/exact.py';
+append_to_file($path, $program);
+($code, $out, $err) = sdk_run($PostgreSQL::Test::Utils::timeout_default, 'python', $path);
+is($out, $shown, '--exact-payloads: the same') or diag $err;
+is(sql($node, q(SELECT input, result FROM taskq.describe('greet-1'))),
+	join('|', map { qq({"\$payloads": [{"data": "$_", "metadata": {"encoding": "json/plain"}}]}) } 'IlRlbXBvcmFsIg==', 'IkhlbGxvIFRlbXBvcmFsIg=='),
+	'... with bytes in the database');
+
 done_testing();
