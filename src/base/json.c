@@ -6,11 +6,15 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "common/shortest_dec.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 
 #include "base/json.h"
@@ -33,6 +37,63 @@ json_add_value(JsonBuilder *builder, const char *key, JsonbValue *value)
 	pushJsonbValue(&builder->state, WJB_KEY, &k);
 	pushJsonbValue(&builder->state, WJB_VALUE, value);
 	builder->empty = false;
+}
+
+/* Is it one of those whose text is much longer than they are themselves? */
+static bool
+is_spread(Numeric number)
+{
+	static const int ordinary = 64;	/* digits, before the point and behind it */
+	static Numeric most = NULL;
+	Datum		absolute = DirectFunctionCall1(numeric_abs, NumericGetDatum(number));
+	bool		is_large;
+
+	if (most == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+		most = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e64"),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		MemoryContextSwitchTo(old_context);
+	}
+	is_large = DatumGetBool(DirectFunctionCall2(numeric_gt, absolute, NumericGetDatum(most)));
+	pfree(DatumGetPointer(absolute));
+	return is_large ||
+		DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) > ordinary;
+}
+
+/*
+ * json_text_exceeds: does a jsonb, which may be toasted, have so many numbers
+ * with large exponents that its text is longer than "limit" bytes?  They take
+ * few bytes, and up to 150,000 characters each.  Only what is large enough for
+ * that is looked at.
+ */
+bool
+json_text_exceeds(Datum payload, Size limit)
+{
+	static const Size spread = 12288;	/* times that a text can be longer, at most */
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Size		length = 0;
+
+	if (toast_raw_datum_size(payload) < limit / spread)
+		return false;
+	iterator = JsonbIteratorInit(&DatumGetJsonbP(payload)->root);
+	while (length <= limit &&
+		   (token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		char	   *text;
+
+		if ((token != WJB_VALUE && token != WJB_ELEM) || value.type != jbvNumeric ||
+			!is_spread(value.val.numeric))
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+		length += strlen(text);
+		pfree(text);
+	}
+	return length > limit;
 }
 
 /* json_begin: start an object. */

@@ -29,6 +29,8 @@ extern void json_add_members(JsonBuilder *builder, Jsonb *object,
 							 const char *except);
 extern Jsonb *json_end(JsonBuilder *builder);
 
+extern bool json_text_exceeds(Datum payload, Size limit);
+
 extern JsonbValue *json_get(Jsonb *object, const char *key);
 extern char *json_get_text(Jsonb *object, const char *key);
 extern int64 json_get_int64(Jsonb *object, const char *key, int64 missing);

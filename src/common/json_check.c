@@ -20,6 +20,12 @@
 #define MOST_DECIMALS	16383
 #define LARGE_EXPONENT	1000000
 
+/*
+ * jsonb writes numbers without exponents: a larger one would become a text of
+ * so many digits, and come back as that.
+ */
+#define MOST_EXPONENT	40
+
 #define FEW_KEYS 8				/* are compared each with each */
 
 typedef struct Scan
@@ -226,7 +232,8 @@ scan_number(Scan *scan)
 		return JSON_FAULT_SYNTAX;
 	if (is_negative && !is_nonzero)
 		return JSON_FAULT_NUMBER;
-	if (digits > MOST_DIGITS || exponent > MOST_DIGITS - (long) digits ||
+	if (exponent > MOST_EXPONENT || exponent < -MOST_EXPONENT ||
+		digits > MOST_DIGITS || exponent > MOST_DIGITS - (long) digits ||
 		decimals > MOST_DECIMALS || (long) decimals - exponent > MOST_DECIMALS)
 		return JSON_FAULT_NUMBER;
 	return JSON_FAULT_NONE;

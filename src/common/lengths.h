@@ -11,4 +11,7 @@
 #define MAX_SUMMARY_LENGTH		400
 #define MAX_FAIRNESS_KEY_LENGTH	64
 
+/* of a payload as text: several of them have to fit into one row of a result, which has 1 GB at most */
+#define MAX_PAYLOAD_TEXT		(128 * 1024 * 1024)
+
 #endif							/* TASKQ_LENGTHS_H */

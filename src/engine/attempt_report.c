@@ -15,13 +15,18 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/json.h"
 #include "base/settings.h"
+#include "common/lengths.h"
 #include "engine/attempt_report.h"
 #include "engine/heartbeat.h"
 #include "engine/token.h"
 #include "model/failure.h"
 #include "store/find.h"
 #include "store/open_row.h"
+
+/* bytes that are left of a failure whose text would be too long */
+#define CUT_SHORT		4096
 
 /* ------------------------------------------------------------------------
  * What is reported
@@ -32,8 +37,8 @@ static bool
 oversized(const void *payload)
 {
 	return payload != NULL &&
-		toast_raw_datum_size(PointerGetDatum(payload)) >
-		(Size) taskq_max_payload_size * 1024;
+		(toast_raw_datum_size(PointerGetDatum(payload)) > (Size) taskq_max_payload_size * 1024 ||
+		 json_text_exceeds(PointerGetDatum(payload), MAX_PAYLOAD_TEXT));
 }
 
 static void
@@ -146,7 +151,8 @@ report_failure(Report *report, Jsonb *failure, int64 next_retry_delay,
 	{
 		report->oversized = "Failure exceeds size limit.";
 		report->data.failure =
-			failure_oversized(failure, (Size) taskq_max_payload_size * 1024);
+			failure_oversized(failure, json_text_exceeds(PointerGetDatum(failure), MAX_PAYLOAD_TEXT) ?
+							  CUT_SHORT : (Size) taskq_max_payload_size * 1024);
 	}
 	bring_checkpoint(report, checkpoint);
 }

@@ -250,6 +250,26 @@ on_down(Connection *connection, const PGresult *error)
 	}
 }
 
+/*
+ * Does an error mean that the statement is of an extension that is not there
+ * any more, or another one by now?
+ */
+static bool
+is_stale(DatabaseOutcome outcome, const PGresult *result)
+{
+	static const char *const states[] = {"3F000", "26000", "42883", "42704", "42P01", "XX000"};
+	const char *state = outcome == DATABASE_ERROR ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+
+	for (size_t i = 0; state != NULL && i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(state, states[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What is stale was rolled back. Its connection has prepared other statements
+ * that are, too, so it is made anew, and calls may come again.
+ */
 static void
 on_done(Connection *connection, DatabaseOutcome outcome, const PGresult *result)
 {
@@ -257,6 +277,15 @@ on_done(Connection *connection, DatabaseOutcome outcome, const PGresult *result)
 	Request    *request = member->request;
 
 	member->request = NULL;
+	if (is_stale(outcome, result))
+	{
+		log_line(LOG_LEVEL_WARNING, "statement \"%s\" failed, and its connection is made anew: %s",
+				 request->statement->name, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+		connection_close(connection);
+		serve_soon(request->pool);
+		end_request(request, DATABASE_UNSENT, NULL);
+		return;
+	}
 	if (connection->state == CONNECTION_IDLE)
 		rest(member);
 	end_request(request, outcome, result);

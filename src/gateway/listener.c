@@ -31,6 +31,15 @@ typedef struct Listener
 
 static Listener *listeners;
 
+/* a number, or the name of a service */
+static bool
+is_port(const char *port)
+{
+	size_t		digits = strspn(port, "0123456789");
+
+	return port[0] != '\0' && (port[digits] != '\0' || (digits <= 5 && atoi(port) <= 65535));
+}
+
 /*
  * "host:port" or "[host]:port" in its parts, to be given back with free(). An
  * empty host means all addresses. False if it isn't of that form.
@@ -41,7 +50,7 @@ listener_split(const char *address, char **host, char **port)
 	const char *colon = strrchr(address, ':');
 	size_t		length;
 
-	if (colon == NULL || colon[1] == '\0')
+	if (colon == NULL || !is_port(colon + 1))
 		return false;
 	length = (size_t) (colon - address);
 	if (length >= 2 && address[0] == '[' && address[length - 1] == ']')

@@ -100,9 +100,12 @@ row_uuid(const PGresult *result, int row, int column)
 int64_t
 row_timestamptz(const PGresult *result, int row, int column)
 {
+	int64_t		microseconds;
+
 	if (row_is_null(result, row, column))
 		return 0;
-	return row_int64(result, row, column) + POSTGRES_EPOCH;
+	microseconds = row_int64(result, row, column);
+	return microseconds > INT64_MAX - POSTGRES_EPOCH ? INT64_MAX : microseconds + POSTGRES_EPOCH;
 }
 
 /* Microseconds; a day has 24 hours, and there are no months. */

@@ -13,6 +13,7 @@
 #include "google/protobuf/timestamp.pb-c.h"
 
 #define MICROSECONDS 1000000
+#define LAST_MICROSECOND INT64_C(253402300799999999)	/* of the year 9999 */
 
 static Google__Protobuf__Duration *
 new_duration(ProtoTime time)
@@ -75,13 +76,18 @@ duration_from_microseconds(int64_t microseconds)
 }
 
 /*
- * The instant so long after 1970.
+ * The instant so long after 1970; what is later than protobuf allows is the
+ * last one.
  */
 Google__Protobuf__Timestamp *
 timestamp_from_microseconds(int64_t microseconds)
 {
 	Google__Protobuf__Timestamp *timestamp = memory_new(sizeof(*timestamp));
-	int64_t		left = microseconds % MICROSECONDS;
+	int64_t		left;
+
+	if (microseconds > LAST_MICROSECOND)
+		microseconds = LAST_MICROSECOND;
+	left = microseconds % MICROSECONDS;
 
 	google__protobuf__timestamp__init(timestamp);
 	if (left < 0)

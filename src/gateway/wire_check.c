@@ -142,6 +142,8 @@ read_field(Check *check, const Level *level, Field *field)
 static bool
 is_prose(const Level *level, const ProtobufCFieldDescriptor *field)
 {
+	if (level->descriptor == &temporal__application_failure_info__descriptor)
+		return strcmp(field->name, "type") == 0;
 	return level->descriptor == &temporal__failure__descriptor &&
 		(strcmp(field->name, "message") == 0 || strcmp(field->name, "stack_trace") == 0);
 }

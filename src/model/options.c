@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/settings.h"
 #include "common/lengths.h"
 #include "model/options.h"
@@ -110,7 +111,7 @@ check_queue_name(text *name)
 
 /*
  * check_payload_size: a payload of a producer is at most
- * taskq.max_payload_size, detoasted.
+ * taskq.max_payload_size, detoasted, and can be shown as text.
  */
 void
 check_payload_size(Datum payload, const char *what)
@@ -123,6 +124,12 @@ check_payload_size(Datum payload, const char *what)
 				 errmsg("%s exceeds length limit", what),
 				 errdetail("Size is %zu bytes, taskq.max_payload_size is %zu.",
 						   size, (Size) taskq_max_payload_size * 1024)));
+	if (json_text_exceeds(payload, MAX_PAYLOAD_TEXT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s exceeds length limit", what),
+				 errdetail("It has numbers whose digits would take more than %d MB.",
+						   MAX_PAYLOAD_TEXT / (1024 * 1024))));
 }
 
 /* ------------------------------------------------------------------------

@@ -42,7 +42,7 @@ good_and_bad(void)
 	static const char *const good[] = {
 		"0", "-1", "1.50", "1e5", "1E-5", "-0.1", "\"\"", "\"a\\u00e9\\n\\\"\"", "null", "true", "false",
 		"[]", "{}", "[1,2, 3 ]", " {\"a\" : [ { } ] } ", "\"\\ud83d\\ude00\"", "\"\xF0\x9F\x98\x80\"",
-		"{\"a\":1,\"b\":{\"a\":1}}", "1e131071", "1e-16383", "\"\x7F\"", "[{\"a\":1},{\"a\":2}]",
+		"{\"a\":1,\"b\":{\"a\":1}}", "1e40", "1e-40", "\"\x7F\"", "[{\"a\":1},{\"a\":2}]",
 	};
 	static const char *const bad[] = {
 		"", " ", "nul", "truee", "NaN", "Infinity", "-Infinity", "-", "01", "1.", ".5", "1e", "1e+", "+1",
@@ -68,8 +68,8 @@ what_jsonb_does_not_keep(void)
 	judge("\"\\ud83d\\u0041\"", JSON_FAULT_SURROGATE);
 	judge("-0", JSON_FAULT_NUMBER);
 	judge("[-0.00]", JSON_FAULT_NUMBER);
-	judge("1e131072", JSON_FAULT_NUMBER);
-	judge("1e-16384", JSON_FAULT_NUMBER);
+	judge("1e41", JSON_FAULT_NUMBER);
+	judge("1e-41", JSON_FAULT_NUMBER);
 	judge("1e99999999999999999999", JSON_FAULT_NUMBER);
 	judge("\"\xFF\"", JSON_FAULT_UTF8);
 	judge("\"\xC0\x80\"", JSON_FAULT_UTF8);

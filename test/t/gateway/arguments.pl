@@ -33,6 +33,7 @@ for (
 	[ [ '--listen', 'here' ], qr/--listen must be of the form address:port, not "here"/ ],
 	[ [ '--listen', '::1:7233' ], qr/--listen must be of the form/ ],
 	[ [ '--metrics', '9464' ], qr/--metrics must be of the form/ ],
+	[ [ '--listen', '127.0.0.1:99999' ], qr/--listen must be of the form address:port, not "127\.0\.0\.1:99999"/ ],
 	[ [ '--pool', '0' ], qr/--pool must be a number from 1 to \d+, not "0"/ ],
 	[ [ '--pool', 'many' ], qr/not "many"/ ],
 	[ [ '--log-level', 'loud' ], qr/--log-level must be debug, info, warning or error/ ],

@@ -44,4 +44,10 @@ is(sql($node, q(SELECT input, result FROM taskq.describe('greet-1'))),
 	join('|', map { qq({"\$payloads": [{"data": "$_", "metadata": {"encoding": "json/plain"}}]}) } 'IlRlbXBvcmFsIg==', 'IkhlbGxvIFRlbXBvcmFsIg=='),
 	'... with bytes in the database');
 
+# The extension is dropped and made again, by somebody who starts anew: no gateway has to be.
+sql($node, 'DROP EXTENSION taskq');
+sql($node, 'CREATE EXTENSION taskq');
+($code, $out, $err) = sdk_run($PostgreSQL::Test::Utils::timeout_default, 'python', $path);
+is($out, $shown, 'it serves the new one') or diag $err;
+
 done_testing();
