@@ -145,6 +145,14 @@ my ($size, $mode, $path) = split /\n/, sql($node, "SELECT result #>> '{}' FROM t
 is("$size $mode", '100002 600', 'what is long is in a file');
 ok(!-e $path, 'which is gone after the command');
 
+# ---- access -----------------------------------------------------------------
+
+sql($node, "CREATE ROLE only_worker LOGIN; SELECT taskq.grant_access('only_worker', 'worker')");
+($run_id) = map { schedule_task($node, 'access', $_, $once) } 1;
+is((run_taskq($node, 'worker', '-U', 'only_worker', '--queue', 'access', '--drain', '--exec', 'echo {} >&3; taskq heartbeat -U only_worker -h '
+	. $node->host . ' -p ' . $node->port . ' -d postgres && cat'))[0], 0, 'the access "worker" is enough');
+like(outcome_of($node, $run_id), qr/^completed\|1\|/, 'for all that it does');
+
 # ---- types, noop, rate ------------------------------------------------------
 
 schedule_task($node, 'typed', 1, $once);
