@@ -20,12 +20,12 @@ my $gateway = start_gateway($node);
 my $listen = "127.0.0.1:$gateway->{port}";
 my $number = 0;
 
-# A load for some seconds, to the gateways of $listen, while something happens.
+# A load, to the gateways of $listen, before, while and after something happens.
 sub survives
 {
-	my ($what, $seconds, $address, $happens) = @_;
+	my ($what, $address, $happens) = @_;
 	my $queue = 'load' . $number++;
-	my $load = sdk_start('python', 'load', $address, $queue, $seconds);
+	my $load = sdk_start('python', 'load', $address, $queue);
 	my $is_done = "SELECT count(*) >= %d FROM taskq.activities WHERE task_queue = '$queue' AND status = 'completed'";
 
 	is(sdk_line($load), 'ready', "$what: a load");
@@ -33,7 +33,7 @@ sub survives
 	$happens->();
 	my $before = sql($node, "SELECT count(*) FROM taskq.activities WHERE task_queue = '$queue'");
 	ok($node->poll_query_until('postgres', sprintf($is_done, $before + 20)), 'it goes on');
-	my $line = sdk_line($load);
+	my $line = sdk_ask($load, 'stop');
 	my ($results) = $line =~ /^(\d+) results, 0 wrong$/;
 	ok($results, 'no result is wrong') or diag $line;
 	is(sdk_finish($load), 0, 'the program ends');
@@ -41,26 +41,26 @@ sub survives
 		"$results|$results", 'there is one run for each result, completed with it');
 }
 
-survives('connections are terminated', 8, $listen, sub {
+survives('connections are terminated', $listen, sub {
 	for (1 .. 3)
 	{
 		sql($node, q(SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'taskq-gateway'));
 	}
 });
 
-survives('PostgreSQL is restarted', 10, $listen, sub { $node->restart });
+survives('PostgreSQL is restarted', $listen, sub { $node->restart });
 
-survives('PostgreSQL crashes', 10, $listen, sub {
+survives('PostgreSQL crashes', $listen, sub {
 	$node->stop('immediate');
 	$node->start;
 });
 
-survives('the gateway is restarted', 10, $listen, sub {
+survives('the gateway is restarted', $listen, sub {
 	is($gateway->stop, 0, 'it stops in order');
 	$gateway = start_gateway($node, '--listen', $listen);
 });
 
-survives('the gateway is killed, another one takes over', 12, $listen, sub {
+survives('the gateway is killed, another one takes over', $listen, sub {
 	$gateway->signal('KILL');
 	$gateway->ended;
 	$gateway = start_gateway($node, '--listen', $listen);

@@ -1,15 +1,14 @@
-"""Many activities, whatever happens to the server: python load.py ADDRESS QUEUE SECONDS.
+"""Many activities, whatever happens to the server: python load.py ADDRESS QUEUE.
 
 Clients start activities and wait for their results, each of which has to be
 the one that was asked for; a worker of this program does them. Calls that fail
-are made again, as an application would. The last line says how many there
-were, and how many results were wrong.
+are made again, as an application would. That ends with a line on standard
+input; the last line says how many there were, and how many results were wrong.
 """
 import asyncio
 import logging
 import os
 import sys
-import time
 from datetime import timedelta
 
 from temporalio import activity
@@ -57,9 +56,9 @@ async def one(client, queue, number):
     return await insist(handle.result)
 
 
-async def ask(client, queue, first, until, wrong):
+async def ask(client, queue, first, stop, wrong):
     count = 0
-    while time.monotonic() < until:
+    while not stop.done():
         number = first + count * CLIENTS
         value = await one(client, queue, number)
         if value != number * number:
@@ -69,13 +68,13 @@ async def ask(client, queue, first, until, wrong):
 
 
 async def main():
-    address, queue, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    address, queue = sys.argv[1:]
     client = await Client.connect(address, identity="sdk-load")
     async with Worker(client, task_queue=queue, activities=[square]):
         print("ready", flush=True)
-        until = time.monotonic() + seconds
+        stop = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
         wrong = []
-        counts = await asyncio.gather(*(ask(client, queue, i, until, wrong) for i in range(CLIENTS)))
+        counts = await asyncio.gather(*(ask(client, queue, i, stop, wrong) for i in range(CLIENTS)))
         print(f"{sum(counts)} results, {len(wrong)} wrong", flush=True)
 
 
