@@ -87,7 +87,8 @@ is_json(Slice text)
 {
 	JsonFault	fault = text.length > 0 ? json_check(text, &plain_memory) : JSON_FAULT_SYNTAX;
 
-	return fault == JSON_FAULT_NONE || fault == JSON_FAULT_NUMBER || fault == JSON_FAULT_DUPLICATE_KEY || fault == JSON_FAULT_DEPTH;
+	return fault == JSON_FAULT_NONE || fault == JSON_FAULT_NUMBER || fault == JSON_FAULT_EXPONENT ||
+		fault == JSON_FAULT_DUPLICATE_KEY || fault == JSON_FAULT_DEPTH;
 }
 
 static char *

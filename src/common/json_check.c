@@ -36,6 +36,7 @@ typedef struct Scan
 	uint64_t   *keys;			/* hashes of the keys of objects that are open */
 	size_t		count;
 	size_t		size;
+	bool		is_spread;		/* a number has a large exponent */
 } Scan;
 
 /* An object or array that is open. */
@@ -232,8 +233,9 @@ scan_number(Scan *scan)
 		return JSON_FAULT_SYNTAX;
 	if (is_negative && !is_nonzero)
 		return JSON_FAULT_NUMBER;
-	if (exponent > MOST_EXPONENT || exponent < -MOST_EXPONENT ||
-		digits > MOST_DIGITS || exponent > MOST_DIGITS - (long) digits ||
+	if (exponent > MOST_EXPONENT || exponent < -MOST_EXPONENT)
+		scan->is_spread = true;
+	if (digits > MOST_DIGITS || exponent > MOST_DIGITS - (long) digits ||
 		decimals > MOST_DECIMALS || (long) decimals - exponent > MOST_DECIMALS)
 		return JSON_FAULT_NUMBER;
 	return JSON_FAULT_NONE;
@@ -402,7 +404,7 @@ json_check(Slice text, const Allocator *allocator)
 	} while (fault == JSON_FAULT_NONE && depth > 0);
 	if (scan.keys != NULL)
 		allocator->release(scan.keys);
-	return fault;
+	return fault == JSON_FAULT_NONE && scan.is_spread ? JSON_FAULT_EXPONENT : fault;
 }
 
 /*
@@ -429,6 +431,8 @@ json_fault_text(JsonFault fault)
 			return "has a number that cannot be kept";
 		case JSON_FAULT_DUPLICATE_KEY:
 			return "has a key twice";
+		case JSON_FAULT_EXPONENT:
+			return "has a number with a large exponent";
 	}
 	return "unknown";
 }

@@ -20,7 +20,8 @@ typedef enum JsonFault
 	JSON_FAULT_ZERO,			/* U+0000, which jsonb refuses */
 	JSON_FAULT_SURROGATE,		/* half a character, likewise */
 	JSON_FAULT_NUMBER,			/* too large, or a zero with a sign, which jsonb forgets */
-	JSON_FAULT_DUPLICATE_KEY	/* jsonb keeps one of them */
+	JSON_FAULT_DUPLICATE_KEY,	/* jsonb keeps one of them */
+	JSON_FAULT_EXPONENT			/* jsonb keeps it all, but writes a number without its large exponent; found if nothing else is wrong */
 } JsonFault;
 
 extern JsonFault json_check(Slice text, const Allocator *allocator);

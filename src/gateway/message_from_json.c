@@ -532,7 +532,7 @@ message_from_json(const ProtobufCMessageDescriptor *descriptor, Slice json, cons
 	ProtobufCMessage *message;
 
 	*problem = NULL;
-	if (fault != JSON_FAULT_NONE)
+	if (fault != JSON_FAULT_NONE && fault != JSON_FAULT_EXPONENT)
 	{
 		*problem = json_fault_text(fault);
 		return NULL;

@@ -68,8 +68,10 @@ what_jsonb_does_not_keep(void)
 	judge("\"\\ud83d\\u0041\"", JSON_FAULT_SURROGATE);
 	judge("-0", JSON_FAULT_NUMBER);
 	judge("[-0.00]", JSON_FAULT_NUMBER);
-	judge("1e41", JSON_FAULT_NUMBER);
-	judge("1e-41", JSON_FAULT_NUMBER);
+	judge("1e131072", JSON_FAULT_NUMBER);
+	judge("1e-16384", JSON_FAULT_NUMBER);
+	judge("1e41", JSON_FAULT_EXPONENT);
+	judge("[1e-41, 1]", JSON_FAULT_EXPONENT);
 	judge("1e99999999999999999999", JSON_FAULT_NUMBER);
 	judge("\"\xFF\"", JSON_FAULT_UTF8);
 	judge("\"\xC0\x80\"", JSON_FAULT_UTF8);

@@ -100,7 +100,11 @@ messages(void)
 	Google__Protobuf__Duration *duration = duration_from_text("00:01:00.25");
 	Google__Protobuf__Timestamp *timestamp = timestamp_from_microseconds(-1);
 
-	ok(timestamp_from_microseconds(INT64_MAX)->seconds == INT64_C(253402300799), "nothing is later than the year 9999");
+	google__protobuf__timestamp__free_unpacked(timestamp, NULL);
+	timestamp = timestamp_from_microseconds(INT64_MAX);
+	ok(timestamp->seconds == INT64_C(253402300799), "nothing is later than the year 9999");
+	google__protobuf__timestamp__free_unpacked(timestamp, NULL);
+	timestamp = timestamp_from_microseconds(-1);
 	ok(duration_to_sql(duration, room, &text), "a duration of a message");
 	is_text(text, "60.250s", "... is an interval");
 	duration->seconds = INT64_MIN;
