@@ -330,4 +330,7 @@ watched_runs_put_back(const RunChange *changes, int n)
 		pending_set(&runs, run);
 	}
 	LWLockRelease(runs_lock);
+
+	if (exceeded)
+		size_exceeded(SIZE_WATCHED_RUNS);
 }
