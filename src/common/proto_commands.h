@@ -1,0 +1,29 @@
+/*
+ * proto_commands.h
+ *		What a worker tells a workflow to do.
+ */
+#ifndef TASKQ_PROTO_COMMANDS_H
+#define TASKQ_PROTO_COMMANDS_H
+
+#include "common/proto_shape.h"
+
+extern const ProtoMessage proto_cancel_timer_command_attributes;
+extern const ProtoMessage proto_cancel_workflow_execution_command_attributes;
+extern const ProtoMessage proto_command;
+extern const ProtoMessage proto_complete_workflow_execution_command_attributes;
+extern const ProtoMessage proto_continue_as_new_workflow_execution_command_attributes;
+extern const ProtoMessage proto_fail_workflow_execution_command_attributes;
+extern const ProtoMessage proto_modify_workflow_properties_command_attributes;
+extern const ProtoMessage proto_protocol_message_command_attributes;
+extern const ProtoMessage proto_record_marker_command_attributes;
+extern const ProtoMessage proto_request_cancel_activity_task_command_attributes;
+extern const ProtoMessage proto_request_cancel_external_workflow_execution_command_attributes;
+extern const ProtoMessage proto_request_cancel_nexus_operation_command_attributes;
+extern const ProtoMessage proto_schedule_activity_task_command_attributes;
+extern const ProtoMessage proto_schedule_nexus_operation_command_attributes;
+extern const ProtoMessage proto_signal_external_workflow_execution_command_attributes;
+extern const ProtoMessage proto_start_child_workflow_execution_command_attributes;
+extern const ProtoMessage proto_start_timer_command_attributes;
+extern const ProtoMessage proto_upsert_workflow_search_attributes_command_attributes;
+
+#endif							/* TASKQ_PROTO_COMMANDS_H */
