@@ -20,7 +20,10 @@ PGFILEDESC = "taskq - durable task queues and activities"
 DATA = $(sort $(wildcard sql/taskq--*--*.sql)) sql/taskq--$(EXTVERSION).sql
 
 # In layers: each folder uses those above it alone (docs/internals.md).
-SRC_base = clock grow json pending_table rate_limiter settings shared_table
+SRC_common = base64 failure_form json_check json_text payload_form payload_json proto_answers proto_canonical \
+	proto_commands proto_enums proto_events proto_numbers proto_parts proto_requests proto_scalars proto_shape \
+	proto_times text_buffer utf8
+SRC_base = clock grow json pending_table proto_check rate_limiter server_memory settings shared_table
 SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions control_actions controls \
 	duration failure failure_given machine option_values options options_json \
@@ -41,7 +44,7 @@ SRC_worker = channel_queues chore cursor_check function_claim function_gone func
 SRC_calls = args call_activity channel configure_queue developer health input_arguments internal listen one_queue operate operate_many \
 	policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
 	schedule_args sleep test_hooks wait wait_close watch
-FOLDERS = base task model shared notes store engine worker calls
+FOLDERS = common base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 
 # What is switched off is what PostgreSQL's own headers trip over.

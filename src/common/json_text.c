@@ -135,11 +135,11 @@ json_text_element(JsonReader *reader, Slice *value)
 }
 
 /*
- * json_text_member: the next one, the key being a string; false: there are no
- * more.
+ * json_text_key_next: the next key, a string, after which the reader is at its
+ * value; false: there are no more.
  */
 bool
-json_text_member(JsonReader *reader, Slice *key, Slice *value)
+json_text_key_next(JsonReader *reader, Slice *key)
 {
 	skip_space(reader);
 	if (reader->at < reader->end && *reader->at == ',')
@@ -153,8 +153,66 @@ json_text_member(JsonReader *reader, Slice *key, Slice *value)
 	skip_space(reader);
 	if (reader->at < reader->end && *reader->at == ':')
 		reader->at++;
+	skip_space(reader);
+	return true;
+}
+
+/*
+ * json_text_member: the next one, the key being a string; false: there are no
+ * more.
+ */
+bool
+json_text_member(JsonReader *reader, Slice *key, Slice *value)
+{
+	if (!json_text_key_next(reader, key))
+		return false;
 	*value = read_value(reader);
 	return true;
+}
+
+/*
+ * json_text_element_next: is there one more, at which the reader is then?
+ */
+bool
+json_text_element_next(JsonReader *reader)
+{
+	skip_space(reader);
+	if (reader->at < reader->end && *reader->at == ',')
+		reader->at++;
+	skip_space(reader);
+	return reader->at < reader->end && *reader->at != ']';
+}
+
+/*
+ * json_text_value: the value at which the reader is, which it leaves behind.
+ */
+Slice
+json_text_value(JsonReader *reader)
+{
+	return read_value(reader);
+}
+
+/*
+ * json_text_enter: step into the object or array at which the reader is, to
+ * read what is in it with the same reader; json_text_leave() is for when there
+ * is no more.  So that what is nested is read once, however deep it is.
+ */
+void
+json_text_enter(JsonReader *reader)
+{
+	if (reader->at < reader->end)
+		reader->at++;
+}
+
+/*
+ * json_text_leave: step out of the object or array that has been read.
+ */
+void
+json_text_leave(JsonReader *reader)
+{
+	skip_space(reader);
+	if (reader->at < reader->end)
+		reader->at++;
 }
 
 /* The number that four hexadecimal digits are. */

@@ -28,6 +28,12 @@ extern JsonReader json_text_open(Slice value);
 extern bool json_text_member(JsonReader *reader, Slice *key, Slice *value);
 extern bool json_text_element(JsonReader *reader, Slice *value);
 
+extern bool json_text_key_next(JsonReader *reader, Slice *key);
+extern bool json_text_element_next(JsonReader *reader);
+extern Slice json_text_value(JsonReader *reader);
+extern void json_text_enter(JsonReader *reader);
+extern void json_text_leave(JsonReader *reader);
+
 extern bool json_text_equals(Slice string, const char *text);
 extern void json_text_decode(TextBuffer *to, Slice string);
 extern void json_text_encode(TextBuffer *to, Slice text);

@@ -10,7 +10,6 @@
 #define TASKQ_PROTO_SHAPE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "common/text_buffer.h"
 
@@ -48,7 +47,7 @@ typedef enum ProtoForm
 
 typedef struct ProtoName
 {
-	int32_t		number;
+	int			number;
 	const char *name;			/* "RETRY_STATE_TIMEOUT" */
 } ProtoName;
 
@@ -81,7 +80,7 @@ struct ProtoMessage
 };
 
 extern const ProtoField *proto_field(const ProtoMessage *message, Slice name);
-extern const char *proto_name(const ProtoEnum *names, int32_t number);
-extern bool proto_number(const ProtoEnum *names, Slice name, int32_t *number);
+extern const char *proto_name(const ProtoEnum *names, int number);
+extern bool proto_number(const ProtoEnum *names, Slice name, int *number);
 
 #endif							/* TASKQ_PROTO_SHAPE_H */

@@ -8,16 +8,14 @@
  */
 #include "gateway/message_from_json.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base64.h"
 #include "common/json_check.h"
 #include "common/json_text.h"
+#include "common/proto_numbers.h"
 #include "common/proto_times.h"
 #include "gateway/memory.h"
 #include "gateway/message_shape.h"
@@ -26,8 +24,6 @@
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
-
-#define LONGEST_NUMBER 400
 
 typedef struct Reading
 {
@@ -66,63 +62,6 @@ unquoted(Slice value)
  */
 
 static bool
-read_double(Slice json, double *value)
-{
-	Slice		text = unquoted(json);
-	char		digits[LONGEST_NUMBER + 1];
-	char	   *end;
-
-	if (json_text_type(json) == '"' &&
-		(slice_equals(text, "NaN") || slice_equals(text, "Infinity") || slice_equals(text, "-Infinity")))
-	{
-		*value = text.data[0] == 'N' ? NAN : text.data[0] == 'I' ? INFINITY : -INFINITY;
-		return true;
-	}
-	if (text.length == 0 || text.length > LONGEST_NUMBER ||
-		(text.data[0] != '-' && (text.data[0] < '0' || text.data[0] > '9')))
-		return false;
-	memcpy(digits, text.data, text.length);
-	digits[text.length] = '\0';
-	*value = strtod(digits, &end);
-	return *end == '\0' && isfinite(*value) && strpbrk(digits, "xXpPnN") == NULL;
-}
-
-/* A whole number; "least" is not positive. */
-static bool
-read_integer(Slice json, int64_t least, uint64_t most, uint64_t *value)
-{
-	Slice		text = unquoted(json);
-	char		digits[LONGEST_NUMBER + 1];
-	bool		is_negative;
-	char	   *end;
-	double		number;
-
-	if (text.length == 0 || text.length > LONGEST_NUMBER)
-		return false;
-	memcpy(digits, text.data, text.length);
-	digits[text.length] = '\0';
-	is_negative = digits[0] == '-';
-	if (strspn(digits + is_negative, "0123456789") != text.length - is_negative)
-	{
-		/* 1e3 and 5.0 are whole too */
-		if (!read_double(json, &number) || number != floor(number) || fabs(number) > 9e15)
-			return false;
-		snprintf(digits, sizeof(digits), "%.0f", number);
-		is_negative = digits[0] == '-';
-	}
-	errno = 0;
-	*value = strtoull(digits + is_negative, &end, 10);
-	if (errno != 0 || end == digits + is_negative)
-		return false;
-	if (!is_negative)
-		return *value <= most;
-	if (*value > (uint64_t) -(least + 1) + 1 || (least == 0 && *value > 0))
-		return false;
-	*value = -*value;
-	return true;
-}
-
-static bool
 read_number(const ProtobufCFieldDescriptor *field, Slice json, void *to)
 {
 	uint64_t	value;
@@ -132,21 +71,21 @@ read_number(const ProtobufCFieldDescriptor *field, Slice json, void *to)
 		case PROTOBUF_C_TYPE_INT32:
 		case PROTOBUF_C_TYPE_SINT32:
 		case PROTOBUF_C_TYPE_SFIXED32:
-			if (!read_integer(json, INT32_MIN, INT32_MAX, &value))
+			if (!proto_integer_read(json, INT32_MIN, INT32_MAX, &value))
 				return false;
 			*(int32_t *) to = (int32_t) value;
 			return true;
 		case PROTOBUF_C_TYPE_UINT32:
 		case PROTOBUF_C_TYPE_FIXED32:
-			if (!read_integer(json, 0, UINT32_MAX, &value))
+			if (!proto_integer_read(json, 0, UINT32_MAX, &value))
 				return false;
 			*(uint32_t *) to = (uint32_t) value;
 			return true;
 		case PROTOBUF_C_TYPE_UINT64:
 		case PROTOBUF_C_TYPE_FIXED64:
-			return read_integer(json, 0, UINT64_MAX, to);
+			return proto_integer_read(json, 0, UINT64_MAX, to);
 		default:
-			return read_integer(json, INT64_MIN, INT64_MAX, to);
+			return proto_integer_read(json, INT64_MIN, INT64_MAX, to);
 	}
 }
 
@@ -168,7 +107,7 @@ read_enum(const ProtobufCEnumDescriptor *descriptor, Slice json, int *to)
 		}
 		return false;
 	}
-	if (!read_integer(json, INT32_MIN, INT32_MAX, &value))
+	if (!proto_integer_read(json, INT32_MIN, INT32_MAX, &value))
 		return false;
 	*to = (int32_t) value;
 	return true;
@@ -228,12 +167,12 @@ read_value(Reading *reading, const ProtobufCFieldDescriptor *field, Slice json, 
 			*(protobuf_c_boolean *) to = slice_equals(unquoted(json), "true");
 			break;
 		case PROTOBUF_C_TYPE_FLOAT:
-			is_good = read_double(json, &number);
+			is_good = proto_double_read(json, &number);
 			if (is_good)
 				*(float *) to = (float) number;
 			break;
 		case PROTOBUF_C_TYPE_DOUBLE:
-			is_good = read_double(json, to);
+			is_good = proto_double_read(json, to);
 			break;
 		default:
 			is_good = read_number(field, json, to);

@@ -8,14 +8,13 @@
 #include "gateway/message_to_json.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base64.h"
 #include "common/json_text.h"
+#include "common/proto_numbers.h"
 #include "common/proto_times.h"
 #include "gateway/message_shape.h"
 #include "gateway/wire_check.h"
@@ -33,30 +32,6 @@ add_quoted(TextBuffer *json, const char *text)
 	text_buffer_char(json, '"');
 	text_buffer_text(json, text);
 	text_buffer_char(json, '"');
-}
-
-/* With as few digits as are read as the same number. */
-static void
-add_double(TextBuffer *json, double value, bool is_float)
-{
-	char		text[40];
-
-	if (isnan(value) || isinf(value))
-	{
-		add_quoted(json, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
-		return;
-	}
-	for (int digits = is_float ? 6 : 15; digits <= 17; digits++)
-	{
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-		if (is_float ? strtof(text, NULL) == (float) value : strtod(text, NULL) == value)
-			break;
-	}
-	/* as a number a zero has no sign */
-	if (value == 0 && signbit(value))
-		add_quoted(json, text);
-	else
-		text_buffer_text(json, text);
 }
 
 static void
@@ -116,10 +91,10 @@ add_value(TextBuffer *json, const ProtobufCFieldDescriptor *field, const void *v
 	switch (field->type)
 	{
 		case PROTOBUF_C_TYPE_FLOAT:
-			add_double(json, *(const float *) value, true);
+			proto_double_write(json, *(const float *) value, true);
 			break;
 		case PROTOBUF_C_TYPE_DOUBLE:
-			add_double(json, *(const double *) value, false);
+			proto_double_write(json, *(const double *) value, false);
 			break;
 		case PROTOBUF_C_TYPE_BOOL:
 			text_buffer_text(json, *(const protobuf_c_boolean *) value ? "true" : "false");
