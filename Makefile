@@ -41,8 +41,8 @@ SRC_engine = activity_kind admission attempt_report claim count_queue enqueue ex
 SRC_worker = channel_queues chore cursor_check function_claim function_gone function_run function_supervisor function_worker \
 	heartbeat_flush instance_check launcher \
 	lifecycle listen_commands notify notify_listeners notify_runs put_off recount retention timer_look timers worker
-SRC_calls = args call_activity channel configure_queue developer health input_arguments internal listen one_queue operate operate_many \
-	policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
+SRC_calls = args call_activity channel commands configure_queue developer health input_arguments internal listen one_queue operate operate_many \
+	payload_values policy poll poll_many queue_counts queue_views read report report_batch run_ids schedule \
 	schedule_args sleep test_hooks wait wait_close watch
 FOLDERS = common base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o

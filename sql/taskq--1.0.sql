@@ -5,6 +5,8 @@
  *   tables, with their indexes and triggers
  *   calls, as they are named in src/:
  *     policy           how activities are retried
+ *     payload_values   what histories have of values, and the values
+ *     commands         what a worker of workflows answers with
  *     schedule         to schedule them
  *     poll             to hand tasks out
  *     report           what a worker says of its attempt
@@ -414,6 +416,121 @@ CREATE FUNCTION taskq.retry_policy_to_jsonb(policy taskq.retry_policy) RETURNS j
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_retry_policy_to_jsonb';
 COMMENT ON FUNCTION taskq.retry_policy_to_jsonb(taskq.retry_policy)
   IS 'internal: a retry policy as it is stored; read taskq.activities';
+
+--
+-- payload_values
+--
+
+CREATE FUNCTION taskq.payloads(payloads jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_payloads';
+COMMENT ON FUNCTION taskq.payloads(jsonb)
+  IS 'what Payloads, one Payload, or a map of them mean, as SQL sees values; NULL for none';
+
+CREATE FUNCTION taskq.to_payloads(VARIADIC args jsonb[]) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_to_payloads';
+COMMENT ON FUNCTION taskq.to_payloads(jsonb[])
+  IS 'the Payloads that values are in events and commands';
+
+--
+-- commands
+--
+
+CREATE FUNCTION taskq.command_schedule_activity(
+  activity_type text,
+  input jsonb DEFAULT NULL,
+  start_to_close_timeout interval DEFAULT NULL,
+  schedule_to_close_timeout interval DEFAULT NULL,
+  schedule_to_start_timeout interval DEFAULT NULL,
+  heartbeat_timeout interval DEFAULT NULL,
+  activity_id text DEFAULT NULL,
+  task_queue text DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  eager boolean DEFAULT NULL,
+  summary text DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_schedule_activity';
+COMMENT ON FUNCTION taskq.command_schedule_activity(text, jsonb, interval, interval, interval, interval, text, text, taskq.retry_policy, jsonb, int, text, float8, boolean, text)
+  IS 'the command to schedule an activity; without activity_id it gets a uuid';
+
+CREATE FUNCTION taskq.command_start_timer(timer_id text, start_to_fire interval, summary text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_start_timer';
+COMMENT ON FUNCTION taskq.command_start_timer(text, interval, text)
+  IS 'the command to start a timer';
+
+CREATE FUNCTION taskq.command_cancel_timer(timer_id text) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_cancel_timer';
+COMMENT ON FUNCTION taskq.command_cancel_timer(text)
+  IS 'the command to cancel a timer';
+
+CREATE FUNCTION taskq.command_request_cancel_activity(scheduled_event_id bigint) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_request_cancel_activity';
+COMMENT ON FUNCTION taskq.command_request_cancel_activity(bigint)
+  IS 'the command to ask an activity to stop, by the event that scheduled it';
+
+CREATE FUNCTION taskq.command_complete(result jsonb DEFAULT NULL) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_complete';
+COMMENT ON FUNCTION taskq.command_complete(jsonb)
+  IS 'the command to complete the workflow';
+
+CREATE FUNCTION taskq.command_fail(
+  message text,
+  type text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  non_retryable boolean DEFAULT false
+) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_fail';
+COMMENT ON FUNCTION taskq.command_fail(text, text, jsonb, boolean)
+  IS 'the command to fail the workflow';
+
+CREATE FUNCTION taskq.command_fail_with(failure jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_fail_with';
+COMMENT ON FUNCTION taskq.command_fail_with(jsonb)
+  IS 'the command to fail the workflow with a failure that has a cause, or is of another kind';
+
+CREATE FUNCTION taskq.command_cancel(details jsonb DEFAULT NULL) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_cancel';
+COMMENT ON FUNCTION taskq.command_cancel(jsonb)
+  IS 'the command to close the workflow as canceled';
+
+CREATE FUNCTION taskq.command_continue_as_new(
+  workflow_type text DEFAULT NULL,
+  input jsonb DEFAULT NULL,
+  task_queue text DEFAULT NULL,
+  run_timeout interval DEFAULT NULL,
+  task_timeout interval DEFAULT NULL,
+  backoff interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  memo jsonb DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_continue_as_new';
+COMMENT ON FUNCTION taskq.command_continue_as_new(text, jsonb, text, interval, interval, interval, taskq.retry_policy, jsonb, jsonb, jsonb)
+  IS 'the command to go on with a new run, whose history is empty';
+
+CREATE FUNCTION taskq.command_record_marker(
+  marker_name text,
+  details jsonb DEFAULT NULL,
+  failure jsonb DEFAULT NULL,
+  header jsonb DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_record_marker';
+COMMENT ON FUNCTION taskq.command_record_marker(text, jsonb, jsonb, jsonb)
+  IS 'the command to record something of the worker''s own in the history; details is an object';
+
+CREATE FUNCTION taskq.command_upsert_search_attributes(search_attributes jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_upsert_search_attributes';
+COMMENT ON FUNCTION taskq.command_upsert_search_attributes(jsonb)
+  IS 'the command to set search attributes of the workflow; an object';
+
+CREATE FUNCTION taskq.command_modify_properties(memo jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_command_modify_properties';
+COMMENT ON FUNCTION taskq.command_modify_properties(jsonb)
+  IS 'the command to set parts of the memo of the workflow; an object';
 
 --
 -- schedule
@@ -1277,13 +1394,15 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   reading_routines CONSTANT name[] := ARRAY['clock', 'duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb', 'is_paused', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'health_checks',
-    'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of'];
+    'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
-    WHEN 'worker' THEN ARRAY['describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
+    WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'worker' THEN ARRAY['retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
+      'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
+      'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'developer' THEN ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']::name[]

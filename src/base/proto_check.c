@@ -17,25 +17,22 @@
 /* longer texts than that of a message are no messages */
 #define LONGEST_TEXT	(256 << 20)
 
-static Slice
+/* To be freed. */
+static char *
 text_of(const char *what, Jsonb *value)
 {
-	char	   *text;
-
 	if (json_text_exceeds(PointerGetDatum(value), LONGEST_TEXT))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s is too long", what)));
-	text = JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value));
-	return slice_of(text);
+	return JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value));
 }
 
 static Jsonb *
-check(const char *what, const ProtoMessage *message, Jsonb *value, bool is_list)
+check(const char *what, const ProtoMessage *message, Slice text, bool is_list)
 {
 	ProtoError	error;
 	TextBuffer	canonical;
-	Slice		text = text_of(what, value);
 	Datum		result;
 
 	text_buffer_init(&canonical, &server_allocator);
@@ -46,7 +43,6 @@ check(const char *what, const ProtoMessage *message, Jsonb *value, bool is_list)
 				 errdetail("%s: %s.", error.path, error.problem)));
 	result = DirectFunctionCall1(jsonb_in, CStringGetDatum(canonical.data));
 	text_buffer_free(&canonical);
-	pfree(unconstify(char *, text.data));
 	return DatumGetJsonbP(result);
 }
 
@@ -58,7 +54,20 @@ check(const char *what, const ProtoMessage *message, Jsonb *value, bool is_list)
 Jsonb *
 proto_check(const char *what, const ProtoMessage *message, Jsonb *value)
 {
-	return check(what, message, value, false);
+	char	   *text = text_of(what, value);
+	Jsonb	   *result = check(what, message, slice_of(text), false);
+
+	pfree(text);
+	return result;
+}
+
+/*
+ * proto_check_text: the same of a text.
+ */
+Jsonb *
+proto_check_text(const char *what, const ProtoMessage *message, Slice text)
+{
+	return check(what, message, text, false);
 }
 
 /*
@@ -67,5 +76,9 @@ proto_check(const char *what, const ProtoMessage *message, Jsonb *value)
 Jsonb *
 proto_check_list(const char *what, const ProtoMessage *message, Jsonb *value)
 {
-	return check(what, message, value, true);
+	char	   *text = text_of(what, value);
+	Jsonb	   *result = check(what, message, slice_of(text), true);
+
+	pfree(text);
+	return result;
 }

@@ -9,6 +9,7 @@
 #include "utils/jsonb.h"
 
 extern Jsonb *proto_check(const char *what, const ProtoMessage *message, Jsonb *value);
+extern Jsonb *proto_check_text(const char *what, const ProtoMessage *message, Slice text);
 extern Jsonb *proto_check_list(const char *what, const ProtoMessage *message, Jsonb *value);
 
 #endif							/* TASKQ_PROTO_CHECK_H */

@@ -14,7 +14,10 @@ QUERIES = ["TaskQueue = 'x' AND (CloseTime IS NULL OR NOT ActivityId STARTS_WITH
            "ExecutionStatus IN ('Running') AND StartTime BETWEEN '2026-01-31T12:00:00Z' AND '2026-02-01T00:00:00+01:00'"]
 FORMS = ['{"$payloads": [{"json": 1}, {"metadata": {"encoding": {"$b64": "/w=="}}, "data": "AAE=", "externalPayloads": [{"sizeBytes": "7"}]}]}',
          '{"kind": "application", "message": "m", "type": "T", "details": ["r"], "next_retry_delay": "1.5s", "cause": {"kind": "timeout", "timeout_type": "heartbeat"}}',
-         '{"kind": "canceled", "details": ["r"], "info": {"activityFailureInfo": {"retryState": 3}}}']
+         '{"kind": "canceled", "details": ["r"], "info": {"activityFailureInfo": {"retryState": 3}}}',
+         '{"commandType": 1, "scheduleActivityTaskCommandAttributes": {"input": {"payloads": [{"data": "-_8"}]}, "priority": {"fairnessWeight": 0.1}, "startToCloseTimeout": "1.5s", "header": {"fields": {"a": {}}}}}',
+         '{"id": "a", "eventId": "5", "body": {"@type": "type.googleapis.com/temporal.api.update.v1.Acceptance", "acceptedRequestMessageId": "b"}}',
+         '{"@type": "a/b", "value": "AA"}', '"2026-01-31T12:00:00.5+01:00"', '{"workflowEvent": {"eventRef": {"eventId": 5, "eventType": 1}}}']
 
 
 def pieces(value):

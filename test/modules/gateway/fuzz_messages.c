@@ -13,6 +13,11 @@
 #include <string.h>
 
 #include "common/json_check.h"
+#include "common/proto_answers.h"
+#include "common/proto_canonical.h"
+#include "common/proto_commands.h"
+#include "common/proto_parts.h"
+#include "common/proto_requests.h"
 #include "gateway/failures.h"
 #include "gateway/message_from_json.h"
 #include "gateway/message_to_json.h"
@@ -38,6 +43,11 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
 	&temporal__payloads__descriptor,
 	&temporal__header__descriptor,
 	&temporal__user_metadata__descriptor,
+};
+
+static const ProtoMessage *const shapes[] = {
+	&proto_command, &proto_start_workflow_execution_request, &proto_schedule_activity_task_command_attributes,
+	&proto_failure, &proto_payloads, &proto_protocol_message, &proto_any, &proto_link, &proto_retry_policy, &proto_timestamp,
 };
 
 #define DESCRIPTORS (sizeof(descriptors) / sizeof(descriptors[0]))
@@ -178,6 +188,28 @@ try_message(const ProtobufCMessageDescriptor *descriptor, uint8_t *data, size_t 
 	free_message(message);
 }
 
+/* There is one form of it, and that is jsonb. */
+static void
+write_canonical(const ProtoMessage *message, Slice json)
+{
+	TextBuffer	once = text_begin();
+	TextBuffer	twice = text_begin();
+	ProtoError	error;
+	JsonFault	fault;
+
+	if (proto_canonical(message, "it", json, &once, &error))
+	{
+		fault = json_check((Slice) {once.data, once.length}, &gateway_allocator);
+		demand(fault == JSON_FAULT_NONE || fault == JSON_FAULT_EXPONENT, json_fault_text(fault), once.data);
+		demand(proto_canonical(message, "it", (Slice) {once.data, once.length}, &twice, &error), error.problem, once.data);
+		demand(strcmp(once.data, twice.data) == 0, twice.data, once.data);
+	}
+	else
+		demand(error.path[0] != '\0' && error.problem[0] != '\0', "no reason", "");
+	text_buffer_free(&once);
+	text_buffer_free(&twice);
+}
+
 /* What jsonb could hold, and a query. */
 static void
 try_text(const char *text, size_t size)
@@ -193,6 +225,8 @@ try_text(const char *text, size_t size)
 	free_message(message);
 	for (size_t i = 0; i < DESCRIPTORS; i++)
 		free_message(message_from_json(descriptors[i], (Slice) {text, size}, &problem));
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		write_canonical(shapes[i], (Slice) {text, size});
 	if (json_check((Slice) {text, size}, &gateway_allocator) != JSON_FAULT_NONE)
 		return;
 	message = payloads_from_text(text);

@@ -59,7 +59,7 @@ static const struct
 	{&proto_command, "{}", NULL},
 	{&proto_command, " { } ", "{}"},
 	{&proto_command, "{\"commandType\": 4, \"cancel_timer_command_attributes\": {\"timer_id\": \"a\"}}",
-	"{\"commandType\":\XCommandAttributes\":{\"timerId\":\"a\"}}"},
+	"{\"commandType\":\"COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION\",\"cancelTimerCommandAttributes\":{\"timerId\":\"a\"}}"},
 	/* nothing, and zeros, and what is given though it is empty */
 	{&proto_command, "{\"commandType\": 0}", "{}"},
 	{&proto_command, "{\"commandType\": \"COMMAND_TYPE_UNSPECIFIED\", \"userMetadata\": null}", "{}"},

@@ -60,6 +60,39 @@ INSERT INTO api VALUES
   'taskq.retry_policy'),
 ('args', 'VARIADIC args jsonb[]',
   'jsonb'),
+('payloads', 'payloads jsonb',
+  'jsonb'),
+('to_payloads', 'VARIADIC args jsonb[]',
+  'jsonb'),
+('command_schedule_activity', 'activity_type text, input jsonb = NULL, start_to_close_timeout interval = NULL, schedule_to_close_timeout interval = NULL, '
+  'schedule_to_start_timeout interval = NULL, heartbeat_timeout interval = NULL, activity_id text = NULL, task_queue text = NULL, '
+  'retry_policy taskq.retry_policy = NULL, header jsonb = NULL, priority int = NULL, fairness_key text = NULL, fairness_weight float8 = NULL, '
+  'eager boolean = NULL, summary text = NULL',
+  'jsonb'),
+('command_start_timer', 'timer_id text, start_to_fire interval, summary text = NULL',
+  'jsonb'),
+('command_cancel_timer', 'timer_id text',
+  'jsonb'),
+('command_request_cancel_activity', 'scheduled_event_id bigint',
+  'jsonb'),
+('command_complete', 'result jsonb = NULL',
+  'jsonb'),
+('command_fail', 'message text, type text = NULL, details jsonb = NULL, non_retryable boolean = false',
+  'jsonb'),
+('command_fail_with', 'failure jsonb',
+  'jsonb'),
+('command_cancel', 'details jsonb = NULL',
+  'jsonb'),
+('command_continue_as_new', 'workflow_type text = NULL, input jsonb = NULL, task_queue text = NULL, run_timeout interval = NULL, '
+  'task_timeout interval = NULL, backoff interval = NULL, retry_policy taskq.retry_policy = NULL, header jsonb = NULL, memo jsonb = NULL, '
+  'search_attributes jsonb = NULL',
+  'jsonb'),
+('command_record_marker', 'marker_name text, details jsonb = NULL, failure jsonb = NULL, header jsonb = NULL',
+  'jsonb'),
+('command_upsert_search_attributes', 'search_attributes jsonb',
+  'jsonb'),
+('command_modify_properties', 'memo jsonb',
+  'jsonb'),
 ('schedule', 'task_queue text, activity_type text, input jsonb = NULL, activity_id text = NULL, schedule_to_close_timeout interval = NULL, '
   'schedule_to_start_timeout interval = NULL, start_to_close_timeout interval = NULL, heartbeat_timeout interval = NULL, '
   'retry_policy taskq.retry_policy = NULL, start_delay interval = NULL, priority int = NULL, fairness_key text = NULL, '
@@ -232,7 +265,7 @@ SELECT is((SELECT string_agg(name, ', ' ORDER BY name) FROM routines r WHERE (pr
   'SETOF ... ROWS 1');
 SELECT count(*) FROM (SELECT (taskq.schedule('once', 'test', start_to_close_timeout => '1 s')).*) x \g /dev/null
 SELECT is((SELECT count(*) FROM taskq.activities WHERE task_queue = 'once'), 1, '(schedule(...)).* schedules once');
-SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).proisstrict AND name IN (SELECT name FROM api) AND name NOT IN ('node_of', 'run_uuid', 'run_of')), NULL,
+SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).proisstrict AND name IN (SELECT name FROM api) AND name NOT IN ('node_of', 'run_uuid', 'run_of', 'payloads')), NULL,
   'a NULL argument is never a silent NULL result');
 SELECT is((SELECT string_agg(name, ', ') FROM routines WHERE (proc).prosecdef), NULL, 'nothing is SECURITY DEFINER');
 

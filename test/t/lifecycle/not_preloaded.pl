@@ -28,7 +28,8 @@ my @calls = split /\n/, $node->safe_psql('postgres',
 		(SELECT string_agg(CASE t WHEN 'text'::regtype THEN '''x''' ELSE format('NULL::%s', t::regtype) END, ', ' ORDER BY n)
 		 FROM unnest(proargtypes::oid[]) WITH ORDINALITY a (t, n)))
 	  FROM pg_proc WHERE pronamespace = 'taskq'::regnamespace AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
-		AND obj_description(oid) NOT LIKE 'internal%' AND proname NOT IN ('retry_policy_from_jsonb', 'args', 'run_uuid', 'run_of')
+		AND obj_description(oid) NOT LIKE 'internal%' AND proname NOT IN ('retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'run_uuid', 'run_of')
+		AND proname NOT LIKE 'command\_%'
 	  ORDER BY 1));
 cmp_ok(scalar @calls, '>', 30, 'there are calls');
 for my $call (@calls, 'SELECT taskq.run_uuid(1)', 'SELECT taskq.run_of(gen_random_uuid())')
@@ -41,7 +42,8 @@ for my $call (@calls, 'SELECT taskq.run_uuid(1)', 'SELECT taskq.run_of(gen_rando
 
 # what needs nothing of the library's memory (docs/operations.md)
 for my $call (
-	"retry_policy('1 s')", "retry_policy_from_jsonb('{}')", "args('1')",
+	"retry_policy('1 s')", "retry_policy_from_jsonb('{}')", "args('1')", "payloads('{}')", "to_payloads('1')",
+	"command_complete('1')", "command_schedule_activity('t', '1', '1 s')",
 	'node_of(1::bigint)', 'node_of(gen_random_uuid())',
 	'set_node(0)', "grant_access('pg_monitor', 'monitor')",
 	"revoke_access('pg_monitor', 'monitor')")
