@@ -30,12 +30,14 @@
 #include "common/proto_numbers.h"
 #include "common/proto_times.h"
 #include "model/duration.h"
+#include "model/options.h"
 #include "model/retry_policy.h"
 
 /* What an argument of SQL is, and what becomes of it. */
 typedef enum PartForm
 {
 	PART_TEXT,
+	PART_QUEUE,					/* a text, the name of a task queue */
 	PART_INT,
 	PART_BIGINT,
 	PART_FLOAT8,
@@ -65,7 +67,7 @@ static const Part schedule_activity[] = {
 	{"schedule_to_start_timeout", NULL, "scheduleToStartTimeout", PART_INTERVAL},
 	{"heartbeat_timeout", NULL, "heartbeatTimeout", PART_INTERVAL},
 	{"activity_id", NULL, "activityId", PART_TEXT},
-	{"task_queue", "taskQueue", "name", PART_TEXT},
+	{"task_queue", "taskQueue", "name", PART_QUEUE},
 	{"retry_policy", NULL, "retryPolicy", PART_RETRY_POLICY},
 	{"header", "header", "fields", PART_PAYLOAD_MAP},
 	{"priority", "priority", "priorityKey", PART_INT},
@@ -104,7 +106,7 @@ static const Part cancel[] = {
 static const Part continue_as_new[] = {
 	{"workflow_type", "workflowType", "name", PART_TEXT},
 	{"input", NULL, "input", PART_PAYLOADS},
-	{"task_queue", "taskQueue", "name", PART_TEXT},
+	{"task_queue", "taskQueue", "name", PART_QUEUE},
 	{"run_timeout", NULL, "workflowRunTimeout", PART_INTERVAL},
 	{"task_timeout", NULL, "workflowTaskTimeout", PART_INTERVAL},
 	{"backoff", NULL, "backoffStartInterval", PART_INTERVAL},
@@ -270,6 +272,9 @@ add_value(TextBuffer *to, FunctionCallInfo fcinfo, int n, const Part *part)
 		case PART_TEXT:
 		case PART_SUMMARY:
 			add_text(to, PG_GETARG_TEXT_PP(n));
+			break;
+		case PART_QUEUE:
+			add_text(to, check_queue_name(PG_GETARG_TEXT_PP(n)));
 			break;
 		case PART_INT:
 			add_number(to, PG_GETARG_INT32(n));

@@ -15,12 +15,13 @@ SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{produ
 -- the parts, as docs/reference.md has them
 CREATE TABLE part (name text, routines text);
 INSERT INTO part VALUES
-('producer', 'args describe execute node_of outcome retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many wait_for_close watch'),
+('producer', 'args describe execute node_of outcome payloads retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many to_payloads wait_for_close watch'),
 ('developer', 'current_task record_heartbeat register_function unregister_function'),
-('worker', 'channel complete complete_and_poll complete_by_id complete_many current_task describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many listen '
-  'node_of outcome poll poll_many record_heartbeat release release_many report_canceled report_canceled_by_id run_of run_uuid unlisten wait_for_task wait_for_tasks worker_channel'),
-('operator', 'configure_queue delete delete_many describe node_of outcome pause pause_many request_cancel request_cancel_many reset reset_many retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many unpause unpause_many update_options update_options_many wait_for_close watch'),
-('monitor', 'describe node_of outcome run_of run_uuid wait_for_close');
+('worker', 'args channel command_cancel command_cancel_timer command_complete command_continue_as_new command_fail command_fail_with command_modify_properties command_record_marker '
+  'command_request_cancel_activity command_schedule_activity command_start_timer command_upsert_search_attributes complete complete_and_poll complete_by_id complete_many current_task describe fail fail_by_id fail_many fail_with fail_with_many heartbeat heartbeat_by_id heartbeat_many listen '
+  'node_of outcome payloads poll poll_many record_heartbeat release release_many report_canceled report_canceled_by_id retry_policy retry_policy_from_jsonb run_of run_uuid to_payloads unlisten wait_for_task wait_for_tasks worker_channel'),
+('operator', 'configure_queue delete delete_many describe node_of outcome pause pause_many payloads request_cancel request_cancel_many reset reset_many retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many unpause unpause_many update_options update_options_many wait_for_close watch'),
+('monitor', 'describe node_of outcome payloads run_of run_uuid wait_for_close');
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM pg_proc p WHERE pronamespace = 'taskq'::regnamespace
     AND has_function_privilege('taskq_' || name, p.oid, 'EXECUTE') AND obj_description(p.oid, 'pg_proc') NOT LIKE 'internal: %'),
   routines, name || ': exactly the functions of that part') FROM part;
