@@ -5,7 +5,9 @@
  * There is a lane for each kind and role.  What comes in one turn of the loop
  * is sent together at its end.  While a statement of the lane is under way,
  * others wait for it, so that there are as many in one as there is load; but
- * not for one that takes long, which may wait for a lock.
+ * not for one that takes long, which may wait for a lock.  Where statements are
+ * quick that would make many of few each: behind one that had several items the
+ * next one comes a moment later.  Who calls alone never waits for that.
  *
  * A statement that fails is repeated for each of its items alone, so that one
  * item's error is not another's.  What was aborted for the sake of
@@ -22,6 +24,9 @@
 
 #define BATCH_MAX	500
 #define PATIENCE	10000		/* microseconds, with a statement under way */
+#define PAUSE_EACH	600			/* from one statement to the next, for each of its items */
+#define PAUSE_MAX	2000
+#define PROVEN_FOR	10000000	/* microseconds that a success says what a role may do */
 
 typedef struct Lane
 {
@@ -33,6 +38,8 @@ typedef struct Lane
 	int			size;
 	int			running;
 	Instant		sent;			/* the last statement */
+	Instant		not_before;		/* the next one, while it waits for more */
+	Instant		proven;			/* a statement succeeded */
 	LoopTimer	later;
 	bool		is_awaited;		/* the end of this turn */
 } Lane;
@@ -70,6 +77,14 @@ find_lane(const BatchKind *kind, const char *role)
 	lane->next = lanes;
 	lanes = lane;
 	return lane;
+}
+
+static Instant
+pause_after(int count)
+{
+	if (count < 2)
+		return 0;
+	return count * PAUSE_EACH < PAUSE_MAX ? count * PAUSE_EACH : PAUSE_MAX;
 }
 
 static void land(void *arg, DatabaseOutcome outcome, const PGresult *result);
@@ -149,6 +164,9 @@ land(void *arg, DatabaseOutcome outcome, const PGresult *result)
 	Lane	   *lane = flight->lane;
 
 	lane->running--;
+	if (outcome == DATABASE_OK)
+		lane->proven = loop_now();
+	lane->not_before = loop_now() + pause_after(flight->count);
 	if (outcome == DATABASE_ERROR && !flight->is_repeated && !is_server_gone(result) &&
 		(has_state(result, "40001") || has_state(result, "40P01") || flight->count > 1))
 	{
@@ -167,6 +185,15 @@ land(void *arg, DatabaseOutcome outcome, const PGresult *result)
 	flush(lane);
 }
 
+/* When the next statement may be sent, as far as is known; at once, if that is over. */
+static Instant
+time_to_send(const Lane *lane)
+{
+	if ((lane->running > 0 && loop_now() < lane->sent + PATIENCE) || database_free(lane->role) <= 0)
+		return loop_now() + PATIENCE;
+	return lane->count < BATCH_MAX ? lane->not_before : 0;
+}
+
 /* Send what waits, unless it is better to let more come. */
 static void
 flush(void *arg)
@@ -179,11 +206,11 @@ flush(void *arg)
 	while (lane->count > 0)
 	{
 		int			count = lane->count < BATCH_MAX ? lane->count : BATCH_MAX;
-		bool		is_young = lane->running > 0 && loop_now() < lane->sent + PATIENCE;
+		Instant		when = time_to_send(lane);
 
-		if (is_young || database_free(lane->role) <= 0)
+		if (when > loop_now())
 		{
-			loop_set_timer(&lane->later, loop_now() + PATIENCE, flush, lane);
+			loop_set_timer(&lane->later, when, flush, lane);
 			return;
 		}
 		lane->sent = loop_now();
@@ -219,4 +246,16 @@ batch_add(const BatchKind *kind, const char *role, void *item)
 		lane->is_awaited = true;
 		loop_at_end_of_turn(end_of_turn, lane);
 	}
+}
+
+/*
+ * Has the role lately been able to run a statement of this kind?  So it may still
+ * see what such a statement shows.
+ */
+bool
+batch_is_proven(const BatchKind *kind, const char *role)
+{
+	Instant		proven = find_lane(kind, role)->proven;
+
+	return proven != 0 && loop_now() < proven + PROVEN_FOR;
 }

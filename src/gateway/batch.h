@@ -24,6 +24,7 @@ typedef struct BatchKind
 	void		(*answer) (void *item, DatabaseOutcome outcome, const PGresult *result, int row);
 } BatchKind;
 
+extern bool batch_is_proven(const BatchKind *kind, const char *role);
 extern void batch_add(const BatchKind *kind, const char *role, void *item);
 
 #endif

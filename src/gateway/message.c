@@ -64,14 +64,15 @@ inflate_all(z_stream *stream, Buffer *to, size_t limit)
 InflateResult
 message_inflate(Buffer *to, const void *data, size_t length, size_t limit)
 {
-	z_stream	stream = {.next_in = (Bytef *) data, .avail_in = (uInt) length};
-	InflateResult result;
+	static z_stream stream;		/* made once: what it needs is a lot to get and to clear */
+	static bool is_made;
 
-	if (inflateInit2(&stream, MAX_WBITS + GZIP) != Z_OK)
+	if (is_made ? inflateReset(&stream) != Z_OK : inflateInit2(&stream, MAX_WBITS + GZIP) != Z_OK)
 		abort();
-	result = inflate_all(&stream, to, limit);
-	inflateEnd(&stream);
-	return result;
+	is_made = true;
+	stream.next_in = (Bytef *) data;
+	stream.avail_in = (uInt) length;
+	return inflate_all(&stream, to, limit);
 }
 
 static void

@@ -86,6 +86,31 @@ look(RunWaiter *waiter)
 	batch_add(&outcome_kind, waiter->call->role, waiter);
 }
 
+/*
+ * What was committed needs no look, except whether the role may see it: the last
+ * look of its own says that.
+ */
+static bool
+completed(RunWaiter *waiter, Temporal__Payloads *result)
+{
+	Temporal__Payloads nothing = TEMPORAL__PAYLOADS__INIT;
+	Temporal__ActivityExecutionOutcome outcome = TEMPORAL__ACTIVITY_EXECUTION_OUTCOME__INIT;
+	Temporal__PollActivityExecutionResponse response = TEMPORAL__POLL_ACTIVITY_EXECUTION_RESPONSE__INIT;
+	char		run_id[UUID_TEXT];
+
+	if (!batch_is_proven(&outcome_kind, waiter->call->role))
+		return false;
+	outcome.value_case = TEMPORAL__ACTIVITY_EXECUTION_OUTCOME__VALUE_RESULT;
+	outcome.result = result != NULL ? result : &nothing;
+	uuid_to_text(waiter->run, run_id);
+	response.run_id = run_id;
+	response.outcome = &outcome;
+	run_waiter_done(waiter);
+	call_reply(waiter->call, &response.base);
+	free(waiter);
+	return true;
+}
+
 static void
 give_up(RunWaiter *waiter)
 {
@@ -102,6 +127,7 @@ wait_for(Call *call, const uint8_t *run)
 	memcpy(waiter->run, run, sizeof(waiter->run));
 	waiter->wants_end = true;
 	waiter->look = look;
+	waiter->completed = completed;
 	waiter->give_up = give_up;
 	run_waiter_begin(waiter);
 }

@@ -78,9 +78,11 @@ static void
 completed(Call *call, const PGresult *result)
 {
 	Temporal__RespondActivityTaskCompletedRequest *request = (void *) call->request;
+	const uint8_t *run = handed_out_run(request->task_token.data);
 
 	(void) result;
-	touch(request->task_token);
+	if (run != NULL)
+		run_completed(run, request->result);
 	answer_empty(call, &temporal__respond_activity_task_completed_response__descriptor);
 }
 

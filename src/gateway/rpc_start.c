@@ -14,6 +14,7 @@
 #include "common/sqlstates.h"
 #include "gateway/batch.h"
 #include "gateway/fields.h"
+#include "gateway/fresh_runs.h"
 #include "gateway/memory.h"
 #include "gateway/namespaces.h"
 #include "gateway/operation.h"
@@ -46,7 +47,7 @@ typedef struct Start
 
 static const Statement start_statement = {
 	"schedule",
-	"SELECT a.place::int4, taskq.run_uuid(s.run_id), s.created"
+	"SELECT a.place::int4, taskq.run_uuid(s.run_id), s.created, s.run_id"
 	" FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::interval[], $6::interval[],"
 	" $7::interval[], $8::interval[], $9::jsonb[], $10::interval[], $11::int4[], $12::text[],"
 	" $13::float8[], $14::taskq.id_reuse_policy[], $15::taskq.id_conflict_policy[], $16::text[],"
@@ -248,6 +249,8 @@ on_started(void *item, DatabaseOutcome outcome, const PGresult *result, int row)
 		response = message_new(&temporal__start_activity_execution_response__descriptor);
 		response->run_id = uuid_copy(row_uuid(result, row, 1));
 		response->started = is_new;
+		if (is_new)
+			fresh_run_note(row_uuid(result, row, 1), row_int64(result, row, 3));
 		if (is_new && is_due(request))
 			parked_wake(request->task_queue->name, 1);
 		answer(call, response);

@@ -2,10 +2,15 @@
  * run_waiters.c
  *		Calls that wait for something to happen to a run.
  *
- * A waiter looks at once.  What this gateway commits itself has it look again;
- * most runs end so, and soon.  Only who waits for longer has the database tell
- * of what others do: taskq.watch() and a channel that is listened to.  A look
- * now and then finds what was lost on that way.
+ * A waiter looks at once, but for the end of a run that this gateway has just
+ * started.  What this gateway commits itself has it look again; most runs end
+ * so, and soon.  Only who waits for longer has the database tell of what others
+ * do: taskq.watch() and a channel that is listened to.  A look now and then
+ * finds what was lost on that way.
+ *
+ * How long it waits before that is learned.  While no run ends but by commits
+ * of this gateway, which costs nothing, it is more each time; the first that
+ * ends by others makes it short again.
  */
 #include "gateway/run_waiters.h"
 
@@ -17,6 +22,7 @@
 
 #include "common/statuses.h"
 #include "gateway/batch.h"
+#include "gateway/fresh_runs.h"
 #include "gateway/listening.h"
 #include "gateway/memory.h"
 #include "gateway/metrics.h"
@@ -24,7 +30,8 @@
 /* microseconds */
 #define LONGEST			29000000
 #define MARGIN			1000000	/* before the client's deadline */
-#define WATCH_AFTER		20000
+#define WATCH_AFTER_MIN	20000
+#define WATCH_AFTER_MAX	250000
 #define LOOK_EVERY		5000000
 
 #define CHANNELS		16
@@ -33,6 +40,7 @@ static Map	by_run;
 static Map	by_run_id;
 static RunWaiter *all;
 static int	count;
+static Instant watch_after = WATCH_AFTER_MIN;
 
 static double
 read_count(void)
@@ -87,14 +95,22 @@ on_gone(Call *call)
 	loop_set_timer(&waiter->end, loop_now(), on_end, waiter);
 }
 
+static void
+know_run_id(RunWaiter *waiter, int64_t run_id)
+{
+	waiter->run_id = run_id;
+	map_add(&by_run_id, &waiter->by_run_id, &waiter->run_id, sizeof(waiter->run_id));
+}
+
 /*
- * Begin to wait, with a look.
+ * Begin to wait.
  */
 void
 run_waiter_begin(RunWaiter *waiter)
 {
 	Call	   *call = waiter->call;
 	Instant		end = loop_now() + LONGEST;
+	int64_t		fresh = waiter->wants_end ? fresh_run_id(waiter->run) : 0;
 
 	if (call->deadline != NEVER && call->deadline - MARGIN < end)
 		end = call->deadline - MARGIN;
@@ -109,7 +125,13 @@ run_waiter_begin(RunWaiter *waiter)
 	if (all != NULL)
 		all->before = waiter;
 	all = waiter;
-	look(waiter);
+	if (fresh != 0)
+	{
+		know_run_id(waiter, fresh);
+		loop_set_timer(&waiter->next, loop_now() + watch_after, watch, waiter);
+	}
+	else
+		look(waiter);
 	loop_set_timer(&waiter->end, end, on_end, waiter);
 }
 
@@ -120,11 +142,9 @@ void
 run_waiter_seen(RunWaiter *waiter, int64_t run_id)
 {
 	if (waiter->run_id == 0)
-	{
-		waiter->run_id = run_id;
-		map_add(&by_run_id, &waiter->by_run_id, &waiter->run_id, sizeof(waiter->run_id));
-	}
+		know_run_id(waiter, run_id);
 	waiter->is_looking = false;
+	waiter->is_ours = false;
 	if (waiter->is_over)
 		on_end(waiter);
 	else if (waiter->is_touched)
@@ -132,7 +152,18 @@ run_waiter_seen(RunWaiter *waiter, int64_t run_id)
 	else if (waiter->is_watched)
 		loop_set_timer(&waiter->next, loop_now() + LOOK_EVERY, look, waiter);
 	else
-		loop_set_timer(&waiter->next, loop_now() + WATCH_AFTER, watch, waiter);
+		loop_set_timer(&waiter->next, loop_now() + watch_after, watch, waiter);
+}
+
+/* Who has made end what was waited for, if it was? */
+static void
+learn(const RunWaiter *waiter)
+{
+	if (waiter->is_over || waiter->run_id == 0)
+		return;
+	watch_after = waiter->is_ours ? watch_after + watch_after / 32 : WATCH_AFTER_MIN;
+	if (watch_after > WATCH_AFTER_MAX)
+		watch_after = WATCH_AFTER_MAX;
 }
 
 /*
@@ -142,6 +173,7 @@ void
 run_waiter_done(RunWaiter *waiter)
 {
 	count--;
+	learn(waiter);
 	waiter->call->gone = NULL;
 	loop_clear_timer(&waiter->end);
 	loop_clear_timer(&waiter->next);
@@ -238,19 +270,41 @@ watch(void *arg)
  * ------------------------------------------------------------------------
  */
 
+static void
+touch_run(const uint8_t *run, bool has_completed, Temporal__Payloads *result)
+{
+	MapLink    *next;
+
+	fresh_run_forget(run);
+	for (MapLink *link = map_find(&by_run, run, 16); link != NULL; link = next)
+	{
+		RunWaiter  *waiter = (RunWaiter *) ((char *) link - offsetof(RunWaiter, by_run));
+
+		next = map_next(link);
+		waiter->is_ours = true;
+		/* what is looking ends with that */
+		if (waiter->is_looking || !has_completed || waiter->completed == NULL ||
+			!waiter->completed(waiter, result))
+			look(waiter);
+	}
+}
+
 /*
  * Something has happened to a run, by a commit of our own.
  */
 void
 run_touched(const uint8_t *run)
 {
-	MapLink    *next;
+	touch_run(run, false, NULL);
+}
 
-	for (MapLink *link = map_find(&by_run, run, 16); link != NULL; link = next)
-	{
-		next = map_next(link);
-		look((RunWaiter *) ((char *) link - offsetof(RunWaiter, by_run)));
-	}
+/*
+ * A run has completed, by a commit of our own; NULL: without a result.
+ */
+void
+run_completed(const uint8_t *run, Temporal__Payloads *result)
+{
+	touch_run(run, true, result);
 }
 
 /*

@@ -10,12 +10,13 @@
 
 #include "gateway/call.h"
 #include "gateway/map.h"
+#include "gateway/proto/common.pb-c.h"
 
 typedef struct RunWaiter RunWaiter;
 
 /*
- * Lives in its owner's struct, which begins with it.  The owner sets the first
- * five.
+ * Lives in its owner's struct, which begins with it.  The owner sets what comes
+ * before run_id.
  */
 struct RunWaiter
 {
@@ -27,6 +28,12 @@ struct RunWaiter
 	/* Look whether it has happened; ends with run_waiter_seen() or _done(). */
 	void		(*look) (RunWaiter *waiter);
 
+	/*
+	 * The run has completed, with this result, by a commit of our own: answer
+	 * the call and free the waiter, or say false, and it looks.  NULL: never.
+	 */
+	bool		(*completed) (RunWaiter *waiter, Temporal__Payloads *result);
+
 	/* It did not happen in time, or nobody waits: answer the call, free the waiter. */
 	void		(*give_up) (RunWaiter *waiter);
 
@@ -34,6 +41,7 @@ struct RunWaiter
 	bool		is_looking;
 	bool		is_touched;		/* since the look began */
 	bool		is_over;
+	bool		is_ours;		/* what it looks for is a commit of our own */
 	bool		is_watched;
 	LoopTimer	end;
 	LoopTimer	next;			/* look, or watch */
@@ -47,6 +55,7 @@ extern void run_waiter_begin(RunWaiter *waiter);
 extern void run_waiter_seen(RunWaiter *waiter, int64_t run_id);
 extern void run_waiter_done(RunWaiter *waiter);
 extern void run_touched(const uint8_t *run);
+extern void run_completed(const uint8_t *run, Temporal__Payloads *result);
 extern void run_waiters_notified(const char *payload);
 extern void run_waiters_give_up(void);
 

@@ -12,7 +12,7 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(need_sdk sdk_run sdk_start sdk_line sdk_ask sdk_is_running sdk_finish sdk_goldens);
+our @EXPORT = qw(need_sdk sdk_have sdk_run sdk_start sdk_line sdk_ask sdk_is_running sdk_finish sdk_goldens);
 
 my $folder = abs_path(dirname(__FILE__) . '/../temporal');
 my $run = "$folder/run";
@@ -26,11 +26,18 @@ sub sdk_goldens
 }
 
 # "python" or "go"
+sub sdk_have
+{
+	my ($language) = @_;
+
+	return system($run, 'have', $language) == 0;
+}
+
 sub need_sdk
 {
 	my ($language) = @_;
 
-	system($run, 'have', $language) == 0
+	sdk_have($language)
 	  or plan(skip_all => "no SDK for $language");
 }
 

@@ -72,5 +72,28 @@ is(called_as('producer', 'StartActivityExecution', start_request('four') =~ s/a 
 ok($gateway->wait_metric('taskq_gateway_parked_polls', 0), 'the worker has it');
 $gateway->finish_client($waiting);
 
+# What a worker has completed, and the gateway need not look for, is shown to
+# who may see it and to nobody else.
+sub waiting_as
+{
+	my ($role, $run) = @_;
+
+	return $gateway->start_client(WORKFLOW_SERVICE . 'PollActivityExecution', framed(text(1, 'default') . text(2, 'five') . text(3, $run)),
+		'-H', "authorization: Bearer key-of-$role", '-H', 'grpc-timeout: 60S');
+}
+
+for my $round (1 .. 2)
+{
+	my $started = called_as('producer', 'StartActivityExecution', start_request('five') =~ s/a queue/c queue/r);
+	my ($run) = $started->{body} =~ /([0-9a-f]{8}-[-0-9a-f]{27})/;
+	my %waiting = map { $_ => waiting_as($_, $run) } qw(producer worker nobody);
+	my $token = substr called_as('worker', 'PollActivityTaskQueue', $poll =~ s/a queue/c queue/r, '-H', 'grpc-timeout: 60S')->{body}, 7, 16;
+	is(called_as('worker', 'RespondActivityTaskCompleted',
+		text(1, $token) . text(2, text(1, text(1, text(1, 'encoding') . text(2, 'json/plain')) . text(2, '"secret"'))))->{status}, 0, 'a worker completes');
+	my %seen = map { $_ => ($gateway->finish_client($waiting{$_}))[0] } keys %waiting;
+	like($seen{producer}{body}, qr/"secret"/, 'a producer sees the result');
+	is("$seen{nobody}{status} " . ($seen{nobody}{body} // q()), q(7 ), q(nobody else does));
+}
+
 is($gateway->stop, 0, 'it stops');
 done_testing();

@@ -1,7 +1,8 @@
-"""Many activities, whatever happens to the server: python load.py ADDRESS QUEUE.
+"""Many activities, whatever happens to the server: python load.py ADDRESS QUEUE [ADDRESS].
 
 Clients start activities and wait for their results, each of which has to be
-the one that was asked for; a worker of this program does them. Calls that fail
+the one that was asked for; a worker of this program does them, at the second
+address if there is one. Calls that fail
 are made again, as an application would. That ends with a line on standard
 input; the last line says how many there were, and how many results were wrong.
 """
@@ -41,7 +42,7 @@ async def insist(call):
 
 
 async def one(client, queue, number):
-    id = f"{queue}-{number}"
+    id = f"{queue}-{os.getpid()}-{number}"
 
     async def start():
         try:
@@ -68,9 +69,10 @@ async def ask(client, queue, first, stop, wrong):
 
 
 async def main():
-    address, queue = sys.argv[1:]
+    address, queue = sys.argv[1:3]
     client = await Client.connect(address, identity="sdk-load")
-    async with Worker(client, task_queue=queue, activities=[square]):
+    workers = await Client.connect(sys.argv[-1], identity="sdk-load") if len(sys.argv) > 3 else client
+    async with Worker(workers, task_queue=queue, activities=[square]):
         print("ready", flush=True)
         stop = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
         wrong = []
