@@ -9,6 +9,7 @@
 #include "fmgr.h"
 #include "utils/fmgrprotos.h"
 
+#include "base/compat.h"
 #include "base/json.h"
 #include "base/proto_check.h"
 #include "base/server_memory.h"

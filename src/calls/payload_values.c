@@ -10,6 +10,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
+#include "base/compat.h"
 #include "base/json.h"
 #include "base/proto_check.h"
 #include "base/server_memory.h"
