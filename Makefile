@@ -51,6 +51,11 @@ OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/tas
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
 PG_CPPFLAGS = -I$(srcdir)/src
 
+# Files call each other directly, not by way of a table that another library could
+# have written to (on a Mac they do anyway), and PostgreSQL without a detour.
+PG_CFLAGS += -fno-semantic-interposition -fno-plt
+SHLIB_LINK = $(if $(filter darwin,$(PORTNAME)),,-Wl,-Bsymbolic)
+
 # Install scripts live in ./sql, tests below ./test, and what both kinds of
 # SQL test should print in ./expected. pg_isolation_regress would look below
 # output_iso, hence --outputdir.
