@@ -45,8 +45,10 @@
 /* queues that a transaction can tell of one by one; more = all of them */
 #define MAX_QUEUES		32
 
-/* Polled queues that most transactions need, so that they need not allocate. */
-#define FEW_POLLED		8
+/* What most transactions need, so that they need not allocate. */
+#define FEW_POLLED		8		/* queues */
+#define FEW_RUNS		8
+#define FEW_ATTEMPTS	8		/* started */
 
 /* how many of them back the same one is looked for */
 #define MERGE_WINDOW	8
@@ -81,27 +83,31 @@ static struct
 	bool		any;
 	DatabaseSlot *slot;
 	int			reserved;		/* timer hints promised to us */
-	TimerHint  *hints;			/* in TopTransactionContext */
+	TimerHint  *hints;			/* few_hints, or in TopTransactionContext */
 	int64	   *nonces;			/* of the same attempts, likewise */
 	int			nhints;
 	int			max_hints;
 	int			max_nonces;
 	TimestampTz alarm;			/* earliest written */
-	QueueEffect queues[MAX_QUEUES];
 	int			nqueues;
 	bool		all_queues;
 	WorkerEffect *events;		/* in TopTransactionContext */
 	int			nevents;
 	int			max_events;
-	RunChange  *runs;			/* what they became; in TopTransactionContext,
-								 * the last ones are those of the innermost
-								 * savepoint */
+	RunChange  *runs;			/* what they became; few_runs, or in
+								 * TopTransactionContext; the last ones are
+								 * those of the innermost savepoint */
 	int			nruns;
 	int			max_runs;
 	bool		rows_changed;	/* by others than taskq's calls */
 	bool		functions;		/* other ones are registered */
 	bool		configured;		/* some queue: tell when locks are released */
 }			pending;
+
+static QueueEffect queues[MAX_QUEUES];	/* the first pending.nqueues are used */
+static TimerHint few_hints[FEW_ATTEMPTS];
+static int64 few_nonces[FEW_ATTEMPTS];
+static RunChange few_runs[FEW_RUNS];
 
 /* likewise; the last ones are those of the innermost savepoint */
 static Polled few_polled[FEW_POLLED];
@@ -127,10 +133,15 @@ begin_noting(void)
 {
 	if (pending.any)
 		return;
-	forget_effects();
 	pending.any = true;
 	pending.alarm = DT_NOEND;
 	pending.slot = shmem_my_slot();
+	pending.hints = few_hints;
+	pending.max_hints = FEW_ATTEMPTS;
+	pending.nonces = few_nonces;
+	pending.max_nonces = FEW_ATTEMPTS;
+	pending.runs = few_runs;
+	pending.max_runs = FEW_RUNS;
 }
 
 static void tell_when_released(void);
@@ -142,14 +153,14 @@ queue_effect(const QueueKey *queue)
 
 	begin_noting();
 	for (int i = 0; i < pending.nqueues; i++)
-		if (pending.queues[i].hash == queue->hash)
-			return &pending.queues[i];
+		if (queues[i].hash == queue->hash)
+			return &queues[i];
 	if (pending.nqueues == MAX_QUEUES)
 	{
 		pending.all_queues = true;
 		return NULL;
 	}
-	effect = &pending.queues[pending.nqueues++];
+	effect = &queues[pending.nqueues++];
 	effect->hash = queue->hash;
 	effect->due = DT_NOEND;
 	effect->tasks = 0;
@@ -246,7 +257,7 @@ effects_run_changed(int64 run_id, int state)
 {
 	begin_noting();
 	marks_note(&run_marks, pending.nruns);
-	pending.runs = grow(pending.runs, NULL, &pending.max_runs,
+	pending.runs = grow(pending.runs, few_runs, &pending.max_runs,
 						pending.nruns + 1, sizeof(RunChange),
 						TopTransactionContext);
 	pending.runs[pending.nruns].run_id = run_id;
@@ -286,10 +297,10 @@ void
 effects_attempt_started(int64 run_id, int64 nonce, TimestampTz deadline)
 {
 	Assert(pending.nhints < pending.reserved);
-	pending.hints = grow(pending.hints, NULL, &pending.max_hints,
+	pending.hints = grow(pending.hints, few_hints, &pending.max_hints,
 						 pending.nhints + 1, sizeof(TimerHint),
 						 TopTransactionContext);
-	pending.nonces = grow(pending.nonces, NULL, &pending.max_nonces,
+	pending.nonces = grow(pending.nonces, few_nonces, &pending.max_nonces,
 						  pending.nhints + 1, sizeof(int64),
 						  TopTransactionContext);
 	pending.hints[pending.nhints].run_id = run_id;
@@ -382,10 +393,9 @@ tell_queues(void)
 	if (pending.all_queues)
 		tell_all_queues();
 	for (int i = 0; i < pending.nqueues; i++)
-		if (pending.queues[i].due != DT_NOEND)
-			tell_queue(pending.queues[i].hash, pending.queues[i].due,
-					   pending.queues[i].configured ? PG_INT32_MAX :
-					   at_most(pending.queues[i].tasks));
+		if (queues[i].due != DT_NOEND)
+			tell_queue(queues[i].hash, queues[i].due,
+					   queues[i].configured ? PG_INT32_MAX : at_most(queues[i].tasks));
 }
 
 /*
