@@ -86,7 +86,7 @@ register_callbacks(void)
 	registered = true;
 }
 
-/* an entry that nobody uses and that is of no use, else any that nobody uses */
+/* the first entry that nobody uses and that is of no use, else any that nobody uses */
 static Known *
 choose_entry(void)
 {
@@ -96,8 +96,11 @@ choose_entry(void)
 	{
 		Known	   *entry = &known[i];
 
-		if (!entry->in_use && (chosen == NULL || !entry->complete || entry->stale))
-			chosen = entry;
+		if (entry->in_use)
+			continue;
+		if (!entry->complete || entry->stale)
+			return entry;
+		chosen = entry;
 	}
 	if (chosen == NULL)
 		elog(ERROR, "more than %d writes in one another", MAX_KNOWN);
