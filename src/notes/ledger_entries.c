@@ -148,11 +148,11 @@ ledger_delay_entry(const QueueKey *queue, const DelayKey *delay)
 	return entry;
 }
 
-/* the offset of a name that an entry has to bring along */
+/* the offset of the name of a queue, which an entry has to bring along */
 static int
-remember_name(const text *name)
+remember_name(const QueueRef *queue)
 {
-	int			length = VARSIZE_ANY_EXHDR(name);
+	int			length = VARSIZE_ANY_EXHDR(queue->name);
 
 	if (names == NULL)
 	{
@@ -160,12 +160,12 @@ remember_name(const text *name)
 		max_names = FEW_NAMES;
 	}
 	for (int i = nentries - 1; i >= 0 && i >= nentries - MERGE_WINDOW; i--)
-		if (entries[i].name_length == length &&
-			memcmp(names + entries[i].name, VARDATA_ANY(name), length) == 0)
+		if (entries[i].name_length > 0 &&
+			entries[i].queue.hash == queue->key.hash)
 			return entries[i].name;
 	names = grow(names, few_names, &max_names, names_used + length, 1,
 				 TopTransactionContext);
-	memcpy(names + names_used, VARDATA_ANY(name), length);
+	memcpy(names + names_used, VARDATA_ANY(queue->name), length);
 	names_used += length;
 	return names_used - length;
 }
@@ -181,7 +181,7 @@ ledger_named_entry(EntryKind kind, int counter, const QueueRef *queue)
 
 	if (entry->name_length == 0)
 	{
-		int			name = remember_name(queue->name);
+		int			name = remember_name(queue);
 
 		entry->name = name;
 		entry->name_length = VARSIZE_ANY_EXHDR(queue->name);

@@ -23,41 +23,15 @@
 
 uint64		notes_steps = 0;
 
-static const Mark *
-last_mark(const Marks *marks)
-{
-	return marks->n == 0 ? NULL : &marks->list[marks->n - 1];
-}
-
-/*
- * marks_note: the current subtransaction adds a note to a list of this length.
- * To be called before; an error leaves all as it was.
- */
+/* marks_add: the current subtransaction, that has no notes yet, adds one. */
 void
-marks_note(Marks *marks, int length)
+marks_add(Marks *marks, SubTransactionId subid, int length)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	const Mark *last = last_mark(marks);
-
-	if (subid == TopSubTransactionId || (last != NULL && last->subid == subid))
-		return;
 	marks->list = grow(marks->list, NULL, &marks->max, marks->n + 1,
 					   sizeof(Mark), TopMemoryContext);
 	marks->list[marks->n].subid = subid;
 	marks->list[marks->n].first = length;
 	marks->n++;
-}
-
-/* marks_current: where the notes of the current subtransaction begin. */
-int
-marks_current(const Marks *marks, int length)
-{
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	const Mark *last = last_mark(marks);
-
-	if (subid == TopSubTransactionId)
-		return 0;
-	return last != NULL && last->subid == subid ? last->first : length;
 }
 
 /*
@@ -67,9 +41,7 @@ marks_current(const Marks *marks, int length)
 int
 marks_last(const Marks *marks)
 {
-	const Mark *last = last_mark(marks);
-
-	return last == NULL ? 0 : last->first;
+	return marks->n == 0 ? 0 : marks->list[marks->n - 1].first;
 }
 
 /*
