@@ -360,10 +360,30 @@ raise_gone(void)
 	raise_dropped();
 }
 
+/* the table is locked: is it still there? */
+static void
+require_table(Oid table)
+{
+	if (unlikely(!cached_valid) &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
+		raise_gone();
+}
+
+/*
+ * catalog_lock_table: lock one of taskq's tables until the transaction ends.
+ * Raises 55000 when it went with the extension while we waited for its lock,
+ * 42P01 when it went alone.
+ */
+void
+catalog_lock_table(Oid table, LOCKMODE lock)
+{
+	LockRelationOid(table, lock);	/* brings the news, if there is any */
+	require_table(table);
+}
+
 /*
  * catalog_open_table: open one of taskq's tables, which with NoLock the caller
- * has locked.  Raises 55000 when it went with the extension while we waited for
- * its lock, 42P01 when it went alone.
+ * has locked.  Raises what catalog_lock_table() does.
  */
 Relation
 catalog_open_table(Oid table, LOCKMODE lock)
@@ -372,9 +392,7 @@ catalog_open_table(Oid table, LOCKMODE lock)
 
 	if (lock != NoLock)
 		LockRelationOid(table, lock);	/* brings the news, if there is any */
-	if (unlikely(!cached_valid) &&
-		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
-		raise_gone();
+	require_table(table);
 	relation = table_open(table, NoLock);
 	Assert(CheckRelationLockedByMe(relation, Max(lock, AccessShareLock), true));
 	if (unlikely(RelationGetNumberOfAttributes(relation) !=

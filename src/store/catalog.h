@@ -46,6 +46,7 @@ extern const char *catalog_idle_trigger(const char **table);
 extern Oid	catalog_unlogged(void);
 extern Oid	catalog_status(State state);
 extern Oid	catalog_index(Relation table, TaskqIndex which);
+extern void catalog_lock_table(Oid table, LOCKMODE lock);
 extern Relation catalog_open_table(Oid table, LOCKMODE lock);
 extern bool catalog_lock_at_once(Oid table, TaskqIndex which);
 extern Relation catalog_open_index(Relation table, TaskqIndex which);

@@ -38,8 +38,7 @@ StaticAssertDecl(COLUMNS == FUNCTION_COLUMNS, "all columns are known");
 void
 function_rows_lock(void)
 {
-	table_close(catalog_open_table(catalog()->registered_function,
-								   ShareRowExclusiveLock), NoLock);
+	catalog_lock_table(catalog()->registered_function, ShareRowExclusiveLock);
 }
 
 /*

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "commands/sequence.h"
 #include "utils/fmgrprotos.h"
 
@@ -40,7 +39,7 @@ store_next_run_id(void)
 	const int64 last = (INT64CONST(1) << NODE_SHIFT) - 1;
 	int64		run_id;
 
-	table_close(catalog_open_table(catalog()->open, RowExclusiveLock), NoLock);
+	catalog_lock_table(catalog()->open, RowExclusiveLock);
 	run_id = nextval_internal(catalog()->run_id_seq, false);
 	if ((run_id & last) >= last + 1 - RESERVE)
 		ereport(ERROR,
