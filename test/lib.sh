@@ -135,7 +135,7 @@ packages_for()
 	local package
 
 	PACKAGES=(gcc libc6-dev make perl libpq-dev
-		libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libssl-dev zlib1g-dev openssl
+		libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev libssl-dev zlib1g-dev openssl python3
 		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-pgtap"
 		libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
 	for package in "postgresql-$1-pgaudit" pgbouncer; do

@@ -1,0 +1,435 @@
+"""Plays a recorded run: does what its client and its workers did, in the recorded order, and waits for the rest.
+
+The walk is over the recorded events. Most are what a call made of it, and the call is made; others come by
+themselves, timers and time-outs, and are waited for. Events that were written later than they happened, since
+a workflow task was running, are done before it ends: their times tell."""
+import json
+import time
+import uuid
+
+import sent
+from activities import AT_ONCE, CLOSES, PATIENCE, Worker
+from histories import Event, attributes_key, nanoseconds, seconds_of
+from libpq import SqlError
+from taskq import Mismatch, wait_until
+
+ENDS_OF_TASK = ("workflow_task_completed", "workflow_task_failed", "workflow_task_timed_out")
+OUTER = ("workflow_execution_signaled", "workflow_execution_cancel_requested", "timer_fired") + CLOSES
+CLOSES_OF_RUN = tuple("workflow_execution_" + status for status in (
+    "completed", "failed", "canceled", "terminated", "continued_as_new", "timed_out"))
+REPLACED = "TerminateIfRunning WorkflowIdReusePolicy"
+FORCED = "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND"
+NONDETERMINISTIC = "WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR"
+BY_ID = "byid"                  # in the name of a scenario: activities are completed by their ids
+NEVER = "never"                 # in the name of a sticky queue: nobody has ever polled it
+STICKY_LIFE = 5                 # seconds; a sticky queue is dead after 10 without a poll
+
+
+class Player:
+    """Plays the runs of one workflow, one after another."""
+
+    def __init__(self, calls, start_event, name):
+        self.calls = calls
+        self.name = name
+        self.workflow_id = start_event.attributes["workflowId"]
+        self.request_id = str(uuid.uuid4())
+        self.sticky_polls = {}      # sticky queue: when it was polled last
+        self.index = 0              # of the event that is played
+        self.run_id = None
+        self.ahead = None           # a workflow task that a poll has found before it was asked for
+
+    def play(self, events, run_id=None):
+        """Play a run, which has been started already if run_id is given; returns its run_id."""
+        self.events = events
+        self.run_id = run_id
+        self.done = set()           # ids of events that have been made to happen
+        self.task = None            # the workflow task that is started: event and row
+        self.returned = None        # the next one, if a completion has returned it
+        self.previous = 0           # started event of the last one that was completed
+        self.unsure = False         # the last task failed: who knows whether the next is there yet
+        self.hidden = False         # a later attempt of it runs, and what happens shows when that has ended
+        by_id = self.workflow_id if BY_ID in self.name else None
+        self.worker = Worker(self.calls, events, by_id)
+        for index, event in enumerate(events):
+            self.index = index
+            self.worker.start(event.time)
+            if event.kind in OUTER and self.is_behind_transient(event):
+                self.hidden = True
+                self.poll_transient(2)
+            if event.id not in self.done:
+                getattr(self, event.kind)(event)
+            if self.shows(event):
+                self.confirm(event)
+        self.check_state(events[-1])
+        return self.run_id
+
+    def check_state(self, last):
+        """What views show of the run, once it is closed."""
+        if last.kind not in CLOSES_OF_RUN:
+            return
+        status = last.kind.removeprefix("workflow_execution_")
+        row = self.calls.state(self.run_id)
+        if (row["status"], row["history_length"], row["pending"]) != (status, str(last.id), "0"):
+            raise Mismatch("taskq.workflows shows %s and not %s with %d events" % (row, status, last.id))
+
+    # ---- looking ----
+
+    def following(self, event):
+        """The recorded events after this one."""
+        return self.events[event.id:]
+
+    def shows(self, event):
+        """Is this event in the history as soon as it has happened?"""
+        if event.kind == "workflow_task_scheduled":
+            return not self.unsure and event.attributes["attempt"] == 1
+        if event.kind == "activity_task_started" or self.hidden:
+            return False            # written with the end of the activity, or of the attempt
+        if event.kind == "workflow_task_started":
+            return self.task is not None and self.task[1]["attempt"] == "1"
+        return not (self.is_forced(event) or self.before_forced(event))
+
+    @staticmethod
+    def is_forced(event):
+        return event.kind == "workflow_task_failed" and event.attributes["cause"] == FORCED
+
+    def before_forced(self, event):
+        """Is this event written together with the end of the run?"""
+        before = [other for other in self.events[:event.id - 1] if other.kind in ENDS_OF_TASK]
+        return event.id in self.done and bool(before) and self.is_forced(before[-1])
+
+    def confirm(self, event):
+        """Wait until the history has an event, which then has to be of the recorded type."""
+        gap = (event.time - self.events[max(event.id - 2, 0)].time) / 1e9
+        found = wait_until(lambda: self.calls.history(self.run_id, event.id - 1), PATIENCE + 2 * max(gap, 0),
+                           "event %d, %s" % (event.id, event.kind), self.idle)
+        if found[0]["eventType"] != event.all["eventType"]:
+            raise Mismatch("event %d is %s and not %s" % (event.id, found[0]["eventType"], event.all["eventType"]))
+
+    def idle(self):
+        """What workers do while nothing happens."""
+        self.worker.pump(self.events[self.index].time)
+        self.worker.keep_alive()
+        now = time.monotonic()
+        scheduled = next((event for event in self.events[self.index:] if event.kind == "workflow_task_scheduled"), None)
+        queue = self.sticky_of(scheduled)
+        if queue and self.ahead is None and now > self.sticky_polls.get(queue, now) + STICKY_LIFE:
+            self.ahead = self.poll(queue, scheduled)
+
+    def sticky_of(self, scheduled):
+        """The sticky queue that a worker takes a task from; None if it does not."""
+        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != "TASK_QUEUE_KIND_STICKY" or \
+                self.is_lost(scheduled) or self.is_left(scheduled):
+            return None
+        return scheduled.attributes["taskQueue"]["name"]
+
+    def end_of(self, scheduled):
+        """How the task of this event ended; None if it did not."""
+        return next((event for event in self.following(scheduled) if event.kind in ENDS_OF_TASK), None)
+
+    def is_left(self, scheduled):
+        """Did nobody take the task of this event from the sticky queue in time?"""
+        end = self.end_of(scheduled)
+        return end is not None and end.kind == "workflow_task_timed_out" and not end.number("startedEventId")
+
+    def is_lost(self, scheduled):
+        """Was the worker of the sticky queue gone when the task of this event was handed out?"""
+        name = scheduled.attributes["taskQueue"]["name"]
+        end = self.end_of(scheduled)
+        if NEVER in name or end is None:
+            return NEVER in name
+        if end.kind != "workflow_task_completed":
+            return end.attributes.get("cause") == NONDETERMINISTIC
+        after = self.next_scheduled(end)
+        return after is not None and after.attributes["taskQueue"].get("kind") == "TASK_QUEUE_KIND_STICKY" and \
+            after.attributes["taskQueue"]["name"] != name
+
+    def next_scheduled(self, event):
+        return next((other for other in self.following(event) if other.kind == "workflow_task_scheduled"), None)
+
+    # ---- the run itself ----
+
+    def workflow_execution_started(self, event):
+        if self.run_id is not None:
+            self.run_uuid = self.calls.run_uuid(self.run_id)
+            return
+        second = self.events[1] if len(self.events) > 1 else event
+        request = sent.start(event, self.request_id)
+        with_signal = second.kind == "workflow_execution_signaled" and second.time - event.time < AT_ONCE
+        if with_signal:
+            self.done.add(second.id)
+            row = self.calls.start(sent.with_signal(request, second), signal_too=True)
+        else:
+            row = self.calls.start(request)
+        self.run_id = row["run_id"]
+        self.run_uuid = self.calls.run_uuid(self.run_id)
+        self.started_at = time.monotonic()
+        if row["created"] != "t":
+            raise Mismatch("a workflow of this id was there already")
+        again = self.calls.start(request) if not with_signal else row
+        if again["run_id"] != self.run_id:
+            raise Mismatch("the same request started another run")
+
+    def workflow_execution_signaled(self, event):
+        self.calls.request("signal_workflow", sent.signal(event, self.workflow_id, self.run_uuid))
+
+    def workflow_execution_cancel_requested(self, event):
+        self.calls.request("request_cancel_workflow",
+                           sent.cancel(event, self.workflow_id, self.run_uuid, str(uuid.uuid4())))
+
+    def workflow_execution_terminated(self, event):
+        if self.unsure and self.events[event.id - 2].kind in ENDS_OF_TASK:
+            self.poll_transient(2)
+        if event.attributes.get("reason") == REPLACED:
+            self.replace(event)
+        else:
+            self.calls.request("terminate_workflow", sent.terminate(event, self.workflow_id, self.run_uuid))
+        if self.task:
+            self.calls.must_be_stale(self.task[1]["task_token"])
+
+    def replace(self, event):
+        """A start that terminates this run: refused in the first second, so wait as long as was recorded."""
+        recorded = (event.time - self.events[0].time) / 1e9
+        time.sleep(max(0, self.started_at + recorded - time.monotonic()))
+        request = sent.start(self.events[0], str(uuid.uuid4()))
+        self.calls.start(dict(request, workflowIdConflictPolicy="WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"))
+
+    def nothing(self, event):
+        """What the server does by itself, or did with the call before."""
+
+    workflow_execution_timed_out = timer_fired = activity_task_started = nothing
+    activity_task_cancel_requested = timer_started = timer_canceled = nothing
+    marker_recorded = upsert_workflow_search_attributes = workflow_properties_modified = nothing
+    workflow_execution_completed = workflow_execution_failed = workflow_execution_canceled = nothing
+    workflow_execution_continued_as_new = nothing
+
+    # ---- workflow tasks ----
+
+    def workflow_task_scheduled(self, event):
+        """Those attempts that left no trace are made before this one: they time out, if there was time for that."""
+        if self.hidden:
+            self.hidden = False
+            self.task = None
+        attempt = event.attributes["attempt"]
+        before = self.events[event.id - 2]
+        elapsed = (event.time - before.time) / 1e9
+        timeout = seconds_of(self.events[0].attributes["workflowTaskTimeout"])
+        for number in range(2, attempt):
+            row = self.poll_transient(number)
+            if elapsed > 0.95 * timeout:
+                elapsed -= timeout
+            else:
+                failure = before.attributes.get("failure", {"message": "again"})
+                self.calls.fail_workflow_task(row["task_token"], before.attributes.get(
+                    "cause", "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE"), failure)
+        if attempt > 1:
+            self.task = None
+
+    def is_behind_transient(self, event):
+        """Did a later attempt of the workflow task run when this happened, until it timed out?"""
+        before, after = self.events[event.id - 2], self.next_scheduled(event)
+        return self.unsure and before.kind in ENDS_OF_TASK and after is not None and \
+            (after.time - before.time) / 1e9 > 0.95 * seconds_of(self.events[0].attributes["workflowTaskTimeout"])
+
+    def poll_transient(self, attempt):
+        row = self.poll_until(self.normal_queue(), None)
+        if int(row["attempt"]) != attempt:
+            raise Mismatch("this is attempt %s of the workflow task and not %d" % (row["attempt"], attempt))
+        self.check_history(row, None)
+        self.task = (None, row)
+        return row
+
+    def normal_queue(self):
+        return self.events[0].attributes["taskQueue"]["name"]
+
+    def poll(self, queue, scheduled):
+        identity = next((event.attributes.get("identity") for event in self.following(scheduled)
+                         if event.kind == "workflow_task_started"), None) if scheduled else None
+        if queue == self.normal_queue():
+            return self.calls.poll_workflow_task(queue, identity)
+        self.sticky_polls[queue] = time.monotonic()
+        return self.calls.poll_workflow_task(queue, identity, self.normal_queue())
+
+    def poll_until(self, queue, scheduled):
+        recorded = seconds_of(self.events[0].attributes["workflowTaskTimeout"])
+        return wait_until(lambda: self.poll(queue, scheduled), PATIENCE + 2 * recorded,
+                          "a workflow task in %s" % queue, self.idle)
+
+    def workflow_task_started(self, event):
+        scheduled = self.events[event.number("scheduledEventId") - 1]
+        sticky = self.sticky_of(scheduled)
+        row = self.returned or self.ahead or self.poll_until(sticky or self.normal_queue(), scheduled)
+        is_returned = self.returned is not None
+        self.returned = self.ahead = None
+        self.task = (event, row)
+        for name, found, wanted in (("attempt", row["attempt"], scheduled.attributes["attempt"]),
+                                    ("started event", row["started_event_id"], event.id),
+                                    ("previous started event", row["previous_started_event_id"], self.previous),
+                                    ("workflow id", row["workflow_id"], self.workflow_id),
+                                    ("run", row["workflow_run_uuid"], self.run_uuid),
+                                    ("type", row["workflow_type"], self.events[0].attributes["workflowType"]["name"])):
+            if str(found) != str(wanted):
+                raise Mismatch("%s of the workflow task is %s and not %s" % (name, found, wanted))
+        self.check_history(row, event, 1 + (self.previous if sticky or is_returned else 0))
+        if sticky is None and not is_returned and self.poll(self.normal_queue(), scheduled) is not None:
+            raise Mismatch("a workflow task was handed out twice")
+        if self.name in sent.REFUSED:
+            self.send_refused(*sent.REFUSED[self.name])
+
+    def check_history(self, row, event, first=1):
+        """A task has the events from the first to its start, as workflow_history has them."""
+        events = json.loads(row["history"])
+        transient = json.loads(row["transient"]) if row["transient"] else []
+        wanted = [other for other in self.calls.history(self.run_id, first - 1)][:len(events)]
+        if [self.shown(other) for other in events] != [self.shown(other) for other in wanted]:
+            raise Mismatch("the history of the workflow task is %s and not %s" % (json.dumps(events), json.dumps(wanted)))
+        ids = [int(other["eventId"]) for other in events + transient]
+        last = int(row["started_event_id"])
+        if ids != list(range(first, last + 1)) or len(transient) != (2 if int(row["attempt"]) > 1 else 0):
+            raise Mismatch("the workflow task has the events %s, and %d of them transient; it was started with %d" %
+                           (ids, len(transient), last))
+
+    @staticmethod
+    def shown(event):
+        return {**event, "eventId": int(event["eventId"]), "eventTime": nanoseconds(event["eventTime"]) // 1000}
+
+    def send_refused(self, commands, message):
+        try:
+            self.calls.complete_workflow_task(self.task[1]["task_token"], commands)
+        except SqlError as error:
+            if error.sqlstate == "22023" and message in str(error):
+                return
+            raise
+        raise Mismatch("%s were not refused" % json.dumps(commands))
+
+    def buffered(self, end):
+        """Do what happened while the workflow task was running, in the order in which it did."""
+        events = []
+        for event in self.following(end):
+            if event.kind in ("workflow_task_scheduled",) or event.time >= end.time and event.kind in OUTER:
+                break
+            if event.kind in OUTER and event.time < end.time:
+                events.append(event)
+        for event in sorted(events, key=lambda other: other.time):
+            self.worker.start(event.time)
+            if event.kind == "timer_fired" or event.kind == "activity_task_timed_out":
+                self.let_pass(event)
+            else:
+                getattr(self, event.kind)(event)
+            self.done.add(event.id)
+
+    def let_pass(self, event):
+        """A time-out that can't be seen while a workflow task runs: it is over when as long has passed as was recorded."""
+        started = self.events[event.number("startedEventId" if event.kind == "timer_fired" else "scheduledEventId") - 1]
+        time.sleep((event.time - started.time) / 1e9)
+
+    def workflow_task_completed(self, event):
+        self.buffered(event)
+        commands = [other for other in self.following(event) if sent.is_of(other, event)]
+        scheduled = self.next_scheduled(event)
+        force, new = self.forces(event, scheduled)
+        sticky = self.sticky_attributes(event, scheduled)
+        made = [sent.command_of(other) for other in commands]
+        for other, command in zip(commands, made):
+            if other.kind == "activity_task_scheduled" and self.worker.activities[other.id].is_eager:
+                command["scheduleActivityTaskCommandAttributes"]["requestEagerExecution"] = True
+        row = self.calls.complete_workflow_task(
+            self.task[1]["task_token"], made, event.attributes.get("identity"), sticky, force, new,
+            event.attributes.get("sdkMetadata"))
+        if row["failed_cause"] is not None:
+            raise Mismatch("the workflow task failed: %s, %s" % (row["failed_cause"], row["failed_message"]))
+        self.after_completion(event, commands, row, new)
+
+    def after_completion(self, event, commands, row, new):
+        for other in commands:
+            if other.kind == "activity_task_scheduled":
+                self.worker.schedule(other)
+        self.worker.take_eager(json.loads(row["eager_activities"] or "[]"))
+        if (row["task_token"] is not None) != new:
+            raise Mismatch("the completion returned %s new task" % ("no" if new else "a"))
+        self.returned = row if new else None
+        self.calls.must_be_stale(self.task[1]["task_token"])
+        self.previous = self.task[0].id
+        self.task = None
+        self.unsure = False
+        scheduled = self.next_scheduled(event)
+        if scheduled and self.is_lost(scheduled) and scheduled.attributes["taskQueue"]["name"] in self.sticky_polls:
+            self.calls.worker_gone(scheduled.attributes["taskQueue"]["name"])
+
+    def forces(self, event, scheduled):
+        """Did the worker ask for a new task, and to get it at once?"""
+        if scheduled is None:
+            return False, False
+        between = self.events[event.id:scheduled.id - 1]
+        if any(other.kind in OUTER for other in between):
+            return False, False
+        started = self.events[scheduled.id] if scheduled.id < len(self.events) else None
+        return True, started is not None and started.kind == "workflow_task_started" and \
+            started.time - scheduled.time < AT_ONCE
+
+    def sticky_attributes(self, event, scheduled):
+        """Queue and time-out; the queue's worker has polled it, unless nobody ever does."""
+        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != "TASK_QUEUE_KIND_STICKY":
+            return None, None
+        name = scheduled.attributes["taskQueue"]["name"]
+        timeout = "5 s"
+        if self.is_left(scheduled):
+            timeout = "%.1f s" % ((self.end_of(scheduled).time - scheduled.time) / 1e9)
+        if NEVER not in name and self.poll(name, scheduled) is not None:
+            raise Mismatch("there is a workflow task in %s already" % name)
+        return name, timeout
+
+    def workflow_task_failed(self, event):
+        self.buffered(event)
+        token = self.task[1]["task_token"]
+        if self.is_forced(event):
+            if self.next_scheduled(event) is not None:
+                self.after_failure(token)       # there was too much in the buffer
+            return
+        if sent.is_refused_by_server(event):
+            self.fail_by_commands(event, token)
+        else:
+            self.calls.fail_workflow_task(token, event.attributes["cause"], event.attributes.get("failure"),
+                                          event.attributes.get("identity"))
+        self.after_failure(token)
+
+    def fail_by_commands(self, event, token):
+        row = self.calls.complete_workflow_task(token, sent.bad_commands(self.name, event),
+                                                event.attributes.get("identity"))
+        if row["failed_message"] != event.attributes["failure"]["message"]:
+            raise Mismatch("the completion says %s, %s" % (row["failed_cause"], row["failed_message"]))
+
+    def workflow_task_timed_out(self, event):
+        self.buffered(event)
+        self.confirm(event)
+        if self.task:
+            self.after_failure(self.task[1]["task_token"])
+
+    def after_failure(self, token):
+        self.calls.must_be_stale(token)
+        self.task = None
+        self.unsure = True
+
+    # ---- activities ----
+
+    def activity_task_scheduled(self, event):
+        """It has been scheduled by the completion of the workflow task."""
+
+    def activity_end(self, event):
+        self.worker.end(event)
+
+    activity_task_completed = activity_task_failed = activity_task_canceled = activity_end
+    activity_task_timed_out = activity_end
+
+
+def unrecorded(events, after, is_last):
+    """The events of a run between two that were recorded: like the first, but its end makes the second what it is."""
+    made = [json.loads(json.dumps(event.all)) for event in events]
+    start = after[0].attributes
+    attributes = made[-1][attributes_key(events[-1].kind)]
+    if events[-1].kind == "workflow_execution_continued_as_new":
+        attributes.pop("input", None)
+        if "input" in start:
+            attributes["input"] = start["input"]
+    elif is_last and "continuedFailure" in start:
+        attributes["failure"] = start["continuedFailure"]
+    return [Event(event) for event in made]

@@ -1,0 +1,308 @@
+"""What a client and a worker must have sent so that a recorded event was written.
+
+A server fills in what was not said; that is left out again, so that it has to be filled in again."""
+import base64
+import json
+import re
+
+NAMESPACE = "default"
+DEFAULT_RETRY = {"initialInterval": "1s", "backoffCoefficient": 2, "maximumInterval": "100s"}
+DEFAULT_TASK_TIMEOUT = "10s"
+
+# the event of each command, and the command's name; the attributes are the event's without those of the server
+COMMANDS = {
+    "activity_task_scheduled": "SCHEDULE_ACTIVITY_TASK",
+    "activity_task_cancel_requested": "REQUEST_CANCEL_ACTIVITY_TASK",
+    "timer_started": "START_TIMER",
+    "timer_canceled": "CANCEL_TIMER",
+    "marker_recorded": "RECORD_MARKER",
+    "upsert_workflow_search_attributes": "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+    "workflow_properties_modified": "MODIFY_WORKFLOW_PROPERTIES",
+    "workflow_execution_completed": "COMPLETE_WORKFLOW_EXECUTION",
+    "workflow_execution_failed": "FAIL_WORKFLOW_EXECUTION",
+    "workflow_execution_canceled": "CANCEL_WORKFLOW_EXECUTION",
+    "workflow_execution_continued_as_new": "CONTINUE_AS_NEW_WORKFLOW_EXECUTION",
+}
+OF_SERVER = {
+    "timer_canceled": ("startedEventId", "identity"),
+    "workflow_execution_completed": ("newExecutionRunId",),
+    "workflow_execution_failed": ("newExecutionRunId", "retryState"),
+    "workflow_execution_continued_as_new": ("newExecutionRunId",),
+}
+
+
+def camel(name):
+    first, *others = name.lower().split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def command(name, attributes=None):
+    """A command of the protocol; without attributes if these are None."""
+    made = {"commandType": "COMMAND_TYPE_" + name}
+    if attributes is not None:
+        made[camel(name) + "CommandAttributes"] = attributes
+    return made
+
+
+def seconds(duration):
+    return float(duration.rstrip("s"))
+
+
+def retry_policy(policy):
+    """Without the server's defaults; None if nothing else is in it."""
+    if policy == DEFAULT_RETRY:
+        return None
+    said = dict(policy)
+    if said.get("maximumInterval") and seconds(said["maximumInterval"]) == 100 * seconds(said["initialInterval"]):
+        del said["maximumInterval"]
+    return said
+
+
+def set_retry_policy(attributes):
+    if "retryPolicy" in attributes:
+        policy = retry_policy(attributes.pop("retryPolicy"))
+        if policy is not None:
+            attributes["retryPolicy"] = policy
+
+
+def queue(attributes):
+    return {"name": attributes["taskQueue"]["name"]}
+
+
+def schedule_activity(event):
+    said = dict(event.attributes)
+    said["taskQueue"] = queue(said)
+    set_retry_policy(said)
+    if said["scheduleToCloseTimeout"] != "0s":
+        for name in ("scheduleToStartTimeout", "startToCloseTimeout"):
+            if said[name] == said["scheduleToCloseTimeout"]:
+                del said[name]
+    return said
+
+
+def command_of(event):
+    """The command that an event is of."""
+    if event.kind == "activity_task_scheduled":
+        attributes = schedule_activity(event)
+    else:
+        attributes = dict(event.attributes)
+    for name in ("workflowTaskCompletedEventId",) + OF_SERVER.get(event.kind, ()):
+        attributes.pop(name, None)
+    if event.kind == "workflow_execution_continued_as_new":
+        attributes["taskQueue"] = queue(attributes)
+    made = command(COMMANDS[event.kind], attributes)
+    for name in ("userMetadata", "eventGroupMarkers"):
+        if name in event.all:
+            made[name] = event.all[name]
+    return made
+
+
+def is_of(event, completed):
+    """Is an event that of a command of this completed workflow task?"""
+    return event.kind in COMMANDS and event.number("workflowTaskCompletedEventId") == completed.id
+
+
+# ---- commands that failed: not in the history, but what was said of them is ----
+
+def activity(activity_id, **timeouts):
+    return command("SCHEDULE_ACTIVITY_TASK", {"activityId": activity_id, "activityType": {"name": "A"},
+                                              "taskQueue": {"name": "q1"}, **timeouts})
+
+
+def timer(timer_id, duration="1s"):
+    return command("START_TIMER", {"timerId": timer_id, "startToFireTimeout": duration})
+
+
+def complete():
+    return command("COMPLETE_WORKFLOW_EXECUTION", {})
+
+
+BAD_COMMANDS = [
+    (r"ScheduleActivityDuplicateId: .*, ActivityID: (.*)", lambda name: [activity(name, startToCloseTimeout="10s")] * 2),
+    (r"BadScheduleActivityAttributes: a valid StartToCloseTimeout or .* ActivityId=(.*) ActivityType=.*",
+     lambda name: [activity(name)]),
+    (r"BadRequestCancelActivityAttributes: .*, ScheduledEventID: (.*)",
+     lambda number: [command("REQUEST_CANCEL_ACTIVITY_TASK", {"scheduledEventId": number})]),
+    (r"BadCancelTimerAttributes: .*, TimerID: (.*)", lambda name: [command("CANCEL_TIMER", {"timerId": name})]),
+    (r"StartTimerDuplicateId: .*, TimerID: (.*)", lambda name: [timer(name)] * 2),
+    (r"BadStartTimerAttributes: .*negative duration. TimerId=(.*)", lambda name: [timer(name, "-1s")]),
+    (r"BadStartTimerAttributes: TimerId is not set on StartTimerCommand.",
+     lambda: [command("START_TIMER", {"startToFireTimeout": "1s"})]),
+    (r"BadCancelTimerAttributes: TimerId is not set on CancelTimerCommand.", lambda: [command("CANCEL_TIMER", {})]),
+    (r"Bad\w+: (\w+)CommandAttributes is not set on \w+Command.",
+     lambda name: [command(re.sub(r"(?<!^)([A-Z])", r"_\1", name).upper())]),
+    (r"BadFailWorkflowExecutionAttributes: Failure is not set on .*",
+     lambda: [command("FAIL_WORKFLOW_EXECUTION", {})]),
+    (r"UnhandledCommand", lambda: [complete()]),
+]
+
+# of these scenarios a history tells less than was sent
+SENT = {
+    "raw_badcmd.good-then-bad": [timer("ok", "30s"), activity("b", startToCloseTimeout="10s"),
+                                 command("CANCEL_TIMER", {"timerId": "zz"})],
+}
+
+# refused without any effect: what was sent, and what is in the error
+REFUSED = {
+    "raw_badcmd.after-complete": ([complete(), timer("t")], "invalid command sequence: "
+                                  "[CompleteWorkflowExecution, StartTimer], "
+                                  "command CompleteWorkflowExecution must be the last command."),
+    "raw_badcmd.two-completes": ([complete(), complete()], "invalid command sequence: "
+                                 "[CompleteWorkflowExecution, CompleteWorkflowExecution], "
+                                 "command CompleteWorkflowExecution must be the last command."),
+    "raw_badcmd.unknown-type": ([{"commandType": 99}], "99"),
+}
+
+
+def bad_commands(name, failed):
+    """The commands that failed a workflow task; None if what was said of them tells too little."""
+    if name in SENT:
+        return SENT[name]
+    for pattern, make in BAD_COMMANDS:
+        match = re.fullmatch(pattern, failed.attributes.get("failure", {}).get("message", ""))
+        if match:
+            return make(*match.groups())
+    return None
+
+
+def is_refused_by_server(failed):
+    """Was it the server that failed this workflow task, for the commands in it?"""
+    return "serverFailureInfo" in failed.attributes.get("failure", {})
+
+
+# ---- requests of clients ----
+
+def start(event, request_id):
+    """StartWorkflowExecutionRequest"""
+    names = ("workflowId", "workflowType", "input", "workflowExecutionTimeout", "workflowRunTimeout", "identity",
+             "retryPolicy", "cronSchedule", "memo", "searchAttributes", "header", "priority")
+    request = {name: event.attributes[name] for name in names if name in event.attributes}
+    request.update(namespace=NAMESPACE, requestId=request_id, taskQueue=queue(event.attributes))
+    set_retry_policy(request)
+    timeout = event.attributes["workflowTaskTimeout"]
+    if timeout not in (DEFAULT_TASK_TIMEOUT, request.get("workflowRunTimeout")):
+        request["workflowTaskTimeout"] = timeout
+    if event.attributes.get("firstWorkflowTaskBackoff", "0s") != "0s":
+        request["workflowStartDelay"] = event.attributes["firstWorkflowTaskBackoff"]
+    if "userMetadata" in event.all:
+        request["userMetadata"] = event.all["userMetadata"]
+    return request
+
+
+def with_signal(request, event):
+    """SignalWithStartWorkflowExecutionRequest, of the request that starts; both have one header."""
+    signalled = dict(request, signalName=event.attributes["signalName"])
+    if "input" in event.attributes:
+        signalled["signalInput"] = event.attributes["input"]
+    return signalled
+
+
+def execution(workflow_id, run_uuid):
+    return {"namespace": NAMESPACE, "workflowExecution": {"workflowId": workflow_id, "runId": run_uuid}}
+
+
+def signal(event, workflow_id, run_uuid):
+    """SignalWorkflowExecutionRequest"""
+    names = ("signalName", "input", "identity", "header", "requestId")
+    return {**execution(workflow_id, run_uuid), **{name: event.attributes[name] for name in names if name in event.attributes}}
+
+
+def cancel(event, workflow_id, run_uuid, request_id):
+    """RequestCancelWorkflowExecutionRequest"""
+    request = {**execution(workflow_id, run_uuid), "requestId": request_id}
+    for name, said in (("identity", "identity"), ("reason", "cause")):
+        if said in event.attributes:
+            request[name] = event.attributes[said]
+    return request
+
+
+def terminate(event, workflow_id, run_uuid):
+    """TerminateWorkflowExecutionRequest"""
+    names = ("reason", "details", "identity")
+    return {**execution(workflow_id, run_uuid), **{name: event.attributes[name] for name in names if name in event.attributes}}
+
+
+# ---- payloads and failures of activities, in the forms of SQL that lose nothing ----
+
+def exact(payloads):
+    """Payloads of the protocol, as SQL takes them; None if there are none."""
+    if not payloads or not payloads.get("payloads"):
+        return None
+    return {"$payloads": [exact_payload(payload) for payload in payloads["payloads"]]}
+
+
+def exact_payload(payload):
+    made = {}
+    if "metadata" in payload:
+        made["metadata"] = {name: metadata_value(value) for name, value in payload["metadata"].items()}
+    for name in ("data", "externalPayloads"):
+        if name in payload:
+            made[name] = payload[name]
+    return made
+
+
+def metadata_value(value):
+    try:
+        return base64.b64decode(value).decode("utf-8")
+    except UnicodeDecodeError:
+        return {"$b64": value}
+
+
+def plain(payloads):
+    """What SQL sees of payloads of the protocol: the value of one that is JSON, else a list; None if there are none."""
+    elements = [plain_payload(payload) for payload in (payloads or {}).get("payloads", [])]
+    if len(elements) == 1 and "json" in elements[0]:
+        value = elements[0]["json"]
+        if not isinstance(value, dict) or not {"$payloads", "$b64"} & set(value):
+            return value
+    return {"$payloads": elements} if elements else None
+
+
+def plain_payload(payload):
+    made = exact_payload(payload)
+    try:
+        if made.get("metadata") == {"encoding": "json/plain"} and "externalPayloads" not in made:
+            return {"json": json.loads(base64.b64decode(made.get("data", "")))}
+    except ValueError:
+        pass
+    return made
+
+
+KINDS = {
+    "applicationFailureInfo": ("application", {"type": "type", "nonRetryable": "non_retryable", "details": "details",
+                                               "nextRetryDelay": "next_retry_delay", "category": "category"}),
+    "timeoutFailureInfo": ("timeout", {"timeoutType": "timeout_type", "lastHeartbeatDetails": "last_heartbeat_details"}),
+    "canceledFailureInfo": ("canceled", {"details": "details", "identity": "identity"}),
+    "terminatedFailureInfo": ("terminated", {"identity": "identity"}),
+    "serverFailureInfo": ("server", {"nonRetryable": "non_retryable"}),
+}
+
+
+def plain_failure(failure):
+    """A failure of the protocol, as SQL takes it."""
+    made = {said: failure[name] for name, said in (("message", "message"), ("source", "source"),
+                                                   ("stackTrace", "stack_trace")) if name in failure}
+    if "cause" in failure:
+        made["cause"] = plain_failure(failure["cause"])
+    if "encodedAttributes" in failure:
+        made["encoded_attributes"] = exact({"payloads": [failure["encodedAttributes"]]})
+    for name, (kind, members) in KINDS.items():
+        if name in failure:
+            made["kind"] = kind
+            for member, said in members.items():
+                if member in failure[name]:
+                    made[said] = plain_member(member, failure[name][member])
+    others = {name: value for name, value in failure.items() if name.endswith("Info") and name not in KINDS}
+    if others:
+        made["info"] = others
+    return made
+
+
+def plain_member(name, value):
+    if name in ("details", "lastHeartbeatDetails"):
+        return exact(value)
+    if name == "timeoutType":
+        return value.removeprefix("TIMEOUT_TYPE_").lower()
+    if name == "category":
+        return value.removeprefix("APPLICATION_ERROR_CATEGORY_").lower()
+    return value
