@@ -14,6 +14,12 @@
  *     operate          what others do to an activity
  *     operate_many     ... to many
  *     wait             to sleep until there is a task, or a result
+ *     workflow_start   workflows: to start them
+ *     workflow_control ... what others do to one
+ *     workflow_task    ... to hand out their tasks
+ *     workflow_report  ... what a worker answers
+ *     workflow_read    ... history and outcome
+ *     workflow_wait    ... to sleep until one has ended
  *     channel          names to LISTEN on
  *     listen           one channel for many queues
  *     watch            to hear what becomes of runs
@@ -77,7 +83,14 @@ COMMENT ON TYPE taskq.id_reuse_policy IS 'whether an activity_id may be used aga
 CREATE TYPE taskq.id_conflict_policy AS ENUM ('fail', 'use_existing');
 COMMENT ON TYPE taskq.id_conflict_policy IS 'what schedule does when a run with the activity_id is open';
 
-CREATE TYPE taskq.task_kind AS ENUM ('activity');
+CREATE TYPE taskq.workflow_status AS ENUM
+  ('running', 'completed', 'failed', 'canceled', 'terminated', 'continued_as_new', 'timed_out');
+COMMENT ON TYPE taskq.workflow_status IS 'status of one run of a workflow; all but running are closed';
+
+CREATE TYPE taskq.workflow_id_conflict_policy AS ENUM ('fail', 'use_existing', 'terminate_existing');
+COMMENT ON TYPE taskq.workflow_id_conflict_policy IS 'what a start does when a run with the workflow_id is open';
+
+CREATE TYPE taskq.task_kind AS ENUM ('activity', 'workflow');
 COMMENT ON TYPE taskq.task_kind IS 'what the tasks of a queue are of';
 
 CREATE TYPE taskq.retry_policy AS (
@@ -111,6 +124,27 @@ CREATE TYPE taskq.activity_task AS (
 );
 COMMENT ON TYPE taskq.activity_task IS 'one attempt as poll hands it to a worker';
 
+CREATE TYPE taskq.workflow_task AS (
+  task_token uuid,
+  run_id bigint,
+  workflow_run_uuid uuid,
+  workflow_id text,
+  workflow_type text,
+  task_queue text,
+  attempt int,
+  previous_started_event_id bigint,
+  started_event_id bigint,
+  scheduled_time timestamptz,
+  started_time timestamptz,
+  history json,
+  transient jsonb,
+  query jsonb,
+  queries jsonb,
+  messages jsonb,
+  next_event_id bigint
+);
+COMMENT ON TYPE taskq.workflow_task IS 'one attempt of a workflow task as poll_workflow_task hands it to a worker';
+
 CREATE TYPE taskq.scheduled_run AS (
   run_id bigint,
   activity_id text,
@@ -124,6 +158,15 @@ CREATE TYPE taskq.heartbeat_response AS (
   activity_reset boolean
 );
 COMMENT ON TYPE taskq.heartbeat_response IS 'what a heartbeat tells the worker; at most one is true';
+
+CREATE TYPE taskq.history_event AS (
+  event_time timestamptz,
+  event_type smallint,                        -- number of the protocol's enum EventType
+  attributes jsonb,
+  user_metadata jsonb,
+  extra jsonb
+);
+COMMENT ON TYPE taskq.history_event IS 'internal: one event of a run''s history, as it is stored; its event_id follows from its place';
 
 --
 -- Tables
@@ -139,12 +182,14 @@ CREATE TABLE taskq.instance (
   leaf int NOT NULL DEFAULT 0 CHECK (leaf BETWEEN 0 AND 7), -- closed table being filled
   leaf_since timestamptz NOT NULL,            -- since when
   epoch bigint NOT NULL DEFAULT 1,            -- counts rotations
-  run_prefix bigint NOT NULL                  -- the first half of the uuids of runs
+  run_prefix bigint NOT NULL,                 -- the first half of the uuids of runs
+  history_leaf int NOT NULL DEFAULT 0 CHECK (history_leaf BETWEEN 0 AND 7), -- likewise of histories
+  history_leaf_since timestamptz NOT NULL DEFAULT '-infinity'
 ) USING heap;
-COMMENT ON TABLE taskq.instance IS 'internal: token key, prefix of the uuids of runs, node number and the closed leaf being filled';
+COMMENT ON TABLE taskq.instance IS 'internal: token key, prefix of the uuids of runs, node number and the leaves being filled';
 
 -- Keys that come by COPY or by hand: sessions read them again.  (What the worker
--- changes, the leaf, they do not keep.)
+-- changes, the leaves, they do not keep.)
 CREATE FUNCTION taskq.instance_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_instance_changed';
 COMMENT ON FUNCTION taskq.instance_changed() IS 'internal: trigger that has sessions read taskq.instance again';
@@ -156,13 +201,16 @@ ALTER TABLE taskq.instance ENABLE ALWAYS TRIGGER instance_changed;
 CREATE SEQUENCE taskq.run_id_seq AS bigint;
 COMMENT ON SEQUENCE taskq.run_id_seq IS 'internal: the next run_id; node << 48 is added by set_node';
 
--- One row per open activity; the row is the queue entry.  Columns are ordered
+-- One row per open activity, or run of a workflow; the row is the queue entry, of
+-- a run that of its workflow task.  Columns are ordered
 -- by how often they change: what a start writes comes last, NOT NULL and
 -- adjacent, so that the new version differs from the old one in one short
 -- stretch.  No column that a start, a heartbeat or a completion writes is in
 -- any index or index predicate.  Indexed columns come first, where they are
 -- quickly found: each update compares them.  What a retry writes comes after
--- the input.  Durations are microseconds, NULL = unset.
+-- the input.  Durations are microseconds, NULL = unset.  What activities do not
+-- have comes last, and costs them bits.  Of a run activity_type is the type of the
+-- workflow, activity_id its workflow_id, start_to_close the timeout of its tasks.
 CREATE TABLE taskq.open (
   run_id bigint NOT NULL,
   schedule_time timestamptz NOT NULL,
@@ -200,18 +248,40 @@ CREATE TABLE taskq.open (
   attempt int NOT NULL DEFAULT 1,
   state smallint NOT NULL DEFAULT 1,
   worker text NOT NULL DEFAULT '',
+  scope bigint,                               -- NULL = an activity of its own, -1 = a run, else the run whose activity it is
+  scheduled_event_id bigint,
+  -- of runs
+  started_event_id bigint,
+  previous_started_event_id bigint,
+  next_event_id bigint,
+  history_size bigint,
+  history_leaves smallint,                    -- a bit for each that has appends of the run
+  run_flags smallint,
+  signals int,                                -- received so far
+  pending_activities int,
+  pending_timers int,
+  start_time timestamptz,
+  deadline timestamptz,                       -- run timeout
+  timer_due timestamptz,                      -- lower bound of the first user timer
+  first_task_time timestamptz,
+  attempt_timeout bigint,                     -- of the attempt of the task
+  sticky_timeout bigint,
+  home_queue text COLLATE "C",
+  sticky_queue text COLLATE "C",              -- of the worker that has the run cached
   -- for rows that are written by hand: taskq's own writes keep to this
-  CHECK (state BETWEEN 1 AND 6 AND attempt >= 1 AND pg_catalog.isfinite(schedule_time)),
+  CHECK (state BETWEEN 1 AND 7 AND attempt >= 1 AND pg_catalog.isfinite(schedule_time)),
   CHECK (dispatch_time IS NULL OR pg_catalog.isfinite(dispatch_time))
 ) USING heap WITH (fillfactor = 50,
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE taskq.open IS 'internal: open activities; read taskq.activities';
+COMMENT ON TABLE taskq.open IS 'internal: open activities and runs of workflows; read taskq.activities';
 ALTER TABLE taskq.open ADD CONSTRAINT open_pkey PRIMARY KEY (run_id);
 -- each entry is another: to look for equal ones before a page is split is in vain
 CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
 CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = off) WHERE alarm IS NOT NULL;
-CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL;
+CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
+-- runs by their workflow_id, and the activities of a run
+CREATE UNIQUE INDEX open_scoped_id ON taskq.open (scope, activity_id) WHERE scope IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come
 -- by COPY (a restore), or by an administrator's hand.
@@ -331,6 +401,167 @@ CREATE INDEX closed_long_activity_id ON taskq.closed_long (activity_id, run_id) 
 CREATE INDEX closed_long_expire_time ON taskq.closed_long (expire_time);
 CREATE INDEX closed_long_unsuccessful ON taskq.closed_long (task_queue, status) WHERE status OPERATOR(pg_catalog.<>) 'completed';
 
+-- Closed runs of workflows, likewise: leaves with the same numbers are filled and
+-- emptied together.
+CREATE TABLE taskq.closed_run_0 (
+  run_id bigint NOT NULL,
+  start_time timestamptz NOT NULL,
+  close_time timestamptz NOT NULL,
+  expire_time timestamptz NOT NULL,
+  history_length bigint NOT NULL,
+  history_size bigint NOT NULL,
+  next_run_id bigint,                         -- that it continued as
+  task_timeout bigint,
+  deadline timestamptz,
+  fairness_weight float8,
+  transitions int NOT NULL,
+  signals int NOT NULL,
+  priority int,
+  status taskq.workflow_status NOT NULL,
+  history_leaves smallint NOT NULL,
+  run_flags smallint NOT NULL,
+  workflow_id text COLLATE "C" NOT NULL,
+  workflow_type text COLLATE "C" NOT NULL,
+  home_queue text COLLATE "C" NOT NULL,
+  fairness_key text COLLATE "C" NOT NULL,
+  request_id text COLLATE "C",
+  result jsonb,
+  failure jsonb,
+  search_attributes jsonb,
+  control jsonb
+) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_0 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_0 ADD CONSTRAINT closed_run_0_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_0_workflow_id ON taskq.closed_run_0 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_1 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_1 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_1 ADD CONSTRAINT closed_run_1_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_1_workflow_id ON taskq.closed_run_1 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_2 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_2 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_2 ADD CONSTRAINT closed_run_2_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_2_workflow_id ON taskq.closed_run_2 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_3 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_3 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_3 ADD CONSTRAINT closed_run_3_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_3_workflow_id ON taskq.closed_run_3 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_4 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_4 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_4 ADD CONSTRAINT closed_run_4_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_4_workflow_id ON taskq.closed_run_4 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_5 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_5 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_5 ADD CONSTRAINT closed_run_5_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_5_workflow_id ON taskq.closed_run_5 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_6 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_6 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_6 ADD CONSTRAINT closed_run_6_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_6_workflow_id ON taskq.closed_run_6 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_7 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.closed_run_7 IS 'internal: closed runs of workflows';
+ALTER TABLE taskq.closed_run_7 ADD CONSTRAINT closed_run_7_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_7_workflow_id ON taskq.closed_run_7 (workflow_id, run_id);
+
+CREATE TABLE taskq.closed_run_long (LIKE taskq.closed_run_0) USING heap;
+COMMENT ON TABLE taskq.closed_run_long IS 'internal: closed runs of workflows of queues with a retention beyond taskq.retention';
+ALTER TABLE taskq.closed_run_long ADD CONSTRAINT closed_run_long_pkey PRIMARY KEY (run_id);
+CREATE INDEX closed_run_long_workflow_id ON taskq.closed_run_long (workflow_id, run_id);
+CREATE INDEX closed_run_long_expire_time ON taskq.closed_run_long (expire_time);
+
+-- Histories of runs: one row for each append.  Eight leaves that are filled in
+-- turn, and one for what is kept when a leaf is emptied.
+CREATE TABLE taskq.history_0 (
+  run_id bigint NOT NULL,
+  first_event_id bigint NOT NULL,
+  count int NOT NULL,                         -- of events
+  events taskq.history_event[] NOT NULL
+) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_0 IS 'internal: events of runs';
+ALTER TABLE taskq.history_0 ADD CONSTRAINT history_0_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_1 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_1 IS 'internal: events of runs';
+ALTER TABLE taskq.history_1 ADD CONSTRAINT history_1_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_2 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_2 IS 'internal: events of runs';
+ALTER TABLE taskq.history_2 ADD CONSTRAINT history_2_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_3 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_3 IS 'internal: events of runs';
+ALTER TABLE taskq.history_3 ADD CONSTRAINT history_3_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_4 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_4 IS 'internal: events of runs';
+ALTER TABLE taskq.history_4 ADD CONSTRAINT history_4_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_5 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_5 IS 'internal: events of runs';
+ALTER TABLE taskq.history_5 ADD CONSTRAINT history_5_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_6 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_6 IS 'internal: events of runs';
+ALTER TABLE taskq.history_6 ADD CONSTRAINT history_6_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_7 (LIKE taskq.history_0) USING heap WITH (autovacuum_freeze_min_age = 0);
+COMMENT ON TABLE taskq.history_7 IS 'internal: events of runs';
+ALTER TABLE taskq.history_7 ADD CONSTRAINT history_7_pkey PRIMARY KEY (run_id, first_event_id);
+
+CREATE TABLE taskq.history_long (LIKE taskq.history_0) USING heap;
+COMMENT ON TABLE taskq.history_long IS 'internal: events of runs that outlived the leaf they were written to';
+ALTER TABLE taskq.history_long ADD CONSTRAINT history_long_pkey PRIMARY KEY (run_id, first_event_id);
+
+-- Mail of open runs: events that have no number yet.
+CREATE SEQUENCE taskq.run_inbox_seq AS bigint;
+COMMENT ON SEQUENCE taskq.run_inbox_seq IS 'internal: the order of the rows of run_inbox';
+CREATE TABLE taskq.run_inbox (
+  run_id bigint NOT NULL,
+  seq bigint NOT NULL,
+  mail jsonb NOT NULL
+) USING heap WITH (
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE taskq.run_inbox IS 'internal: what runs will find in their histories, not numbered yet';
+ALTER TABLE taskq.run_inbox ADD CONSTRAINT run_inbox_pkey PRIMARY KEY (run_id, seq);
+
+-- User timers of open runs.
+CREATE TABLE taskq.run_timer (
+  run_id bigint NOT NULL,
+  timer_id text COLLATE "C" NOT NULL,
+  started_event_id bigint NOT NULL,
+  fire_time timestamptz NOT NULL
+) USING heap WITH (
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE taskq.run_timer IS 'internal: timers of runs that have not fired';
+ALTER TABLE taskq.run_timer ADD CONSTRAINT run_timer_pkey PRIMARY KEY (run_id, timer_id);
+CREATE INDEX run_timer_fire_time ON taskq.run_timer (run_id, fire_time);
+
+-- Request ids of the signals that an open run has received.
+CREATE TABLE taskq.run_request (
+  run_id bigint NOT NULL,
+  request_id text COLLATE "C" NOT NULL
+) USING heap WITH (
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE taskq.run_request IS 'internal: request ids of signals to runs';
+ALTER TABLE taskq.run_request ADD CONSTRAINT run_request_pkey PRIMARY KEY (run_id, request_id);
+
+-- Search attributes, as their first use declared them.
+CREATE TABLE taskq.search_attribute (
+  name text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL
+) USING heap;
+COMMENT ON TABLE taskq.search_attribute IS 'internal: types of search attributes of workflows';
+ALTER TABLE taskq.search_attribute ADD CONSTRAINT search_attribute_pkey PRIMARY KEY (name);
+
 -- Queues that somebody configured.
 CREATE TABLE taskq.queue_config (
   task_queue text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -387,6 +618,29 @@ SELECT pg_catalog.pg_extension_config_dump('taskq.closed_5', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.closed_6', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.closed_7', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.closed_long', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_0', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_1', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_2', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_3', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_4', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_5', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_6', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_7', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.closed_run_long', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_0', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_1', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_2', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_3', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_4', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_5', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_6', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_7', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.history_long', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.run_inbox_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.run_inbox', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.run_timer', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.run_request', '');
+SELECT pg_catalog.pg_extension_config_dump('taskq.search_attribute', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.queue_config', '');
 SELECT pg_catalog.pg_extension_config_dump('taskq.registered_function', '');
 
@@ -999,6 +1253,271 @@ FROM taskq.registered_function f;
 COMMENT ON VIEW taskq.functions IS 'functions that are activities';
 
 --
+-- workflow_start
+--
+
+CREATE TYPE taskq.started_workflow AS (
+  workflow_id text,
+  run_id bigint,
+  created boolean,
+  first_run_id bigint,
+  status taskq.workflow_status,
+  same_request boolean
+);
+COMMENT ON TYPE taskq.started_workflow IS 'what start_workflow returns: the run, and whether this call has made it';
+
+CREATE FUNCTION taskq.start_workflow(
+  task_queue text,
+  workflow_type text,
+  input jsonb DEFAULT NULL,
+  workflow_id text DEFAULT NULL,
+  execution_timeout interval DEFAULT NULL,
+  run_timeout interval DEFAULT NULL,
+  task_timeout interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  start_delay interval DEFAULT NULL,
+  cron_schedule text DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  id_reuse_policy taskq.id_reuse_policy DEFAULT 'allow_duplicate',
+  id_conflict_policy taskq.workflow_id_conflict_policy DEFAULT 'fail',
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  memo jsonb DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL,
+  user_metadata jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS SETOF taskq.started_workflow ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_start_workflow';
+COMMENT ON FUNCTION taskq.start_workflow(text, text, jsonb, text, interval, interval, interval, taskq.retry_policy, interval, text, int, text, float8, taskq.id_reuse_policy, taskq.workflow_id_conflict_policy, text, jsonb, jsonb, jsonb, jsonb, text)
+  IS 'start a workflow';
+
+CREATE FUNCTION taskq.start_workflow_request(request jsonb) RETURNS SETOF taskq.started_workflow ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_start_workflow_request';
+COMMENT ON FUNCTION taskq.start_workflow_request(jsonb)
+  IS 'start a workflow as the protocol''s StartWorkflowExecutionRequest says';
+
+CREATE FUNCTION taskq.signal_with_start_workflow(
+  task_queue text,
+  workflow_type text,
+  input jsonb DEFAULT NULL,
+  workflow_id text DEFAULT NULL,
+  execution_timeout interval DEFAULT NULL,
+  run_timeout interval DEFAULT NULL,
+  task_timeout interval DEFAULT NULL,
+  retry_policy taskq.retry_policy DEFAULT NULL,
+  start_delay interval DEFAULT NULL,
+  cron_schedule text DEFAULT NULL,
+  priority int DEFAULT NULL,
+  fairness_key text DEFAULT NULL,
+  fairness_weight float8 DEFAULT NULL,
+  id_reuse_policy taskq.id_reuse_policy DEFAULT 'allow_duplicate',
+  id_conflict_policy taskq.workflow_id_conflict_policy DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  memo jsonb DEFAULT NULL,
+  search_attributes jsonb DEFAULT NULL,
+  user_metadata jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  signal_name text DEFAULT NULL,
+  signal_input jsonb DEFAULT NULL
+) RETURNS SETOF taskq.started_workflow ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_signal_with_start_workflow';
+COMMENT ON FUNCTION taskq.signal_with_start_workflow(text, text, jsonb, text, interval, interval, interval, taskq.retry_policy, interval, text, int, text, float8, taskq.id_reuse_policy, taskq.workflow_id_conflict_policy, text, jsonb, jsonb, jsonb, jsonb, text, text, jsonb)
+  IS 'signal a workflow, which is started if it is not running';
+
+CREATE FUNCTION taskq.signal_with_start_workflow_request(request jsonb) RETURNS SETOF taskq.started_workflow ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_signal_with_start_workflow_request';
+COMMENT ON FUNCTION taskq.signal_with_start_workflow_request(jsonb)
+  IS 'the same as the protocol''s SignalWithStartWorkflowExecutionRequest says';
+
+--
+-- workflow_control
+--
+
+CREATE FUNCTION taskq.signal_workflow(
+  workflow_id text,
+  signal_name text,
+  input jsonb DEFAULT NULL,
+  run_id bigint DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  header jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_signal_workflow';
+COMMENT ON FUNCTION taskq.signal_workflow(text, text, jsonb, bigint, text, jsonb, text)
+  IS 'send a signal to a running workflow';
+
+CREATE FUNCTION taskq.signal_workflow_request(request jsonb) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_signal_workflow_request';
+COMMENT ON FUNCTION taskq.signal_workflow_request(jsonb)
+  IS 'the same as the protocol''s SignalWorkflowExecutionRequest says';
+
+CREATE FUNCTION taskq.request_cancel_workflow(
+  workflow_id text DEFAULT NULL,
+  run_id bigint DEFAULT NULL,
+  first_run_id bigint DEFAULT NULL,
+  reason text DEFAULT NULL,
+  identity text DEFAULT NULL,
+  request_id text DEFAULT NULL
+) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_request_cancel_workflow';
+COMMENT ON FUNCTION taskq.request_cancel_workflow(text, bigint, bigint, text, text, text)
+  IS 'ask a running workflow to end itself';
+
+CREATE FUNCTION taskq.request_cancel_workflow_request(request jsonb) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_request_cancel_workflow_request';
+COMMENT ON FUNCTION taskq.request_cancel_workflow_request(jsonb)
+  IS 'the same as the protocol''s RequestCancelWorkflowExecutionRequest says';
+
+CREATE FUNCTION taskq.terminate_workflow(
+  workflow_id text DEFAULT NULL,
+  run_id bigint DEFAULT NULL,
+  first_run_id bigint DEFAULT NULL,
+  reason text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_terminate_workflow';
+COMMENT ON FUNCTION taskq.terminate_workflow(text, bigint, bigint, text, jsonb, text)
+  IS 'end a running workflow at once';
+
+CREATE FUNCTION taskq.terminate_workflow_request(request jsonb) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_terminate_workflow_request';
+COMMENT ON FUNCTION taskq.terminate_workflow_request(jsonb)
+  IS 'the same as the protocol''s TerminateWorkflowExecutionRequest says';
+
+CREATE FUNCTION taskq.delete_workflow(workflow_id text DEFAULT NULL, run_id bigint DEFAULT NULL) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_delete_workflow';
+COMMENT ON FUNCTION taskq.delete_workflow(text, bigint)
+  IS 'remove a run and its history; one that is running is terminated first';
+
+--
+-- workflow_task
+--
+
+CREATE FUNCTION taskq.poll_workflow_task(
+  task_queue text,
+  identity text DEFAULT NULL,
+  max_tasks bigint DEFAULT 1,
+  sticky_for text DEFAULT NULL
+) RETURNS SETOF taskq.workflow_task ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_poll_workflow_task';
+COMMENT ON FUNCTION taskq.poll_workflow_task(text, text, bigint, text)
+  IS 'start up to max_tasks workflow tasks that are due; returns at once';
+
+--
+-- workflow_report
+--
+
+CREATE FUNCTION taskq.complete_workflow_task(
+  task_token uuid,
+  commands jsonb,
+  sticky_task_queue text DEFAULT NULL,
+  sticky_schedule_to_start_timeout interval DEFAULT NULL,
+  force_new_task boolean DEFAULT false,
+  return_new_task boolean DEFAULT false,
+  query_results jsonb DEFAULT NULL,
+  messages jsonb DEFAULT NULL,
+  sdk_metadata jsonb DEFAULT NULL,
+  extra jsonb DEFAULT NULL,
+  identity text DEFAULT NULL,
+  OUT failed_cause text,
+  OUT failed_message text,
+  OUT closed boolean,
+  OUT new_task taskq.workflow_task,
+  OUT eager_activities jsonb
+) RETURNS SETOF record ROWS 1
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_workflow_task';
+COMMENT ON FUNCTION taskq.complete_workflow_task(uuid, jsonb, text, interval, boolean, boolean, jsonb, jsonb, jsonb, jsonb, text)
+  IS 'answer a workflow task with commands';
+
+CREATE FUNCTION taskq.fail_workflow_task(
+  task_token uuid,
+  cause text,
+  failure jsonb DEFAULT NULL,
+  identity text DEFAULT NULL
+) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_workflow_task';
+COMMENT ON FUNCTION taskq.fail_workflow_task(uuid, text, jsonb, text)
+  IS 'the workflow''s code could not handle the task; it is tried again';
+
+CREATE FUNCTION taskq.release_workflow_task(task_token uuid) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_release_workflow_task';
+COMMENT ON FUNCTION taskq.release_workflow_task(uuid)
+  IS 'hand a workflow task back, as if it had never been polled';
+
+CREATE FUNCTION taskq.worker_gone(sticky_task_queue text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_worker_gone';
+COMMENT ON FUNCTION taskq.worker_gone(text)
+  IS 'a worker polls its sticky queue no more: what waits there goes to the workflows'' own queues';
+
+CREATE FUNCTION taskq.reset_sticky(workflow_id text, run_id bigint DEFAULT NULL) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_reset_sticky';
+COMMENT ON FUNCTION taskq.reset_sticky(text, bigint)
+  IS 'forget which worker has the run cached';
+
+--
+-- workflow_read
+--
+
+CREATE FUNCTION taskq.workflow_history(
+  run_id bigint,
+  after_event_id bigint DEFAULT 0,
+  until_event_id bigint DEFAULT NULL,
+  max_bytes int DEFAULT NULL,
+  newest_first boolean DEFAULT false,
+  OUT event_id bigint,
+  OUT event_time timestamptz,
+  OUT event_type text,
+  OUT attributes jsonb,
+  OUT user_metadata jsonb,
+  OUT extra jsonb
+) RETURNS SETOF record
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_workflow_history';
+COMMENT ON FUNCTION taskq.workflow_history(bigint, bigint, bigint, int, boolean)
+  IS 'events of a run, with attributes as the protocol prints them';
+
+CREATE FUNCTION taskq.workflow_run(workflow_id text) RETURNS bigint
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_workflow_run';
+COMMENT ON FUNCTION taskq.workflow_run(text)
+  IS 'the latest run of a workflow';
+
+CREATE TYPE taskq.workflow_end AS (
+  run_id bigint,
+  status taskq.workflow_status,
+  result jsonb,
+  failure jsonb
+);
+COMMENT ON TYPE taskq.workflow_end IS 'how a workflow has ended, as workflow_outcome tells it';
+
+CREATE FUNCTION taskq.workflow_outcome(
+  workflow_id text DEFAULT NULL,
+  run_id bigint DEFAULT NULL,
+  follow_runs boolean DEFAULT true
+) RETURNS SETOF taskq.workflow_end ROWS 1
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_workflow_outcome';
+COMMENT ON FUNCTION taskq.workflow_outcome(text, bigint, boolean)
+  IS 'how a workflow has ended, or that it has not';
+
+CREATE FUNCTION taskq.pending_activity(workflow_id text, activity_id text, workflow_run_id bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_pending_activity';
+COMMENT ON FUNCTION taskq.pending_activity(text, text, bigint)
+  IS 'the run_id of a running workflow''s activity, for complete_by_id and its kin';
+
+--
+-- workflow_wait
+--
+
+CREATE PROCEDURE taskq.wait_for_workflow(
+  workflow_id text DEFAULT NULL, run_id bigint DEFAULT NULL, timeout interval DEFAULT '60s',
+  INOUT status taskq.workflow_status DEFAULT NULL, INOUT result jsonb DEFAULT NULL, INOUT failure jsonb DEFAULT NULL
+) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_workflow';
+COMMENT ON PROCEDURE taskq.wait_for_workflow(text, bigint, interval, taskq.workflow_status, jsonb, jsonb)
+  IS 'sleep until the workflow is closed, with all runs that it goes on as, or the time is up';
+
+--
 -- channel
 --
 
@@ -1126,12 +1645,18 @@ SELECT
   o.control #>> '{cancel,reason}'::text[] AS cancel_reason,
   o.summary,
   o.search_attributes,
-  o.transitions AS state_transition_count
+  o.transitions AS state_transition_count,
+  o.scope AS workflow_run_id,
+  o.scheduled_event_id
 FROM (
   SELECT o.*,
     -- only an attempt in progress can have one that is not stored yet
     CASE WHEN o.state IN (2, 3, 4, 5) THEN taskq.newest_heartbeat(o.run_id, o.nonce, h.last_time, h.count, h.details) ELSE h END AS beat
-  FROM taskq.open o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
+  FROM (
+    -- apart, since each has an index of its own for activity ids
+    SELECT * FROM taskq.open a WHERE a.scope IS NULL UNION ALL
+    SELECT * FROM taskq.open w WHERE w.scope > 0::bigint
+  ) o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
 ) o
 UNION ALL
 SELECT
@@ -1152,7 +1677,8 @@ SELECT
   taskq.retry_policy_to_jsonb(c.retry_policy),
   taskq.duration(c.start_delay),
   c.priority, nullif(c.fairness_key, '')::text, c.fairness_weight,
-  c.control #>> '{cancel,reason}'::text[], c.summary, c.search_attributes, c.transitions
+  c.control #>> '{cancel,reason}'::text[], c.summary, c.search_attributes, c.transitions,
+  NULL::bigint, NULL::bigint
 FROM (
   -- without conditions or expressions: the planner sees through it
   TABLE taskq.closed_0 UNION ALL TABLE taskq.closed_1 UNION ALL TABLE taskq.closed_2 UNION ALL
@@ -1394,19 +1920,21 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   reading_routines CONSTANT name[] := ARRAY['clock', 'duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb', 'is_paused', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'health_checks',
-    'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads'];
+    'describe', 'outcome', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads'];
   reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
-    WHEN 'producer' THEN ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
-    WHEN 'worker' THEN ARRAY['retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
+    WHEN 'producer' THEN ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request',
+      'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+    WHEN 'worker' THEN ARRAY['poll_workflow_task', 'complete_workflow_task', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request',
+      'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
       'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
       'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
       'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'developer' THEN ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']::name[]
-    WHEN 'operator' THEN ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
+    WHEN 'operator' THEN ARRAY['request_cancel_workflow', 'request_cancel_workflow_request', 'terminate_workflow', 'terminate_workflow_request', 'delete_workflow', 'reset_sticky', 'request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
       'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many',
       'retry_many', 'watch', 'configure_queue', 'retry_policy', 'stat_reset']::name[] || reading_routines
     WHEN 'monitor' THEN reading_routines

@@ -37,6 +37,7 @@
 
 #include "base/settings.h"
 #include "engine/activity_kind.h"
+#include "engine/run_kind.h"
 #include "engine/transaction.h"
 #include "shared/layout.h"
 #include "worker/launcher.h"
@@ -55,6 +56,7 @@ _PG_init(void)
 {
 	guc_define();
 	activity_kind_init();
+	run_kinds_init();
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -82,6 +82,9 @@ int			taskq_retention = DEFAULT_RETENTION;
  */
 int			taskq_max_payload_size = DEFAULT_PAYLOAD_KB;
 
+/* taskq.max_history_page: how much of a history comes with a workflow task, about. */
+int			taskq_max_history_page = DEFAULT_PAYLOAD_KB;
+
 /*
  * taskq.notify_interval: after a NOTIFY on a channel the worker collects what
  * happens for this long before it sends the next one there.  The first one is
@@ -398,6 +401,13 @@ define_retention_and_limits(void)
 							&taskq_retention,
 							DEFAULT_RETENTION, 0, MAX_RETENTION,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("taskq.max_history_page",
+							"Sets how much of its history comes with a workflow task.",
+							"What follows is read with taskq.workflow_history().",
+							&taskq_max_history_page,
+							DEFAULT_PAYLOAD_KB, 1, MAX_PAYLOAD_KB,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("taskq.max_payload_size",
 							"Sets the largest payload of an activity.",

@@ -8,6 +8,7 @@
 extern double taskq_clock_offset;	/* ms added to the clock, for tests */
 extern int	taskq_retention;		/* seconds closed activities are kept */
 extern int	taskq_max_payload_size; /* kB */
+extern int	taskq_max_history_page;	/* kB */
 extern int	taskq_notify_interval;	/* ms */
 extern int	taskq_arm_after;		/* ms */
 extern int	taskq_cursor_check_interval;	/* s */

@@ -16,6 +16,7 @@
 #include "calls/args.h"
 #include "calls/report.h"
 #include "engine/refusal.h"
+#include "engine/run_deliver.h"
 #include "model/failure.h"
 #include "model/failure_given.h"
 #include "store/catalog.h"
@@ -95,6 +96,7 @@ call_by_token(FunctionCallInfo fcinfo, Report *report, Activity *activity)
 	if (verdict.answer == ANSWER_NOT_FOUND)
 		report_stale_token(ERROR, PG_GETARG_DATUM(0));
 	raise_refusal(&verdict, activity, 0);
+	run_deliver_closes();
 	return verdict;
 }
 
@@ -112,6 +114,7 @@ call_by_id(FunctionCallInfo fcinfo, int run_id_arg, Report *report,
 	if (verdict.answer == ANSWER_NOT_FOUND)
 		raise_no_attempt(run_id);
 	raise_refusal(&verdict, activity, run_id);
+	run_deliver_closes();
 	return verdict;
 }
 

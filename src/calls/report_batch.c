@@ -23,6 +23,7 @@
 #include "calls/poll.h"
 #include "calls/report.h"
 #include "engine/refusal.h"
+#include "engine/run_deliver.h"
 #include "engine/token.h"
 #include "model/duration.h"
 #include "model/failure_given.h"
@@ -207,6 +208,7 @@ report_all(Entry *entries, int count, PrepareReport prepare, Report *common)
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
+	run_deliver_closes();
 }
 
 static const char *

@@ -14,9 +14,15 @@
 #define WORD_CLOSED						"activity_closed"	/* TQ002, TQ003 too */
 #define WORD_ATTEMPT_OVER				"attempt_over"
 #define WORD_NO_ATTEMPT					"no_attempt"
+#define WORD_WORKFLOW_UNKNOWN			"workflow_not_found"
+#define WORD_WORKFLOW_CLOSED			"workflow_closed"	/* TQ002, TQ003 too */
+#define WORD_TASK_STALE					"task_stale"
+#define WORD_NOT_AN_ACTIVITY			"not_an_activity"	/* the run is a workflow's */
 
 /* TQ002, TQ003 */
 #define WORD_RUNNING					"activity_running"
+#define WORD_WORKFLOW_RUNNING			"workflow_running"
+#define WORD_OF_WORKFLOW				"activity_of_workflow"
 
 /* TQ003 */
 #define WORD_COMPLETED					"activity_completed"
@@ -32,6 +38,7 @@
 
 /* TQ004 */
 #define WORD_MAX_BACKLOG				"max_backlog"
+#define WORD_TOO_MANY_RESTARTS			"too_many_restarts"
 
 /* TQ010 to TQ014: how an activity has ended, for who executes it */
 #define WORD_FAILED						"activity_failed"

@@ -7,6 +7,7 @@
 #include "engine/activity_kind.h"
 #include "engine/execute.h"
 #include "engine/heartbeat.h"
+#include "engine/owner_mail.h"
 #include "model/machine.h"
 #include "model/timeout.h"
 #include "notes/effects.h"
@@ -72,6 +73,12 @@ time_out(Task *task, int type, TimestampTz now)
 	data.timeout = (TimeoutType) type;
 	if (machine_apply(activity, EVENT_TIMEOUT, &data).answer != ANSWER_DONE)
 		return STORE_OK;
+	if (activity->owner != 0 && state_is_closed(activity->task.state))
+	{
+		result = owner_share(activity, false);
+		if (result != STORE_OK)
+			return result;
+	}
 	result = execute_store(activity, &before, false);
 	if (result == STORE_OK && state_in_progress(before.task.state))
 		effects_worker_event(&before.task, WORKER_EVENT_TIMED_OUT);

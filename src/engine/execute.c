@@ -22,7 +22,9 @@
 #include "base/json.h"
 #include "engine/execute.h"
 #include "engine/heartbeat.h"
+#include "engine/owner_mail.h"
 #include "engine/queue_config.h"
+#include "engine/refusal.h"
 #include "engine/tasks.h"
 #include "model/failure.h"
 #include "model/machine.h"
@@ -176,6 +178,11 @@ close_row(Activity *activity, const Activity *before, const TaskQueues *queues,
 		activity->failure =
 			failure_with_heartbeat(activity->failure,
 								   DatumGetJsonbP(PointerGetDatum(activity->heartbeat.details)));
+	if (activity->owner != 0)
+	{
+		owner_mail_closed(activity, before);	/* whose history is the record */
+		return result;
+	}
 	retention = queue_config_retention(&queues->after);
 	activity->expire_time = instant_add(activity->close_time, retention);
 	if (retention > 0)
@@ -229,8 +236,31 @@ execute_store(Activity *activity, const Activity *before, bool wait)
 typedef struct Progress
 {
 	bool		locked;			/* we hold the row */
+	bool		shared;			/* ... and that of the activity's owner */
 	int			awaited;		/* times that a heartbeat was waited for */
 } Progress;
+
+/* may the event close the activity? */
+static bool
+may_close(Event event)
+{
+	return event == EVENT_COMPLETE || event == EVENT_COMPLETE_BY_ID ||
+		event == EVENT_FAIL || event == EVENT_REPORT_CANCELED || event == EVENT_TIMEOUT;
+}
+
+/*
+ * The owner of an activity is held before the activity itself; false: there is no such
+ * run any more, and soon no such activity.
+ */
+static bool
+hold_owner(const Activity *activity, Event event, Progress *progress)
+{
+	if (activity->owner == 0 || progress->shared || !may_close(event))
+		return true;
+	Assert(!progress->locked);
+	progress->shared = owner_share(activity, true) == STORE_OK;
+	return progress->shared;
+}
 
 /* others' heartbeats keep nobody for ever, and not one who holds the row */
 static bool
@@ -262,6 +292,8 @@ execute_once(const Address *address, Event event, EventData *data,
 		return true;
 	if (address->by_token && (!state_in_progress(activity->task.state) ||
 							  activity->task.nonce != address->nonce))
+		return true;
+	if (!hold_owner(activity, event, progress))
 		return true;
 
 	if (checkpoint != NULL && checkpoint->given &&
@@ -325,6 +357,23 @@ execute(const Address *address, Event event, EventData *data,
  * ------------------------------------------------------------------------
  */
 
+/* is it for nobody but the workflow, if the activity is one of a workflow? */
+static bool
+is_of_its_workflow(Event event)
+{
+	return event == EVENT_REQUEST_CANCEL || event == EVENT_TERMINATE;
+}
+
+static Verdict
+refused_for_owner(void)
+{
+	Verdict		verdict = {.answer = ANSWER_PRECONDITION};
+
+	verdict.word = WORD_OF_WORKFLOW;
+	verdict.message = "only its workflow can do that to the activity";
+	return verdict;
+}
+
 /*
  * execute_control: what an operator wants of a run, open or closed.  A closed
  * one gets the event too, which then refuses, or recognises the request id of a
@@ -338,6 +387,8 @@ execute_control(int64 run_id, Event event, EventData *data, Activity *activity)
 	Verdict		verdict;
 
 	address.run_id = run_id;
+	if (is_of_its_workflow(event) && store_find(run_id, activity) && activity->owner != 0)
+		return refused_for_owner();
 	verdict = execute(&address, event, data, NULL, activity);
 	if (verdict.answer == ANSWER_NOT_FOUND &&
 		store_find_closed(run_id, activity))
@@ -348,9 +399,12 @@ execute_control(int64 run_id, Event event, EventData *data, Activity *activity)
 	return verdict;
 }
 
-/* delete an open run; false when it is not open (any more) */
-static bool
-delete_open(int64 run_id)
+/*
+ * execute_delete_open: remove an open run, whose worker, if it has one, hears why; false
+ * when it is not open (any more).
+ */
+bool
+execute_delete_open(int64 run_id, WorkerEvent event)
 {
 	Activity	activity;
 	Heartbeat	heartbeat;
@@ -369,7 +423,7 @@ delete_open(int64 run_id)
 	heartbeat_take(&activity, &heartbeat);
 	ledger_count(&queues.before, COUNT_TERMINATED, 1);
 	if (state_in_progress(activity.task.state))
-		effects_worker_event(&activity.task, WORKER_EVENT_DELETED);
+		effects_worker_event(&activity.task, event);
 	return true;
 }
 
@@ -377,5 +431,13 @@ delete_open(int64 run_id)
 bool
 execute_delete(int64 run_id)
 {
-	return delete_open(run_id) || store_delete_closed(run_id);
+	Activity	activity;
+
+	if (store_find(run_id, &activity) && activity.owner != 0)
+	{
+		Verdict		refused = refused_for_owner();
+
+		raise_refusal(&refused, &activity, run_id);
+	}
+	return execute_delete_open(run_id, WORKER_EVENT_DELETED) || store_delete_closed(run_id);
 }

@@ -6,6 +6,7 @@
 #define TASKQ_EXECUTE_H
 
 #include "model/event.h"
+#include "shared/channels.h"
 #include "task/store_result.h"
 
 /* Which run an event is for. */
@@ -28,6 +29,7 @@ extern Verdict execute(const Address *address, Event event, EventData *data,
 extern Verdict execute_control(int64 run_id, Event event, EventData *data,
 						   Activity *activity);
 extern bool execute_delete(int64 run_id);
+extern bool execute_delete_open(int64 run_id, WorkerEvent event);
 extern StoreResult execute_store(Activity *activity, const Activity *before,
 								 bool wait);
 

@@ -9,7 +9,7 @@
  * poll.
  *
  * Before its end a transaction that has written anything else writes its
- * heartbeats, too.  One that is prepared also writes the deadlines of its
+ * heartbeats, too, and what nobody has told runs of their activities.  One that is prepared also writes the deadlines of its
  * attempts into their rows, since nobody will call back at COMMIT PREPARED; the
  * utility hook tells the worker to look again then.
  */
@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 
 #include "engine/heartbeat.h"
+#include "engine/owner_mail.h"
 #include "engine/transaction.h"
 #include "notes/beats.h"
 #include "notes/cursor_notes.h"
@@ -77,14 +78,17 @@ write_alarms(void)
 static void
 write_before_end(bool prepare)
 {
+	bool		mail = owner_mail_any();
 	bool		heartbeats = heartbeat_log_length() > 0 &&
 		(prepare || TransactionIdIsValid(GetTopTransactionIdIfAny()));
 
-	if (!heartbeats && !(prepare && effects_attempts() > 0))
+	if (!heartbeats && !mail && !(prepare && effects_attempts() > 0))
 		return;
 	if (!catalog_exists())
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (mail)
+		owner_mail_store();
 	if (heartbeats)
 		heartbeat_before_end(prepare);
 	if (prepare)
@@ -125,6 +129,8 @@ at_transaction_end(XactEvent event, void *arg)
 		wait_leave(true);
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		write_before_end(event == XACT_EVENT_PRE_PREPARE);
+	if (event == XACT_EVENT_ABORT)
+		owner_mail_forget();
 	heartbeat_transaction(event);
 	listens_transaction(event);
 	if (!effects_any() && !ledger_any())
@@ -170,6 +176,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 	ledger_subtransaction(event, mine, parent);
 	heartbeat_log_subtransaction(event, mine, parent);
 	effects_subtransaction(event, mine, parent);
+	owner_mail_subtransaction(event, mine, parent);
 	listens_subtransaction(event, mine, parent);
 }
 

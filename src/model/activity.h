@@ -50,6 +50,8 @@ typedef struct Activity
 	text	   *activity_type;
 	struct varlena *input;
 
+	int64		owner;			/* the run that it belongs to, 0 = none */
+	int64		scheduled_event_id; /* in that one's history */
 	text	   *activity_id;
 	text	   *request_id;
 	struct varlena *header;

@@ -101,6 +101,7 @@ static struct
 	int			max_runs;
 	bool		rows_changed;	/* by others than taskq's calls */
 	bool		functions;		/* other ones are registered */
+	bool		mail;			/* in inboxes of runs */
 	bool		configured;		/* some queue: tell when locks are released */
 }			pending;
 
@@ -357,6 +358,14 @@ effects_functions(void)
 	tell_when_released();
 }
 
+/* effects_mail: an inbox of a run has mail, that nobody may come for. */
+void
+effects_mail(void)
+{
+	begin_noting();
+	pending.mail = true;
+}
+
 /*
  * effects_rows_changed: rows of taskq.open were changed by others than taskq's
  * calls.
@@ -456,6 +465,9 @@ tell(void)
 	tell_of_runs();
 	if (pending.functions)
 		tell_of_functions();
+	if (pending.mail && pending.slot != NULL &&
+		errand_ask(pending.slot, &pending.slot->mail))
+		shmem_wake_worker(pending.slot);
 	if (pending.rows_changed)
 	{
 		counts_forget();

@@ -27,6 +27,7 @@ extern void effects_attempt_started(int64 run_id, int64 nonce,
 									TimestampTz deadline);
 extern void effects_worker_event(const Task *attempt, WorkerEvent event);
 extern void effects_functions(void);
+extern void effects_mail(void);
 
 extern void effects_rows_changed(void);
 

@@ -128,7 +128,8 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	memset(&slot->heartbeats, 0, sizeof(slot->heartbeats));
 	slot->heartbeats.lost_at = DT_NOBEGIN;
 	memset(&slot->counts, 0, sizeof(slot->counts));
-	slot->leaves.current = slot->leaves.limit = slot->leaves.blocked = -1;
+	slot->leaves.current = slot->leaves.history = -1;
+	slot->leaves.limit = slot->leaves.blocked = -1;
 	memset(slot->put_off, 0, sizeof(slot->put_off));
 	SpinLockRelease(&slot->mutex);
 

@@ -84,6 +84,7 @@ typedef struct DatabaseSlot
 	TimestampTz ticked_at;		/* the worker was seen to run (real clock) */
 	Errand		instance;		/* see instance_check.c */
 	Errand		functions;		/* other ones are registered */
+	Errand		mail;			/* inboxes of runs have some */
 
 	struct						/* timer_ring.c */
 	{
@@ -122,6 +123,7 @@ typedef struct DatabaseSlot
 	struct						/* retention.c */
 	{
 		int			current;	/* closed leaf being filled, -1 = unknown */
+		int			history;	/* likewise that of histories */
 		int			limit;		/* seconds that its rows are kept at most,
 								 * likewise */
 		int			blocked;	/* has expired, but is in use; -1 = none */

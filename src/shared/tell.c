@@ -73,6 +73,7 @@ tell_rows_changed(void)
 		return;
 	cursors_forget_database(MyDatabaseId);
 	timers_rescan(slot);
+	(void) errand_ask(slot, &slot->mail);
 	tell_all_queues();
 	watched_runs_all_changed();
 }

@@ -60,28 +60,52 @@ forget_catalog(Datum arg, int cacheid, uint32 hashvalue)
 	memset(indexes, 0, sizeof(indexes));
 }
 
-/* the tables and the sequence, with the place of each one's OID */
+/* the tables and the sequences, with the place of each one's OID and its columns */
 static const struct
 {
 	const char *name;
 	Oid		   *oid;
+	int			columns;
 }			relations[] =
 {
-	{"open", &cached.open},
-	{"heartbeat_state", &cached.heartbeat},
-	{"queue_config", &cached.queue_config},
-	{"registered_function", &cached.registered_function},
-	{"instance", &cached.instance},
-	{"run_id_seq", &cached.run_id_seq},
-	{"closed_0", &cached.closed[0]},
-	{"closed_1", &cached.closed[1]},
-	{"closed_2", &cached.closed[2]},
-	{"closed_3", &cached.closed[3]},
-	{"closed_4", &cached.closed[4]},
-	{"closed_5", &cached.closed[5]},
-	{"closed_6", &cached.closed[6]},
-	{"closed_7", &cached.closed[7]},
-	{"closed_long", &cached.closed[CLOSED_LONG]},
+	{"open", &cached.open, OPEN_COLUMNS},
+	{"heartbeat_state", &cached.heartbeat, HEARTBEAT_COLUMNS},
+	{"queue_config", &cached.queue_config, QUEUE_CONFIG_COLUMNS},
+	{"registered_function", &cached.registered_function, FUNCTION_COLUMNS},
+	{"instance", &cached.instance, INSTANCE_COLUMNS},
+	{"run_id_seq", &cached.run_id_seq, SEQUENCE_COLUMNS},
+	{"closed_0", &cached.closed[0], CLOSED_COLUMNS},
+	{"closed_1", &cached.closed[1], CLOSED_COLUMNS},
+	{"closed_2", &cached.closed[2], CLOSED_COLUMNS},
+	{"closed_3", &cached.closed[3], CLOSED_COLUMNS},
+	{"closed_4", &cached.closed[4], CLOSED_COLUMNS},
+	{"closed_5", &cached.closed[5], CLOSED_COLUMNS},
+	{"closed_6", &cached.closed[6], CLOSED_COLUMNS},
+	{"closed_7", &cached.closed[7], CLOSED_COLUMNS},
+	{"closed_long", &cached.closed[CLOSED_LONG], CLOSED_COLUMNS},
+	{"closed_run_0", &cached.closed_run[0], CLOSED_RUN_COLUMNS},
+	{"closed_run_1", &cached.closed_run[1], CLOSED_RUN_COLUMNS},
+	{"closed_run_2", &cached.closed_run[2], CLOSED_RUN_COLUMNS},
+	{"closed_run_3", &cached.closed_run[3], CLOSED_RUN_COLUMNS},
+	{"closed_run_4", &cached.closed_run[4], CLOSED_RUN_COLUMNS},
+	{"closed_run_5", &cached.closed_run[5], CLOSED_RUN_COLUMNS},
+	{"closed_run_6", &cached.closed_run[6], CLOSED_RUN_COLUMNS},
+	{"closed_run_7", &cached.closed_run[7], CLOSED_RUN_COLUMNS},
+	{"closed_run_long", &cached.closed_run[CLOSED_LONG], CLOSED_RUN_COLUMNS},
+	{"history_0", &cached.history[0], HISTORY_COLUMNS},
+	{"history_1", &cached.history[1], HISTORY_COLUMNS},
+	{"history_2", &cached.history[2], HISTORY_COLUMNS},
+	{"history_3", &cached.history[3], HISTORY_COLUMNS},
+	{"history_4", &cached.history[4], HISTORY_COLUMNS},
+	{"history_5", &cached.history[5], HISTORY_COLUMNS},
+	{"history_6", &cached.history[6], HISTORY_COLUMNS},
+	{"history_7", &cached.history[7], HISTORY_COLUMNS},
+	{"history_long", &cached.history[HISTORY_LONG], HISTORY_COLUMNS},
+	{"run_inbox", &cached.run_inbox, INBOX_COLUMNS},
+	{"run_inbox_seq", &cached.run_inbox_seq, SEQUENCE_COLUMNS},
+	{"run_timer", &cached.run_timer, TIMER_COLUMNS},
+	{"run_request", &cached.run_request, REQUEST_COLUMNS},
+	{"search_attribute", &cached.search_attribute, SEARCH_ATTRIBUTE_COLUMNS},
 };
 
 static bool
@@ -147,6 +171,30 @@ enum_oid(Oid type, const char *label)
 }
 
 static void
+load_workflow_enums(void)
+{
+	static const char *const statuses[] = {
+		[RUN_STATUS_RUNNING] = STATUS_RUNNING,
+		[RUN_STATUS_COMPLETED] = STATUS_COMPLETED,
+		[RUN_STATUS_FAILED] = STATUS_FAILED,
+		[RUN_STATUS_CANCELED] = STATUS_CANCELED,
+		[RUN_STATUS_TERMINATED] = STATUS_TERMINATED,
+		[RUN_STATUS_CONTINUED_AS_NEW] = "continued_as_new",
+		[RUN_STATUS_TIMED_OUT] = STATUS_TIMED_OUT,
+	};
+	Oid			status = type_oid("workflow_status");
+	Oid			conflict = type_oid("workflow_id_conflict_policy");
+
+	StaticAssertStmt(lengthof(statuses) == lengthof(cached.workflow_status),
+					 "each has a name");
+	for (int i = 0; i <= RUN_STATUS_LAST; i++)
+		cached.workflow_status[i] = enum_oid(status, statuses[i]);
+	cached.workflow_conflict_fail = enum_oid(conflict, "fail");
+	cached.workflow_conflict_use_existing = enum_oid(conflict, "use_existing");
+	cached.conflict_terminate_existing = enum_oid(conflict, "terminate_existing");
+}
+
+static void
 load_enums(void)
 {
 	static const char *const retry_states[] = {
@@ -185,11 +233,13 @@ static void
 load_catalog(void)
 {
 	cached.namespace = extension_schema();
-	StaticAssertStmt(CLOSED_LONG == 8, "each leaf is listed");
+	StaticAssertStmt(CLOSED_LONG == 8 && HISTORY_LONG == 8, "each leaf is listed");
 	for (int i = 0; i < (int) lengthof(relations); i++)
 		*relations[i].oid = relation_oid(relations[i].name);
 	cached.retry_policy = type_oid("retry_policy");
+	cached.history_event = type_oid("history_event");
 	load_enums();
+	load_workflow_enums();
 }
 
 /*
@@ -224,7 +274,7 @@ catalog_exists(void)
 }
 
 /*
- * catalog_missing: the name of a table of taskq, or its sequence, that is not in
+ * catalog_missing: the name of a table of taskq, or of a sequence, that is not in
  * its schema, so that catalog() raises; NULL when all are.  Waits for no lock.
  */
 const char *
@@ -248,22 +298,44 @@ catalog_status(State state)
 		catalog()->status_running;
 }
 
+/* the table that the index of a leaf is of */
+static Oid
+leaf_of(TaskqIndex which)
+{
+	if (which >= HISTORY_PKEY)
+		return cached.history[which - HISTORY_PKEY];
+	if (which >= CLOSED_RUN_WORKFLOW_ID)
+		return cached.closed_run[which - CLOSED_RUN_WORKFLOW_ID];
+	if (which >= CLOSED_RUN_PKEY)
+		return cached.closed_run[which - CLOSED_RUN_PKEY];
+	if (which >= CLOSED_ACTIVITY_ID)
+		return cached.closed[which - CLOSED_ACTIVITY_ID];
+	return cached.closed[which - CLOSED_PKEY];
+}
+
 /* the table that the index is of */
 static Oid
 table_of(TaskqIndex which)
 {
-	if (which <= OPEN_ACTIVITY_ID)
-		return cached.open;
-	if (which == HEARTBEAT_PKEY)
-		return cached.heartbeat;
-	if (which == INSTANCE_PKEY)
-		return cached.instance;
-	if (which == QUEUE_CONFIG_PKEY)
-		return cached.queue_config;
-	if (which == FUNCTION_PKEY)
-		return cached.registered_function;
-	return cached.closed[which < CLOSED_ACTIVITY_ID ? which - CLOSED_PKEY :
-						 which - CLOSED_ACTIVITY_ID];
+	static const Oid *const tables[] = {
+		[OPEN_PKEY] = &cached.open,
+		[OPEN_READY] = &cached.open,
+		[OPEN_ALARM] = &cached.open,
+		[OPEN_ACTIVITY_ID] = &cached.open,
+		[OPEN_SCOPED_ID] = &cached.open,
+		[HEARTBEAT_PKEY] = &cached.heartbeat,
+		[INSTANCE_PKEY] = &cached.instance,
+		[QUEUE_CONFIG_PKEY] = &cached.queue_config,
+		[FUNCTION_PKEY] = &cached.registered_function,
+		[INBOX_PKEY] = &cached.run_inbox,
+		[TIMER_PKEY] = &cached.run_timer,
+		[TIMER_FIRE_TIME] = &cached.run_timer,
+		[REQUEST_PKEY] = &cached.run_request,
+		[SEARCH_ATTRIBUTE_PKEY] = &cached.search_attribute,
+	};
+
+	StaticAssertStmt(lengthof(tables) == CLOSED_PKEY, "each has a table");
+	return which < CLOSED_PKEY ? *tables[which] : leaf_of(which);
 }
 
 /*
@@ -293,7 +365,7 @@ is_unlogged(Oid relation)
 }
 
 /*
- * catalog_unlogged: a table of taskq, or its sequence, that a crash would
+ * catalog_unlogged: a table of taskq, or a sequence, that a crash would
  * empty; InvalidOid when there is none.  Waits for no lock.
  */
 Oid
@@ -339,15 +411,11 @@ catalog_idle_trigger(const char **table)
 static int
 expected_columns(Oid table)
 {
-	if (table == cached.open)
-		return OPEN_COLUMNS;
-	if (table == cached.heartbeat)
-		return HEARTBEAT_COLUMNS;
-	if (table == cached.instance)
-		return INSTANCE_COLUMNS;
-	if (table == cached.registered_function)
-		return FUNCTION_COLUMNS;
-	return table == cached.queue_config ? QUEUE_CONFIG_COLUMNS : CLOSED_COLUMNS;
+	int			i = 0;
+
+	while (i < (int) lengthof(relations) - 1 && *relations[i].oid != table)
+		i++;
+	return relations[i].columns;
 }
 
 /* a table went while we waited for its lock: alone, or with the extension? */

@@ -9,6 +9,7 @@
 #include "utils/relcache.h"
 
 #include "model/activity.h"
+#include "model/run.h"
 #include "store/catalog_shape.h"
 #include "task/task.h"
 
@@ -22,11 +23,19 @@ typedef struct Catalog
 	Oid			open;
 	Oid			heartbeat;
 	Oid			closed[CLOSED_LEAVES + 1];
+	Oid			closed_run[CLOSED_LEAVES + 1];
+	Oid			history[HISTORY_LEAVES + 1];
+	Oid			run_inbox;
+	Oid			run_timer;
+	Oid			run_request;
+	Oid			search_attribute;
 	Oid			instance;
 	Oid			queue_config;
 	Oid			registered_function;
 	Oid			run_id_seq;
-	Oid			retry_policy;	/* composite type */
+	Oid			run_inbox_seq;
+	Oid			retry_policy;	/* composite types */
+	Oid			history_event;
 	Oid			status[STATE_LAST + 1]; /* enum labels; of closed states */
 	Oid			status_running;
 	Oid			status_paused;
@@ -36,6 +45,10 @@ typedef struct Catalog
 	Oid			reuse_reject;
 	Oid			conflict_fail;
 	Oid			conflict_use_existing;
+	Oid			workflow_status[RUN_STATUS_LAST + 1];
+	Oid			workflow_conflict_fail;
+	Oid			workflow_conflict_use_existing;
+	Oid			conflict_terminate_existing;
 } Catalog;
 
 extern const Catalog *catalog(void);

@@ -34,6 +34,41 @@ typedef struct IndexShape
 	const char *columns[MAX_INDEX_COLUMNS];
 } IndexShape;
 
+/* Indexes that each leaf has. */
+typedef struct LeafShape
+{
+	TaskqIndex	first;
+	int			leaves;			/* before the one whose name is no number */
+	const char *table;
+	const char *suffix;
+	IndexShape	shape;
+} LeafShape;
+
+static const LeafShape leaf_shapes[] = {
+	{CLOSED_PKEY, CLOSED_LEAVES, "closed", "pkey",
+	{NULL, true, false, 1, {"run_id"}}},
+	{CLOSED_ACTIVITY_ID, CLOSED_LEAVES, "closed", "activity_id",
+	{NULL, false, true, 2, {"activity_id", "run_id"}}},
+	{CLOSED_RUN_PKEY, CLOSED_LEAVES, "closed_run", "pkey",
+	{NULL, true, false, 1, {"run_id"}}},
+	{CLOSED_RUN_WORKFLOW_ID, CLOSED_LEAVES, "closed_run", "workflow_id",
+	{NULL, false, false, 2, {"workflow_id", "run_id"}}},
+	{HISTORY_PKEY, HISTORY_LEAVES, "history", "pkey",
+	{NULL, true, false, 2, {"run_id", "first_event_id"}}},
+};
+
+/* those that the index of a leaf is one of */
+static const LeafShape *
+leaf_shape_of(TaskqIndex which)
+{
+	int			i = lengthof(leaf_shapes) - 1;
+
+	Assert(which >= CLOSED_PKEY && which < TASKQ_INDEXES);
+	while (leaf_shapes[i].first > which)
+		i--;
+	return &leaf_shapes[i];
+}
+
 static const IndexShape *
 shape_of(TaskqIndex which)
 {
@@ -43,35 +78,35 @@ shape_of(TaskqIndex which)
 		{"task_queue", "level", "fairness_key", "dispatch_time", "run_id"}},
 		[OPEN_ALARM] = {"open_alarm", false, true, 2, {"alarm", "run_id"}},
 		[OPEN_ACTIVITY_ID] = {"open_activity_id", true, true, 1, {"activity_id"}},
+		[OPEN_SCOPED_ID] = {"open_scoped_id", true, true, 2, {"scope", "activity_id"}},
 		[HEARTBEAT_PKEY] = {"heartbeat_state_pkey", true, false, 1, {"run_id"}},
 		[INSTANCE_PKEY] = {"instance_pkey", true, false, 1, {"id"}},
 		[QUEUE_CONFIG_PKEY] = {"queue_config_pkey", true, false, 1, {"task_queue"}},
 		[FUNCTION_PKEY] = {"registered_function_pkey", true, false, 2, {"task_queue", "activity_type"}},
+		[INBOX_PKEY] = {"run_inbox_pkey", true, false, 2, {"run_id", "seq"}},
+		[TIMER_PKEY] = {"run_timer_pkey", true, false, 2, {"run_id", "timer_id"}},
+		[TIMER_FIRE_TIME] = {"run_timer_fire_time", false, false, 2, {"run_id", "fire_time"}},
+		[REQUEST_PKEY] = {"run_request_pkey", true, false, 2, {"run_id", "request_id"}},
+		[SEARCH_ATTRIBUTE_PKEY] = {"search_attribute_pkey", true, false, 1, {"name"}},
 	};
-	static const IndexShape closed_pkey = {NULL, true, false, 1, {"run_id"}};
-	static const IndexShape closed_id = {NULL, false, true, 2, {"activity_id", "run_id"}};
 
 	StaticAssertStmt(lengthof(shapes) == CLOSED_PKEY, "each has a shape");
-	if (which < CLOSED_PKEY)
-		return &shapes[which];
-	return which < CLOSED_ACTIVITY_ID ? &closed_pkey : &closed_id;
-}
-
-static char *
-leaf_name(int leaf)
-{
-	return leaf == CLOSED_LONG ? "closed_long" : psprintf("closed_%d", leaf);
+	return which < CLOSED_PKEY ? &shapes[which] : &leaf_shape_of(which)->shape;
 }
 
 /* shape_index_name: the name of an index of taskq. */
 const char *
 shape_index_name(TaskqIndex which)
 {
+	const LeafShape *leaves;
+
 	if (which < CLOSED_PKEY)
 		return shape_of(which)->name;
-	if (which < CLOSED_ACTIVITY_ID)
-		return psprintf("%s_pkey", leaf_name(which - CLOSED_PKEY));
-	return psprintf("%s_activity_id", leaf_name(which - CLOSED_ACTIVITY_ID));
+	leaves = leaf_shape_of(which);
+	if (which == leaves->first + leaves->leaves)
+		return psprintf("%s_long_%s", leaves->table, leaves->suffix);
+	return psprintf("%s_%d_%s", leaves->table, which - leaves->first,
+					leaves->suffix);
 }
 
 static bool

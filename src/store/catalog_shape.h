@@ -9,6 +9,10 @@
 #define CLOSED_LEAVES		8
 #define CLOSED_LONG			CLOSED_LEAVES
 
+/* likewise of history_N, and history_long; closed_run_N are as closed_N */
+#define HISTORY_LEAVES		8
+#define HISTORY_LONG		HISTORY_LEAVES
+
 /* The indexes through which rows are found. */
 typedef enum TaskqIndex
 {
@@ -16,22 +20,38 @@ typedef enum TaskqIndex
 	OPEN_READY,
 	OPEN_ALARM,
 	OPEN_ACTIVITY_ID,
+	OPEN_SCOPED_ID,
 	HEARTBEAT_PKEY,
 	INSTANCE_PKEY,
 	QUEUE_CONFIG_PKEY,
 	FUNCTION_PKEY,
+	INBOX_PKEY,
+	TIMER_PKEY,
+	TIMER_FIRE_TIME,
+	REQUEST_PKEY,
+	SEARCH_ATTRIBUTE_PKEY,
 	CLOSED_PKEY,				/* of leaf 0, followed by those of the others */
 	CLOSED_ACTIVITY_ID = CLOSED_PKEY + CLOSED_LEAVES + 1,	/* likewise */
-	TASKQ_INDEXES = CLOSED_ACTIVITY_ID + CLOSED_LEAVES + 1
+	CLOSED_RUN_PKEY = CLOSED_ACTIVITY_ID + CLOSED_LEAVES + 1,
+	CLOSED_RUN_WORKFLOW_ID = CLOSED_RUN_PKEY + CLOSED_LEAVES + 1,
+	HISTORY_PKEY = CLOSED_RUN_WORKFLOW_ID + CLOSED_LEAVES + 1,
+	TASKQ_INDEXES = HISTORY_PKEY + HISTORY_LEAVES + 1
 } TaskqIndex;
 
 /* Columns of the tables, as the install script makes them. */
-#define OPEN_COLUMNS			34
+#define OPEN_COLUMNS			53
 #define CLOSED_COLUMNS			36
 #define HEARTBEAT_COLUMNS		4
-#define INSTANCE_COLUMNS		7
+#define INSTANCE_COLUMNS		9
 #define QUEUE_CONFIG_COLUMNS	6
 #define FUNCTION_COLUMNS		5
+#define CLOSED_RUN_COLUMNS		25
+#define HISTORY_COLUMNS			4
+#define INBOX_COLUMNS			3
+#define TIMER_COLUMNS			4
+#define REQUEST_COLUMNS			2
+#define SEARCH_ATTRIBUTE_COLUMNS	2
+#define SEQUENCE_COLUMNS		3
 
 /* Columns of open_ready. */
 #define READY_TASK_QUEUE		1

@@ -2,33 +2,22 @@
  * closed.c
  *		Rows of the closed tables: what is kept of an activity after its close.
  *
- * Closed rows are appended to the leaf that the worker is filling (see
- * retention.c), or to closed_long when they are kept for longer than that is
- * filled with, and never change.  Which leaf is current is a hint: a row
- * in another leaf is found and expires all the same.
+ * Closed rows are appended to a leaf (kept.c), and never change.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/clock.h"
 #include "base/compat.h"
 #include "model/options.h"
 #include "store/activity_row.h"
 #include "store/catalog.h"
 #include "store/closed.h"
-#include "store/instance.h"
+#include "store/kept.h"
 #include "store/row.h"
 #include "store/write.h"
 #include "task/store_result.h"
@@ -216,14 +205,11 @@ void
 store_insert_closed(Activity *activity)
 {
 	ClosedRows *rows = activity->closed_rows;
-	int			leaf = instance_current_leaf();	/* before the limit is read */
-	TimestampTz limit = instant_add(activity->close_time,
-									instance_leaf_limit() * USECS_PER_SEC);
-	bool		keep_long = activity->expire_time > limit;
+	int			leaf = kept_leaf(activity->close_time, activity->expire_time);
 	ClosedRow	row;
 
 	Assert(state_is_closed(activity->task.state));
-	if (rows != NULL && rows->n < STORE_BATCH && !keep_long)
+	if (rows != NULL && rows->n < STORE_BATCH && leaf != CLOSED_LONG)
 	{
 		ClosedRow  *collected = palloc(sizeof(ClosedRow));
 
@@ -234,8 +220,7 @@ store_insert_closed(Activity *activity)
 		return;
 	}
 	to_columns(activity, row.values, row.nulls);
-	(void) target_insert(catalog()->closed[keep_long ? CLOSED_LONG : leaf],
-				  row.values, row.nulls, NULL);
+	(void) target_insert(catalog()->closed[leaf], row.values, row.nulls, NULL);
 }
 
 /*
@@ -263,32 +248,6 @@ store_insert_collected(ClosedRows *rows)
 	rows->n = 0;
 }
 
-/* a copy of the first row that an index finds and that has not expired, or NULL */
-static HeapTuple
-fetch_kept(Relation table, TaskqIndex which, Snapshot snapshot, ScanKey key,
-		   ScanDirection direction)
-{
-	Relation	index = catalog_open_index(table, which);
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	IndexScanDesc scan = compat_index_beginscan(table, index, snapshot, 1);
-	TimestampTz now = clock_now();
-	HeapTuple	tuple = NULL;
-	bool		null;
-
-	index_rescan(scan, key, 1, NULL, 0);
-	while (tuple == NULL && index_getnext_slot(scan, direction, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (DatumGetTimestampTz(slot_getattr(slot, COL_EXPIRE_TIME + 1,
-											 &null)) > now)
-			tuple = index_copy_found(slot);
-	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	catalog_close_index(index);
-	return tuple;
-}
-
 /*
  * The first row of a leaf that an index finds, but for those that have expired:
  * of the runs of an activity id one that came later may be kept for less time.
@@ -297,18 +256,12 @@ static bool
 find_in_leaf(int leaf, TaskqIndex index, ScanKey key, ScanDirection direction,
 			 bool latest, Activity *activity)
 {
-	Relation	table = catalog_open_table(catalog()->closed[leaf], AccessShareLock);
-	Snapshot	snapshot = latest ? RegisterSnapshot(GetLatestSnapshot()) :
-		fresh_snapshot();
-	HeapTuple	tuple = fetch_kept(table, index + leaf, snapshot, key, direction);
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
+	HeapTuple	tuple = kept_fetch(catalog()->closed[leaf], index + leaf, key,
+								   direction, latest, COL_EXPIRE_TIME + 1,
+								   values, nulls);
 
-	UnregisterSnapshot(snapshot);
-	Assert(RelationGetDescr(table)->natts == COLUMNS);
-	if (tuple != NULL)
-		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
-	table_close(table, NoLock);
 	if (tuple == NULL)
 		return false;
 	from_columns(values, nulls, activity);

@@ -1,6 +1,6 @@
 /*
  * find.c
- *		Finding one open task, by its run_id, or activity, by its activity_id.
+ *		Finding one open task, by its run_id, or by an id that its caller gave.
  *
  * A row is found with a snapshot taken now.  Under a transaction snapshot,
  * finding less than the newest version is a serialization failure when the
@@ -69,7 +69,8 @@ copy_from_place(Relation table, int64 run_id, Snapshot snapshot)
 /* How a row is looked for. */
 typedef struct Search
 {
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	int			nkeys;
 	TaskqIndex	index;
 	bool		has_run_id;
 	int64		run_id;
@@ -85,7 +86,7 @@ check_snapshot_is_newest(Relation table, Search *search, HeapTuple seen)
 	if (!IsolationUsesXactSnapshot())
 		return;
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	newest = index_fetch(table, search->index, latest, &search->key, 1,
+	newest = index_fetch(table, search->index, latest, search->keys, search->nkeys,
 						 ForwardScanDirection);
 	UnregisterSnapshot(latest);
 	if ((seen == NULL) != (newest == NULL) ||
@@ -109,8 +110,8 @@ find(Search *search, bool to_write, const Kind *expected, Task *task)
 	if (search->has_run_id)
 		tuple = copy_from_place(table, search->run_id, snapshot);
 	if (tuple == NULL)
-		tuple = index_fetch(table, search->index, snapshot, &search->key, 1,
-							ForwardScanDirection);
+		tuple = index_fetch(table, search->index, snapshot, search->keys,
+							search->nkeys, ForwardScanDirection);
 	UnregisterSnapshot(snapshot);
 	if (to_write)
 		check_snapshot_is_newest(table, search, tuple);
@@ -121,12 +122,13 @@ find(Search *search, bool to_write, const Kind *expected, Task *task)
 }
 
 static bool
-find_run(int64 run_id, bool to_write, const Kind *expected, Task *task)
+find_run_id(int64 run_id, bool to_write, const Kind *expected, Task *task)
 {
 	Search		search;
 
-	ScanKeyInit(&search.key, 1, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&search.keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(run_id));
+	search.nkeys = 1;
 	search.index = OPEN_PKEY;
 	search.has_run_id = true;
 	search.run_id = run_id;
@@ -138,7 +140,8 @@ find_id(const text *activity_id, bool to_write, Activity *activity)
 {
 	Search		search;
 
-	row_text_key(&search.key, 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
+	row_text_key(&search.keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
+	search.nkeys = 1;
 	search.index = OPEN_ACTIVITY_ID;
 	search.has_run_id = false;
 	return find(&search, to_write, kind_of_activities(), &activity->task);
@@ -152,14 +155,39 @@ find_id(const text *activity_id, bool to_write, Activity *activity)
 bool
 store_find(int64 run_id, Activity *activity)
 {
-	return find_run(run_id, true, kind_of_activities(), &activity->task);
+	return find_run_id(run_id, true, kind_of_activities(), &activity->task);
 }
 
 /* store_find_task: likewise, the open task of that run_id, of whatever kind. */
 bool
 store_find_task(int64 run_id, TaskRoom *room)
 {
-	return find_run(run_id, true, NULL, &room->task);
+	return find_run_id(run_id, true, NULL, &room->task);
+}
+
+/* store_see_task: the same as our snapshot shows it. */
+bool
+store_see_task(int64 run_id, TaskRoom *room)
+{
+	return find_run_id(run_id, false, NULL, &room->task);
+}
+
+/*
+ * store_find_scoped: the run (scope -1) of that workflow_id, or the activity of
+ * that id of a run; for a call that may write, or as our snapshot shows it.
+ */
+bool
+store_find_scoped(int64 scope, const text *id, bool to_write, TaskRoom *room)
+{
+	Search		search;
+
+	ScanKeyInit(&search.keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(scope));
+	row_text_key(&search.keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ, id);
+	search.nkeys = 2;
+	search.index = OPEN_SCOPED_ID;
+	search.has_run_id = false;
+	return find(&search, to_write, NULL, &room->task);
 }
 
 /* store_find_by_activity_id: likewise, the open activity of that id. */
@@ -173,7 +201,7 @@ store_find_by_activity_id(const text *activity_id, Activity *activity)
 bool
 store_see(int64 run_id, Activity *activity)
 {
-	return find_run(run_id, false, kind_of_activities(), &activity->task);
+	return find_run_id(run_id, false, kind_of_activities(), &activity->task);
 }
 
 /* store_see_by_activity_id: likewise, the open activity of that id. */

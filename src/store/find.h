@@ -1,6 +1,6 @@
 /*
  * find.h
- *		Finding one open task, by its run_id, or activity, by its activity_id.
+ *		Finding one open task, by its run_id, or by an id that its caller gave.
  */
 #ifndef TASKQ_FIND_H
 #define TASKQ_FIND_H
@@ -11,6 +11,9 @@
 
 extern bool store_find(int64 run_id, Activity *activity);
 extern PGDLLEXPORT bool store_find_task(int64 run_id, TaskRoom *room);
+extern bool store_see_task(int64 run_id, TaskRoom *room);
+extern bool store_find_scoped(int64 scope, const text *id, bool to_write,
+							  TaskRoom *room);
 extern bool store_find_by_activity_id(const text *activity_id,
 									  Activity *activity);
 extern bool store_glance(int64 run_id, OpenGlance *glance);

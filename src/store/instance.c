@@ -43,6 +43,8 @@ enum
 	COL_LEAF_SINCE,
 	COL_EPOCH,
 	COL_RUN_PREFIX,
+	COL_HISTORY_LEAF,
+	COL_HISTORY_LEAF_SINCE,
 	COLUMNS
 };
 
@@ -100,6 +102,8 @@ instance_make(void)
 	values[COL_LEAF_SINCE] = TimestampTzGetDatum(clock_now());
 	values[COL_EPOCH] = Int64GetDatum(1);
 	values[COL_RUN_PREFIX] = Int64GetDatum(run_prefix);
+	values[COL_HISTORY_LEAF] = Int32GetDatum(0);
+	values[COL_HISTORY_LEAF_SINCE] = values[COL_LEAF_SINCE];
 	(void) target_insert_unless_duplicate(catalog()->instance, INSTANCE_PKEY,
 										  values, nulls);
 }
@@ -192,30 +196,49 @@ instance_keys(InstanceKeys *keys, bool make)
 }
 
 /*
- * instance_current_leaf: the closed table to append to.  A hint is enough; the
- * worker gives it as soon as it has looked, before that it is read here.
+ * A leaf to append to, as a column of the row says.  A hint is enough: the worker
+ * gives it as soon as it has looked, before that it is read here.  *known is
+ * where it is in the slot, if there is one, negative while nobody knows it.
  */
-int
-instance_current_leaf(void)
+static int
+current_leaf(DatabaseSlot *slot, int *known, int column)
 {
-	DatabaseSlot *slot = shmem_my_slot();
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 	int			leaf;
 
-	if (slot != NULL && slot->leaves.current >= 0)
-		return slot->leaves.current;
+	if (slot != NULL && *known >= 0)
+		return *known;
 	if (read_instance(values, nulls) == NULL)
 		return 0;
-	leaf = DatumGetInt32(values[COL_LEAF]);
+	leaf = DatumGetInt32(values[column]);
 	if (slot != NULL)
 	{
 		SpinLockAcquire(&slot->mutex);
-		if (slot->leaves.current < 0)
-			slot->leaves.current = leaf;
+		if (*known < 0)
+			*known = leaf;
 		SpinLockRelease(&slot->mutex);
 	}
 	return leaf;
+}
+
+/* instance_current_leaf: the tables of what has closed to append to. */
+int
+instance_current_leaf(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.current, COL_LEAF);
+}
+
+/* instance_history_leaf: likewise the table of histories. */
+int
+instance_history_leaf(void)
+{
+	DatabaseSlot *slot = shmem_my_slot();
+
+	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.history,
+						COL_HISTORY_LEAF);
 }
 
 /*

@@ -19,6 +19,7 @@ extern bool instance_is_made(void);
 extern void instance_make(void);
 extern bool instance_keys(InstanceKeys *keys, bool make);
 extern int	instance_current_leaf(void);
+extern int	instance_history_leaf(void);
 extern int	instance_leaf_limit(void);
 
 #endif							/* TASKQ_INSTANCE_H */

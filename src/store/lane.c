@@ -290,12 +290,12 @@ lane_claim(Lane *lane, Task *task)
 	return result;
 }
 
-/* lane_is_free: is nobody else about to write the lane's candidate? */
+/* lane_is_free: does nobody keep others from writing the lane's candidate? */
 bool
 lane_is_free(const Lane *lane)
 {
 	Assert(lane->has_candidate);
-	return row_holder(lane->slot) == ROW_FREE;
+	return row_holder(lane->slot) <= ROW_SHARED;
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * leaves.c
- *		The tables that keep closed activities, as a whole, for retention.c.
+ *		The tables that keep what has closed, as a whole, for retention.c.
  *
  * By statements, through SPI: none of it has to be fast.  No lock is waited for
  * if the caller has taken those that leaf_lock() takes.  A statement locks more
@@ -24,30 +24,53 @@
 #include "store/catalog.h"
 #include "store/leaves.h"
 
-/*
- * leaf_lock: take a lock on a table and its TOAST table if that is possible
- * without waiting.  If it is not, one of them may be locked until the end of the
- * transaction.
- */
-bool
-leaf_lock(int number, LOCKMODE mode)
+static Oid
+table_of(int number, LeafPart part)
+{
+	return part == LEAF_RUNS ? catalog()->closed_run[number] :
+		catalog()->closed[number];
+}
+
+/* what comes before the number in the name of the table */
+static const char *
+name_of(LeafPart part)
+{
+	return part == LEAF_RUNS ? "taskq.closed_run" : "taskq.closed";
+}
+
+static bool
+lock_table(Oid table, LOCKMODE mode)
 {
 	Relation	relation;
 	Oid			toast;
 
-	if (!ConditionalLockRelationOid(catalog()->closed[number], mode))
+	if (!ConditionalLockRelationOid(table, mode))
 		return false;
-	relation = catalog_open_table(catalog()->closed[number], NoLock);
+	relation = catalog_open_table(table, NoLock);
 	toast = relation->rd_rel->reltoastrelid;
 	table_close(relation, NoLock);
 	return !OidIsValid(toast) || ConditionalLockRelationOid(toast, mode);
 }
 
+/*
+ * leaf_lock: take a lock on the tables of a leaf and their TOAST tables if that is
+ * possible without waiting.  If it is not, some of them may be locked until the
+ * end of the transaction.
+ */
+bool
+leaf_lock(int number, LOCKMODE mode)
+{
+	for (LeafPart part = 0; part < LEAF_PARTS; part++)
+		if (!lock_table(table_of(number, part), mode))
+			return false;
+	return true;
+}
+
 /* for assertions: do we hold that lock on the table, or a stronger one? */
 static bool pg_attribute_unused()
-is_locked(int number, LOCKMODE mode)
+is_locked(int number, LeafPart part, LOCKMODE mode)
 {
-	Relation	relation = table_open(catalog()->closed[number], NoLock);
+	Relation	relation = table_open(table_of(number, part), NoLock);
 	bool		locked = CheckRelationLockedByMe(relation, mode, true);
 
 	table_close(relation, NoLock);
@@ -59,9 +82,9 @@ is_locked(int number, LOCKMODE mode)
  * it is in.
  */
 BlockNumber
-leaf_blocks(int number, Oid *file)
+leaf_blocks(int number, LeafPart part, Oid *file)
 {
-	Relation	relation = catalog_open_table(catalog()->closed[number], NoLock);
+	Relation	relation = catalog_open_table(table_of(number, part), NoLock);
 	BlockNumber blocks = RelationGetNumberOfBlocks(relation);
 
 	*file = relation->rd_rel->relfilenode;
@@ -85,11 +108,11 @@ run_sql(const char *sql, int expected, int nargs, Oid *types, Datum *values)
 }
 
 /*
- * leaf_latest_expiry: the greatest expire_time in blocks [from, to) of a leaf,
+ * leaf_latest_expiry: the greatest expire_time in blocks [from, to) of a table,
  * which the caller has locked as for writing; -infinity when there is no row.
  */
 TimestampTz
-leaf_latest_expiry(int number, BlockNumber from, BlockNumber to)
+leaf_latest_expiry(int number, LeafPart part, BlockNumber from, BlockNumber to)
 {
 	ItemPointerData first;
 	ItemPointerData end;
@@ -99,14 +122,14 @@ leaf_latest_expiry(int number, BlockNumber from, BlockNumber to)
 	Datum		value;
 	bool		isnull;
 
-	Assert(is_locked(number, RowExclusiveLock));
+	Assert(is_locked(number, part, RowExclusiveLock));
 	ItemPointerSet(&first, from, 0);
 	ItemPointerSet(&end, to, 0);
 
 	SPI_connect();
-	run_sql(psprintf("SELECT pg_catalog.max(expire_time) FROM taskq.closed_%d "
+	run_sql(psprintf("SELECT pg_catalog.max(expire_time) FROM %s_%d "
 					 "WHERE ctid OPERATOR(pg_catalog.>=) $1 "
-					 "AND ctid OPERATOR(pg_catalog.<) $2", number),
+					 "AND ctid OPERATOR(pg_catalog.<) $2", name_of(part), number),
 			SPI_OK_SELECT, 2, types, values);
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 						  &isnull);
@@ -122,33 +145,36 @@ leaf_latest_expiry(int number, BlockNumber from, BlockNumber to)
 void
 leaf_truncate(int number)
 {
-	Assert(is_locked(number, AccessExclusiveLock));
+	Assert(is_locked(number, LEAF_ACTIVITIES, AccessExclusiveLock) &&
+		   is_locked(number, LEAF_RUNS, AccessExclusiveLock));
 	SPI_connect();
-	run_sql(psprintf("TRUNCATE taskq.closed_%d", number),
+	run_sql(psprintf("TRUNCATE %s_%d, %s_%d", name_of(LEAF_ACTIVITIES), number,
+					 name_of(LEAF_RUNS), number),
 			SPI_OK_UTILITY, 0, NULL, NULL);
 	SPI_finish();
 }
 
 /*
- * leaf_delete_expired: delete up to "limit" rows of closed_long, which the
+ * leaf_delete_expired: delete up to "limit" rows of a table for long, which the
  * caller has locked, that have expired by "now"; how many there were.
  */
 int64
-leaf_delete_expired(TimestampTz now, int64 limit)
+leaf_delete_expired(LeafPart part, TimestampTz now, int64 limit)
 {
 	Oid			types[2] = {TIMESTAMPTZOID, INT8OID};
 	Datum		values[2] = {TimestampTzGetDatum(now), Int64GetDatum(limit)};
 	int64		deleted;
 
-	Assert(is_locked(CLOSED_LONG, RowExclusiveLock));
+	Assert(is_locked(CLOSED_LONG, part, RowExclusiveLock));
 	SPI_connect();
-	run_sql("WITH expired AS MATERIALIZED ("
-			" SELECT ctid FROM taskq.closed_long"
-			" WHERE expire_time OPERATOR(pg_catalog.<=) $1"
-			" ORDER BY expire_time LIMIT $2"
-			" FOR UPDATE SKIP LOCKED) "
-			"DELETE FROM taskq.closed_long AS l USING expired"
-			" WHERE l.ctid OPERATOR(pg_catalog.=) expired.ctid",
+	run_sql(psprintf("WITH expired AS MATERIALIZED ("
+					 " SELECT ctid FROM %s_long"
+					 " WHERE expire_time OPERATOR(pg_catalog.<=) $1"
+					 " ORDER BY expire_time LIMIT $2"
+					 " FOR UPDATE SKIP LOCKED) "
+					 "DELETE FROM %s_long AS l USING expired"
+					 " WHERE l.ctid OPERATOR(pg_catalog.=) expired.ctid",
+					 name_of(part), name_of(part)),
 			SPI_OK_DELETE, 2, types, values);
 	deleted = SPI_processed;
 	SPI_finish();

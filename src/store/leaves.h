@@ -1,6 +1,6 @@
 /*
  * leaves.h
- *		The tables that keep closed activities, as a whole.
+ *		The tables that keep what has closed, as a whole.
  */
 #ifndef TASKQ_LEAVES_H
 #define TASKQ_LEAVES_H
@@ -11,12 +11,20 @@
 
 #include "store/catalog_shape.h"
 
+/* The tables of a leaf. */
+typedef enum LeafPart
+{
+	LEAF_ACTIVITIES,			/* closed_N */
+	LEAF_RUNS,					/* closed_run_N */
+	LEAF_PARTS
+} LeafPart;
+
 extern bool leaf_lock(int number, LOCKMODE mode);
-extern BlockNumber leaf_blocks(int number, Oid *file);
-extern TimestampTz leaf_latest_expiry(int number, BlockNumber from,
-									  BlockNumber to);
+extern BlockNumber leaf_blocks(int number, LeafPart part, Oid *file);
+extern TimestampTz leaf_latest_expiry(int number, LeafPart part,
+									  BlockNumber from, BlockNumber to);
 extern void leaf_truncate(int number);
-extern int64 leaf_delete_expired(TimestampTz now, int64 limit);
+extern int64 leaf_delete_expired(LeafPart part, TimestampTz now, int64 limit);
 extern int	leaf_read_current(TimestampTz *since);
 extern bool leaf_change_current(int before, int number, TimestampTz now);
 

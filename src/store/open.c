@@ -67,7 +67,7 @@ store_last_run_id(void)
 
 /*
  * store_insert: add a task.  False when its activity_id belongs to
- * another open one; an uncommitted rival is waited for.
+ * another open one of its scope; an uncommitted rival is waited for.
  */
 bool
 store_insert(Task *task)
@@ -79,9 +79,11 @@ store_insert(Task *task)
 	row_open_columns(task, values, nulls);
 	if (!nulls[OPEN_COL_ACTIVITY_ID])
 	{
-		cursor_notes_comes(task, NULL, InvalidOid);
+		if (task->state == STATE_SCHEDULED)
+			cursor_notes_comes(task, NULL, InvalidOid);
 		return target_insert_unless_duplicate(catalog()->open,
-											  OPEN_ACTIVITY_ID,
+											  nulls[OPEN_COL_SCOPE] ?
+											  OPEN_ACTIVITY_ID : OPEN_SCOPED_ID,
 											  values, nulls);
 	}
 	file = target_insert(catalog()->open, values, nulls, &task->tid);
@@ -192,6 +194,29 @@ store_lock(const Task *task, bool wait)
 	ItemPointerData tid = task->tid;
 
 	return target_lock(catalog()->open, &tid, wait);
+}
+
+/*
+ * store_lock_to_delete: likewise, and from keeping the row from being deleted.
+ */
+StoreResult
+store_lock_to_delete(const Task *task, bool wait)
+{
+	ItemPointerData tid = task->tid;
+
+	return target_lock_to_delete(catalog()->open, &tid, wait);
+}
+
+/*
+ * store_share: keep others from deleting the row until the transaction ends.
+ * Meanwhile they may change it, so a run with mail on its way can go on.
+ */
+StoreResult
+store_share(const Task *task, bool wait)
+{
+	ItemPointerData tid = task->tid;
+
+	return target_share(catalog()->open, &tid, wait);
 }
 
 /* store_delete: remove the version that was read. */

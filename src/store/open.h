@@ -25,6 +25,8 @@ extern void store_end_many(StoreBatch *batch);
 extern StoreResult store_update(Task *task, bool wait);
 extern StoreResult store_claim(Task *task);
 extern StoreResult store_lock(const Task *task, bool wait);
+extern StoreResult store_lock_to_delete(const Task *task, bool wait);
+extern PGDLLEXPORT StoreResult store_share(const Task *task, bool wait);
 extern StoreResult store_delete(const Task *task, bool wait);
 
 #endif							/* TASKQ_OPEN_H */

@@ -154,8 +154,11 @@ first_deadline(TupleTableSlot *slot, TaskRoom *room)
 
 	slot_getsomeattrs(slot, OPEN_COL_STATE + 1);
 	kind = kind_of_queue(DatumGetTextPP(values[OPEN_COL_TASK_QUEUE]));
+	if (kind->prefix != NULL)
+		slot_getallattrs(slot);	/* activities have theirs before the state */
 	memset(task, 0, kind->size);
 	task->run_id = DatumGetInt64(values[OPEN_COL_RUN_ID]);
+	task->queue = DatumGetTextPP(values[OPEN_COL_TASK_QUEUE]);
 	task->state = (State) DatumGetInt16(values[OPEN_COL_STATE]);
 	task->schedule_time = DatumGetTimestampTz(values[OPEN_COL_SCHEDULE_TIME]);
 	task->dispatch_time = row_get_int64(values[OPEN_COL_DISPATCH_TIME], nulls[OPEN_COL_DISPATCH_TIME], DT_NOEND);
@@ -185,7 +188,7 @@ row_open_glance(TupleTableSlot *slot, OpenGlance *glance)
 	glance->task_queue = DatumGetTextPCopy(slot->tts_values[OPEN_COL_TASK_QUEUE]);
 	glance->kind = kind_of_queue(glance->task_queue);
 	holder = row_holder(slot);
-	glance->locked = holder == ROW_LOCKED || holder == ROW_CHANGED;
+	glance->locked = holder != ROW_FREE && holder != ROW_CHANGED_BY_US;
 }
 
 /* what a walk along a lane looks at */
@@ -219,11 +222,15 @@ row_open_lane_key(TupleTableSlot *slot, int16 *level, text **fairness_key)
 	*fairness_key = DatumGetTextPCopy(slot->tts_values[OPEN_COL_FAIRNESS_KEY]);
 }
 
-/* what the views of queues count; valid as long as the slot is */
-void
+/*
+ * row_open_count: what the views of queues count, valid as long as the slot is;
+ * false for what has no task.
+ */
+bool
 row_open_count(TupleTableSlot *slot, OpenCount *row)
 {
-	slot_getsomeattrs(slot, OPEN_COL_STATE + 1);
+	if (state_of(slot) == STATE_NO_TASK)
+		return false;
 	row->elsewhere = false;
 	row->task_queue = DatumGetTextPP(slot->tts_values[OPEN_COL_TASK_QUEUE]);
 	row->level = valid_level(DatumGetInt16(slot->tts_values[OPEN_COL_LEVEL]));
@@ -240,6 +247,7 @@ row_open_count(TupleTableSlot *slot, OpenCount *row)
 		row->task_queue = kind_of(&room.task)->taken_from(&room.task);
 		row->elsewhere = !text_equal(row->task_queue, room.task.queue);
 	}
+	return true;
 }
 
 /* run_id and first deadline, when an attempt is in progress */

@@ -54,7 +54,7 @@ extern void row_open_lane_key(TupleTableSlot *slot, int16 *level,
 							  text **fairness_key);
 extern bool row_open_waits(TupleTableSlot *slot);
 extern bool row_open_in_progress(TupleTableSlot *slot);
-extern void row_open_count(TupleTableSlot *slot, OpenCount *row);
+extern bool row_open_count(TupleTableSlot *slot, OpenCount *row);
 extern bool row_open_timer(TupleTableSlot *slot, TimerHint *hint);
 extern bool row_open_held(TupleTableSlot *slot, const char *prefix,
 						  int64 *run_id, int64 *nonce);

@@ -334,7 +334,7 @@ check_lane(ReadyScan *ready, const KnownLane *lane, ReadyKey *from,
 		}
 		if (index_fetch_heap(scan, ready->slot) &&
 			row_open_is_ready(ready->slot, ready->now) &&
-			row_holder(ready->slot) == ROW_FREE)
+			row_holder(ready->slot) <= ROW_SHARED)
 		{
 			if (!seen_twice(place))
 			{

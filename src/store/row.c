@@ -93,15 +93,26 @@ row_text_key(ScanKey key, AttrNumber attribute, StrategyNumber strategy,
 						   PointerGetDatum(value));
 }
 
-/* what one transaction, or savepoint, means for others */
+/*
+ * What one transaction, or savepoint, means for others: by an update or delete
+ * (ROW_CHANGED), or by a lock (ROW_LOCKED, ROW_SHARED).
+ */
 static RowHolder
-holder_of(TransactionId xid, bool changes)
+holder_of(TransactionId xid, RowHolder by)
 {
 	if (TransactionIdIsCurrentTransactionId(xid))
-		return changes ? ROW_CHANGED_BY_US : ROW_FREE;
+		return by == ROW_CHANGED ? ROW_CHANGED_BY_US : ROW_FREE;
 	if (TransactionIdIsInProgress(xid))
-		return changes ? ROW_CHANGED : ROW_LOCKED;
-	return changes && TransactionIdDidCommit(xid) ? ROW_CHANGED : ROW_FREE;
+		return by;
+	return by == ROW_CHANGED && TransactionIdDidCommit(xid) ? by : ROW_FREE;
+}
+
+static RowHolder
+member_holds(MultiXactStatus status)
+{
+	if (ISUPDATE_from_mxstatus(status))
+		return ROW_CHANGED;
+	return status == MultiXactStatusForKeyShare ? ROW_SHARED : ROW_LOCKED;
 }
 
 /* several hold it, of whom one at most changes it: whose word counts most */
@@ -114,9 +125,8 @@ holder_among(MultiXactId multixact, bool only_locked)
 	RowHolder	holder = ROW_FREE;
 
 	for (int i = 0; i < n; i++)
-		holder = Max(holder,
-					 holder_of(members[i].xid,
-							   ISUPDATE_from_mxstatus(members[i].status)));
+		holder = Max(holder, holder_of(members[i].xid,
+									   member_holds(members[i].status)));
 	if (n > 0)
 		pfree(members);
 	return holder;
@@ -150,5 +160,8 @@ row_holder(TupleTableSlot *slot)
 		return ROW_FREE;
 	if (infomask & HEAP_XMAX_IS_MULTI)
 		return holder_among(xmax, only_locked);
-	return holder_of(xmax, !only_locked);
+	if (!only_locked)
+		return holder_of(xmax, ROW_CHANGED);
+	return holder_of(xmax, HEAP_XMAX_IS_KEYSHR_LOCKED(infomask) ?
+					 ROW_SHARED : ROW_LOCKED);
 }

@@ -67,6 +67,8 @@ row_get_nonempty(Datum value)
 typedef enum RowHolder
 {
 	ROW_FREE,					/* nobody, or our own transaction locks it */
+	ROW_SHARED,					/* others keep it from being deleted, not from
+								 * being changed */
 	ROW_LOCKED,					/* others lock it, and may change nothing */
 	ROW_CHANGED,				/* others have changed it, or are about to */
 	ROW_CHANGED_BY_US

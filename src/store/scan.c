@@ -196,16 +196,18 @@ call_back(TupleTableSlot *slot, MemoryContext row_context,
 {
 	MemoryContext old_context = MemoryContextSwitchTo(row_context);
 	OpenCount	row;
+	bool		counts;
 
 	CHECK_FOR_INTERRUPTS();
-	row_open_count(slot, &row);
+	counts = row_open_count(slot, &row);
 	MemoryContextSwitchTo(old_context);
-	callback(&row, arg);
+	if (counts)
+		callback(&row, arg);
 	MemoryContextReset(row_context);
 }
 
 /*
- * store_scan_open: call back for each open activity, as of a snapshot that was
+ * store_scan_open: call back for each open task, as of a snapshot that was
  * taken after store_scan_lock().
  */
 void

@@ -521,3 +521,58 @@ target_lock(Oid relation, ItemPointer tid, bool wait)
 	table_close(table, NoLock);
 	return judge(result);
 }
+
+/*
+ * target_lock_to_delete: likewise against everything, as whoever is about to delete the
+ * row: who keeps it from that is waited for, or makes it busy.
+ */
+StoreResult
+target_lock_to_delete(Oid relation, ItemPointer tid, bool wait)
+{
+	Relation	table = catalog_open_table(relation, RowExclusiveLock);
+	TM_Result	result = lock_version(table, tid, LockTupleExclusive, wait);
+
+	table_close(table, NoLock);
+	return judge(result);
+}
+
+/*
+ * Keep the row version at "tid", and those that follow it, from being deleted.
+ * The lock goes together with an update in progress, which would leave it on
+ * another version than the newest one; so it is put on that, too.  That may wait
+ * for the update's transaction, if it has deleted the row since: who does not
+ * wait counts a row that is being changed as busy, and does not try, since who has
+ * the lock on one version is not given that on the others.
+ */
+static TM_Result
+share_version(Relation table, ItemPointer tid, bool wait)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TM_FailureData failure;
+	TM_Result	result = TM_BeingModified;
+
+	Assert(HaveRegisteredOrActiveSnapshot());
+	if (wait || !table_tuple_fetch_row_version(table, tid, SnapshotAny, slot) ||
+		row_holder(slot) != ROW_CHANGED)
+		result = table_tuple_lock(table, tid, InvalidSnapshot, slot,
+								  GetCurrentCommandId(true), LockTupleKeyShare,
+								  wait ? LockWaitBlock : LockWaitSkip,
+								  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS,
+								  &failure);
+	ExecDropSingleTupleTableSlot(slot);
+	return result;
+}
+
+/*
+ * target_share: keep others from deleting the row whose version is at "tid"
+ * until the end of the transaction; they may change it meanwhile.
+ */
+StoreResult
+target_share(Oid relation, ItemPointer tid, bool wait)
+{
+	Relation	table = catalog_open_table(relation, RowExclusiveLock);
+	TM_Result	result = share_version(table, tid, wait);
+
+	table_close(table, NoLock);
+	return judge(result);
+}

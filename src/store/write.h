@@ -36,5 +36,7 @@ extern StoreResult target_update(Oid relation, ItemPointer tid, Datum *values,
 								 bool *nulls, TargetWait wait);
 extern StoreResult target_delete(Oid relation, ItemPointer tid, bool wait);
 extern StoreResult target_lock(Oid relation, ItemPointer tid, bool wait);
+extern StoreResult target_lock_to_delete(Oid relation, ItemPointer tid, bool wait);
+extern StoreResult target_share(Oid relation, ItemPointer tid, bool wait);
 
 #endif							/* TASKQ_WRITE_H */

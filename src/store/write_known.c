@@ -30,7 +30,7 @@
 #include "store/write_known.h"
 
 /* more tables than taskq has */
-#define MAX_KNOWN		16
+#define MAX_KNOWN		48
 
 static Known known[MAX_KNOWN];
 

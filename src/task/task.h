@@ -27,7 +27,7 @@ valid_level(int level)
 }
 
 /*
- * States of an activity, as stored in open.state.  The closed ones are never
+ * States of a task, as stored in open.state.  The closed ones are never
  * stored in "open": a closed row lives in a leaf of the closed tables, under
  * its public status.
  */
@@ -40,6 +40,7 @@ typedef enum State
 	STATE_PAUSE_REQUESTED,
 	STATE_RESET_REQUESTED,
 	STATE_PAUSED,
+	STATE_NO_TASK,				/* a run of a workflow that has no task */
 	STATE_COMPLETED,
 	STATE_FAILED,
 	STATE_CANCELED,
@@ -51,9 +52,10 @@ typedef enum State
 
 StaticAssertDecl(STATE_SCHEDULED == 1 && STATE_STARTED == 2 &&
 				 STATE_CANCEL_REQUESTED == 3 && STATE_PAUSE_REQUESTED == 4 &&
-				 STATE_RESET_REQUESTED == 5 && STATE_PAUSED == 6,
+				 STATE_RESET_REQUESTED == 5 && STATE_PAUSED == 6 &&
+				 STATE_NO_TASK == 7,
 				 "the constraint of \"open\" and the views know these numbers");
-StaticAssertDecl(STATE_COMPLETED == STATE_PAUSED + 1,
+StaticAssertDecl(STATE_COMPLETED == STATE_NO_TASK + 1,
 				 "open states come before closed ones");
 
 static inline bool

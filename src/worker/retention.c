@@ -1,8 +1,9 @@
 /*
  * retention.c
- *		Rotation of the leaves that keep closed activities, and expiry.
+ *		Rotation of the leaves that keep closed activities and runs, and expiry.
  *
- * Closed activities are appended to one of eight tables, the current leaf.
+ * Closed activities are appended to one of eight tables, the current leaf, closed
+ * runs to that of the same number: a leaf is both.
  * Their rows say when they expire, and readers do not see what has; so all
  * that is left to do here is to give the space back, without haste.  After a
  * fifth of taskq.retention the next leaf that is empty becomes the current one;
@@ -10,7 +11,7 @@
  * which every row has expired is emptied by TRUNCATE.  An idle system ends up
  * with all leaves empty, since the current one is rotated away as well when it
  * holds anything.  Rows that are to be kept longer than taskq.retention are in
- * closed_long, which is emptied by DELETE in batches.
+ * closed_long and closed_run_long, which are emptied by DELETE in batches.
  *
  * With fifths six leaves are in use, or seven for a moment.  The others are
  * there for when taskq.retention is lowered: rows that expire sooner must not
@@ -69,21 +70,27 @@ StaticAssertDecl(SHARES + 3 <= CLOSED_LEAVES,
 /* blocks of a leaf that are read in one go: 32 MB */
 #define PIECE_BLOCKS	4096
 
-/* rows of closed_long that are deleted in one transaction */
+/* rows of a table for long that are deleted in one transaction */
 #define LONG_BATCH		1000
 
-/* What this worker knows of a leaf, as long as it is in the same file. */
-typedef struct Leaf
+/* What this worker knows of a table, as long as it is in the same file. */
+typedef struct Part
 {
 	Oid			file;
-	bool		empty;			/* as of this round */
-	bool		writable;		/* likewise: nobody keeps writers out */
 	BlockNumber blocks_read;	/* from the beginning */
 	TimestampTz latest;			/* greatest expire_time seen */
+} Part;
+
+/* What it knows of a leaf. */
+typedef struct Leaf
+{
+	Part		parts[LEAF_PARTS];
+	bool		empty;			/* as of this round */
+	bool		writable;		/* likewise: nobody keeps writers out */
 	TimestampTz look_at;		/* no use in looking before */
 } Leaf;
 
-static Leaf leaves[CLOSED_LEAVES + 1];	/* closed_long comes last */
+static Leaf leaves[CLOSED_LEAVES + 1];	/* that for long comes last */
 
 static int	current = -1;		/* leaf being filled; as of this round */
 static TimestampTz filled_since;	/* the first row came after that */
@@ -117,9 +124,22 @@ round_length(void)
 static void
 forget_leaf(Leaf *leaf)
 {
-	leaf->blocks_read = 0;
-	leaf->latest = DT_NOBEGIN;
+	for (LeafPart part = 0; part < LEAF_PARTS; part++)
+	{
+		leaf->parts[part].blocks_read = 0;
+		leaf->parts[part].latest = DT_NOBEGIN;
+	}
 	leaf->look_at = DT_NOBEGIN;
+}
+
+/*
+ * latest_of: when the last row that was seen of a leaf expires.
+ */
+static TimestampTz
+latest_of(const Leaf *leaf)
+{
+	StaticAssertStmt(LEAF_PARTS == 2, "all are looked at");
+	return Max(leaf->parts[LEAF_ACTIVITIES].latest, leaf->parts[LEAF_RUNS].latest);
 }
 
 /*
@@ -127,17 +147,31 @@ forget_leaf(Leaf *leaf)
  * written anew nothing is known: rows have moved.
  */
 static BlockNumber
-measure(int number)
+measure(int number, LeafPart part)
 {
+	Leaf	   *leaf = &leaves[number];
 	Oid			file;
-	BlockNumber blocks = leaf_blocks(number, &file);
+	BlockNumber blocks = leaf_blocks(number, part, &file);
 
-	if (leaves[number].file != file)
+	if (leaf->parts[part].file != file)
 	{
-		forget_leaf(&leaves[number]);
-		leaves[number].file = file;
+		forget_leaf(leaf);
+		leaf->parts[part].file = file;
 	}
 	return blocks;
+}
+
+/*
+ * is_empty: are all tables of a leaf, which the caller has locked?
+ */
+static bool
+is_empty(int number)
+{
+	bool		empty = true;
+
+	for (LeafPart part = 0; part < LEAF_PARTS; part++)
+		empty = measure(number, part) == 0 && empty;
+	return empty;
 }
 
 /*
@@ -162,36 +196,66 @@ note_blocked(int number, bool blocked)
 }
 
 /*
- * read_on: read another piece of a leaf, if that is of use.  True when all of
- * it was read and has expired.
+ * read_part: read another piece of a table of a leaf, if that is of use.  True
+ * when all of it was read and has expired.
+ */
+static bool
+read_part(int number, LeafPart which, TimestampTz now)
+{
+	Leaf	   *leaf = &leaves[number];
+	Part	   *part = &leaf->parts[which];
+	BlockNumber blocks = measure(number, which);
+	TimestampTz latest;
+
+	if (blocks < part->blocks_read)
+		forget_leaf(leaf);
+	if (part->blocks_read == 0 && part->latest == DT_NOBEGIN && blocks > 0)
+		part->latest = leaf_latest_expiry(number, which, blocks - 1, blocks);
+
+	if (part->latest <= now && part->blocks_read < blocks)
+	{
+		BlockNumber end = Min(blocks, part->blocks_read + PIECE_BLOCKS);
+
+		latest = leaf_latest_expiry(number, which, part->blocks_read, end);
+		part->latest = Max(part->latest, latest);
+		part->blocks_read = end;
+	}
+
+	if (part->latest > now)
+		leaf->look_at = part->latest;
+	else if (part->blocks_read == blocks)
+		return true;
+	else
+		next_round = leaf->look_at = now;	/* go on after the other chores */
+	return false;
+}
+
+/*
+ * read_on: likewise of a leaf, one table after the other.
  */
 static bool
 read_on(int number, TimestampTz now)
 {
-	Leaf	   *leaf = &leaves[number];
-	BlockNumber blocks = measure(number);
-	TimestampTz latest;
+	for (LeafPart part = 0; part < LEAF_PARTS; part++)
+		if (!read_part(number, part, now))
+			return false;
+	return true;
+}
 
-	if (blocks < leaf->blocks_read)
-		forget_leaf(leaf);
-	if (leaf->blocks_read == 0 && leaf->latest == DT_NOBEGIN && blocks > 0)
-		leaf->latest = leaf_latest_expiry(number, blocks - 1, blocks);
+/*
+ * is_unchanged: is a table as read_part() found it?  Writers are kept out.
+ */
+static bool
+is_unchanged(int number, LeafPart which, TimestampTz now)
+{
+	Part	   *part = &leaves[number].parts[which];
+	BlockNumber blocks = part->blocks_read;
+	BlockNumber tail = blocks > PIECE_BLOCKS ? blocks - PIECE_BLOCKS : 0;
 
-	if (leaf->latest <= now && leaf->blocks_read < blocks)
-	{
-		BlockNumber end = Min(blocks, leaf->blocks_read + PIECE_BLOCKS);
-
-		latest = leaf_latest_expiry(number, leaf->blocks_read, end);
-		leaf->latest = Max(leaf->latest, latest);
-		leaf->blocks_read = end;
-	}
-
-	if (leaf->latest > now)
-		leaf->look_at = leaf->latest;
-	else if (leaf->blocks_read == blocks)
+	if (measure(number, which) == blocks &&
+		leaf_latest_expiry(number, which, tail, blocks) <= now)
 		return true;
-	else
-		next_round = leaf->look_at = now;	/* go on after the other chores */
+	part->blocks_read = tail;
 	return false;
 }
 
@@ -202,21 +266,14 @@ read_on(int number, TimestampTz now)
 static bool
 truncate_leaf(int number, TimestampTz now)
 {
-	Leaf	   *leaf = &leaves[number];
-	BlockNumber blocks = leaf->blocks_read;
-	BlockNumber tail = blocks > PIECE_BLOCKS ? blocks - PIECE_BLOCKS : 0;
-
 	if (!leaf_lock(number, ShareRowExclusiveLock))
 	{
 		note_blocked(number, true);
 		return false;
 	}
-	if (measure(number) != blocks ||
-		leaf_latest_expiry(number, tail, blocks) > now)
-	{
-		leaf->blocks_read = tail;
-		return false;
-	}
+	for (LeafPart part = 0; part < LEAF_PARTS; part++)
+		if (!is_unchanged(number, part, now))
+			return false;
 	if (!leaf_lock(number, AccessExclusiveLock))
 	{
 		note_blocked(number, true);
@@ -284,7 +341,7 @@ survey(TimestampTz now)
 	number = leaf_read_current(&since);
 	for (int i = 0; number >= 0 && i < CLOSED_LEAVES; i++)
 	{
-		leaves[i].empty = leaf_lock(i, AccessShareLock) && measure(i) == 0;
+		leaves[i].empty = leaf_lock(i, AccessShareLock) && is_empty(i);
 		leaves[i].writable = leaf_lock(i, RowExclusiveLock);
 		if (leaves[i].empty)
 			note_blocked(i, false);
@@ -346,7 +403,7 @@ choose(TimestampTz now)
 		if (!leaf->writable)
 			continue;
 		if (limit < taskq_retention && !leaf->empty &&
-			leaf->latest >= alike && leaf->latest <= latest)
+			latest_of(leaf) >= alike && latest_of(leaf) <= latest)
 			return number;
 		if (leaf->empty)
 			free = number;
@@ -398,16 +455,18 @@ move_on(TimestampTz now)
 }
 
 /*
- * delete_long: delete rows of closed_long that have expired, one batch.
+ * delete_long: delete rows of the tables for long that have expired, one batch of
+ * each.
  */
 static void
 delete_long(TimestampTz now)
 {
 	chore_begin(CHORE);
-	if (leaf_lock(CLOSED_LONG, RowExclusiveLock) &&
-		measure(CLOSED_LONG) > 0 &&
-		leaf_delete_expired(now, LONG_BATCH) >= LONG_BATCH)
-		next_round = now;
+	if (leaf_lock(CLOSED_LONG, RowExclusiveLock))
+		for (LeafPart part = 0; part < LEAF_PARTS; part++)
+			if (measure(CLOSED_LONG, part) > 0 &&
+				leaf_delete_expired(part, now, LONG_BATCH) >= LONG_BATCH)
+				next_round = now;
 	chore_commit();
 }
 

@@ -50,6 +50,7 @@
 #include "worker/cursor_check.h"
 #include "worker/function_supervisor.h"
 #include "worker/heartbeat_flush.h"
+#include "worker/inboxes.h"
 #include "worker/instance_check.h"
 #include "worker/notify.h"
 #include "worker/notify_listeners.h"
@@ -72,6 +73,7 @@
 /* In the order in which they are run. */
 static const Chore chores[] = {
 	{"timers", timers_run},
+	{"inboxes", inboxes_run},
 	{"instance", instance_run},
 	{"counts", recount_run},
 	{"waiters", wait_run},

@@ -41,22 +41,22 @@ SELECT is(has_schema_privilege('r_nobody', 'taskq', 'USAGE') OR has_schema_privi
 \set reading '''activities'', ''health'', ''pollers'', ''stat_task_queues'', ''task_queue_priorities'', ''task_queues'''
 \set internal '''clock'', ''duration'', ''health_checks'', ''is_paused'', ''later'', ''newest_heartbeat'', ''retry_policy_to_jsonb'', ''poller_states'', ''queue_counts'', ''queue_rates'', ''queue_statistics'''
 SELECT taskq.grant_access('r_producer', 'producer');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
+SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
 SELECT is(relations_of('r_producer'), '{}', 'producer: no relation');
 SELECT taskq.grant_access('r_worker', 'worker');
-SELECT is(routines_of('r_worker'), sorted(ARRAY['retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
+SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_workflow_task', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
   'command_cancel', 'command_continue_as_new', 'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
   'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'fail_with_many', 'report_canceled', 'release', 'release_many', 'heartbeat',
   'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'heartbeat_many', 'complete_and_poll',
   'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']), 'worker');
 SELECT is(relations_of('r_worker'), '{}', 'worker: no relation');
 SELECT taskq.grant_access('r_operator', 'operator');
-SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
+SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel_workflow', 'request_cancel_workflow_request', 'terminate_workflow', 'terminate_workflow_request', 'delete_workflow', 'reset_sticky', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
   'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many', 'retry_many',
   'watch', 'configure_queue', 'describe', 'outcome', 'wait_for_close', 'retry_policy', 'stat_reset', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'operator');
 SELECT is(relations_of('r_operator'), ARRAY[:reading], 'operator: the views');
 SELECT taskq.grant_access('r_monitor', 'monitor');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'monitor');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'monitor');
 SELECT is(relations_of('r_monitor'), ARRAY[:reading], 'monitor: the views');
 SELECT taskq.grant_access('r_developer', 'developer');
 SELECT is(routines_of('r_developer'), sorted(ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']), 'developer');
@@ -116,14 +116,14 @@ SELECT lives_ok($$SELECT taskq.revoke_access('r_operator', 'operator')$$, 'revok
 -- parts overlap
 SELECT taskq.grant_access('r_producer', 'producer'), taskq.grant_access('r_producer', 'operator');
 SELECT taskq.revoke_access('r_producer', 'operator');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
+SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
   'what another part needs stays');
 SELECT is(relations_of('r_producer'), '{}', 'and nothing else');
 SELECT taskq.grant_access('r_monitor', 'producer');
 SELECT taskq.revoke_access('r_monitor', 'producer');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'a monitor stays one');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'a monitor stays one');
 SELECT taskq.revoke_access('r_monitor', 'worker');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'also without having been a worker');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'also without having been a worker');
 SELECT is(has_schema_privilege('r_monitor', 'taskq', 'USAGE'), true, 'with the schema');
 
 -- names that need quotes; errors

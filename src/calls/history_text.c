@@ -1,0 +1,167 @@
+/*
+ * history_text.c
+ *		Events of a run, as they are shown: those that are stored, and those of its
+ *		task that are not written yet.
+ *
+ * As JSON an event is what protobuf prints: {"eventId": "1", "eventTime": ..., ...}.  The
+ * texts are put together, never made a jsonb, whose size is limited and which would be
+ * built only to be printed.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "calls/history_text.h"
+#include "common/proto_events.h"
+#include "model/proto_values.h"
+#include "model/run_step.h"
+#include "store/history.h"
+
+/* a page that is being filled */
+typedef struct Filling
+{
+	HistoryPage *page;
+	HistorySink sink;
+	void	   *arg;
+	Size		bytes;
+	int			events;
+} Filling;
+
+/* one more, unless the page is full */
+static bool
+fill(void *arg, const HistoryEvent *event)
+{
+	Filling    *filling = arg;
+	HistoryPage *page = filling->page;
+
+	if (page->max_bytes > 0 && filling->events > 0 &&
+		filling->bytes >= (Size) page->max_bytes)
+	{
+		page->next_event_id = event->event_id;
+		return false;
+	}
+	filling->bytes += filling->sink(filling->arg, event);
+	filling->events++;
+	return true;
+}
+
+/* the events of the task that have a number, but are not stored; how many */
+static int
+unwritten(const Run *run, HistoryEvent *events)
+{
+	HistoryEvent both[2];
+	bool		started;
+	int			n = 0;
+
+	if (run == NULL || run->scheduled_event_id == 0 || run_task_is_transient(run))
+		return 0;
+	started = run_has_task_started(run);
+	run_synthetic_events(run, &both[0], started ? &both[1] : NULL);
+	if (!(run->flags & RUN_TASK_WRITTEN))
+		events[n++] = both[0];
+	if (started)
+		events[n++] = both[1];
+	return n;
+}
+
+static bool
+is_wanted(const HistoryPage *page, const HistoryEvent *event)
+{
+	return event->event_id > page->after &&
+		(page->until == 0 || event->event_id <= page->until);
+}
+
+/* those that are not stored come last; or first */
+static bool
+fill_unwritten(Filling *filling)
+{
+	HistoryEvent events[2];
+	int			n = unwritten(filling->page->run, events);
+
+	for (int i = 0; i < n; i++)
+	{
+		const HistoryEvent *event = &events[filling->page->newest_first ? n - 1 - i : i];
+
+		if (is_wanted(filling->page, event) && !fill(filling, event))
+			return false;
+	}
+	return true;
+}
+
+/* history_page: the events that are wanted, one by one. */
+void
+history_page(HistoryPage *page, HistorySink sink, void *arg)
+{
+	Filling		filling = {page, sink, arg, 0, 0};
+	HistoryRange range = {0};
+
+	page->next_event_id = 0;
+	range.run_id = page->run_id;
+	range.after = page->after;
+	range.until = page->until;
+	range.newest_first = page->newest_first;
+	range.leaves = page->leaves;
+	if (page->newest_first && !fill_unwritten(&filling))
+		return;
+	history_read(&range, fill, &filling);
+	if (!page->newest_first && page->next_event_id == 0)
+		(void) fill_unwritten(&filling);
+}
+
+/* members of an object, without its braces, after a comma */
+static void
+append_members(StringInfo to, Jsonb *object)
+{
+	char	   *text = JsonbToCString(NULL, &object->root, VARSIZE(object));
+	int			length = strlen(text);
+
+	if (length > 2)
+	{
+		appendStringInfoChar(to, ',');
+		appendBinaryStringInfo(to, text + 1, length - 2);
+	}
+	pfree(text);
+}
+
+/* history_event_text: append an event as JSON. */
+void
+history_event_text(StringInfo to, const HistoryEvent *event)
+{
+	const ProtoKind *kind = proto_event_kind(event->type);
+	char	   *time = proto_instant_text(event->time);
+
+	appendStringInfo(to, "{\"eventId\":\"" INT64_FORMAT "\",\"eventTime\":\"%s\",\"eventType\":\"%s\",\"%s\":",
+					 event->event_id, time, kind->constant, kind->key);
+	pfree(time);
+	(void) JsonbToCString(to, &event->attributes->root, VARSIZE(event->attributes));
+	if (event->user_metadata != NULL)
+	{
+		appendStringInfoString(to, ",\"userMetadata\":");
+		(void) JsonbToCString(to, &event->user_metadata->root, VARSIZE(event->user_metadata));
+	}
+	if (event->extra != NULL)
+		append_members(to, event->extra);
+	appendStringInfoChar(to, '}');
+}
+
+static Size
+append_event(void *arg, const HistoryEvent *event)
+{
+	StringInfo	to = arg;
+	int			before = to->len;
+
+	if (to->data[to->len - 1] != '[')
+		appendStringInfoChar(to, ',');
+	history_event_text(to, event);
+	return to->len - before;
+}
+
+/* history_page_text: append the events that are wanted, as a JSON array. */
+void
+history_page_text(HistoryPage *page, StringInfo to)
+{
+	appendStringInfoChar(to, '[');
+	history_page(page, append_event, to);
+	appendStringInfoChar(to, ']');
+}

@@ -1,0 +1,34 @@
+/*
+ * history_text.h
+ *		Events of a run, as they are shown: those that are stored, and those of its
+ *		task that are not written yet.
+ */
+#ifndef TASKQ_HISTORY_TEXT_H
+#define TASKQ_HISTORY_TEXT_H
+
+#include "lib/stringinfo.h"
+
+#include "model/history_event.h"
+#include "model/run.h"
+
+/* Which events of a run are wanted. */
+typedef struct HistoryPage
+{
+	int64		run_id;
+	const Run  *run;			/* if it is open: for events that are not stored */
+	int			leaves;
+	int64		after;
+	int64		until;			/* 0 = all */
+	bool		newest_first;
+	int64		max_bytes;		/* of JSON; 0 = all; at least one event comes */
+	int64		next_event_id;	/* out: the first that was left out; 0 = none */
+} HistoryPage;
+
+/* Takes one event; *bytes: how long it is as JSON, or about. */
+typedef Size (*HistorySink) (void *arg, const HistoryEvent *event);
+
+extern void history_page(HistoryPage *page, HistorySink sink, void *arg);
+extern void history_event_text(StringInfo to, const HistoryEvent *event);
+extern void history_page_text(HistoryPage *page, StringInfo to);
+
+#endif							/* TASKQ_HISTORY_TEXT_H */

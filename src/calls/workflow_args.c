@@ -1,0 +1,207 @@
+/*
+ * workflow_args.c
+ *		Arguments that calls about workflows share.
+ *
+ * Each writing call has two forms: typed arguments, from which a request of the
+ * protocol is made, and that request itself, as JSON.  What both do is one function.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/uuid.h"
+
+#include "base/proto_check.h"
+#include "base/texts.h"
+#include "calls/args.h"
+#include "calls/workflow_args.h"
+#include "engine/run_refusal.h"
+#include "engine/run_uuid.h"
+#include "model/duration.h"
+#include "model/options.h"
+#include "model/proto_json.h"
+#include "model/proto_values.h"
+#include "store/catalog.h"
+#include "store/find_run.h"
+
+/* ------------------------------------------------------------------------
+ * Runs
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+has_id(const Run *run, const text *workflow_id)
+{
+	return workflow_id == NULL ||
+		text_equal(DatumGetTextPP(PointerGetDatum(run->workflow_id)), workflow_id);
+}
+
+/*
+ * named_run_find: by the run_id, or (0) the latest run of the workflow_id; what is not
+ * told is 0 or NULL, but not both.  Raises TQ001.
+ */
+void
+named_run_find(const text *workflow_id, int64 run_id, NamedRun *named)
+{
+	named->is_open = run_id != 0 ? see_run(run_id, &named->run) :
+		see_run_by_workflow_id(workflow_id, &named->run);
+	if (named->is_open && has_id(&named->run, workflow_id))
+	{
+		named->run_id = named->run.task.run_id;
+		return;
+	}
+	named->is_open = false;
+	if (!(run_id != 0 ? closed_run_find(run_id, &named->closed) :
+		  closed_run_see_newest(workflow_id, &named->closed)) ||
+		!has_id(&named->closed.run, workflow_id))
+		raise_workflow_not_found(run_id != 0 ? NULL : workflow_id, run_id != 0 ? run_id : 0);
+	named->run_id = named->closed.run.task.run_id;
+}
+
+/* outcome_values: run_id, status, result, failure. */
+void
+outcome_values(const NamedRun *named, Datum *values, bool *nulls)
+{
+	const ClosedRun *closed = &named->closed;
+	bool		has_result = !named->is_open && closed->result != NULL;
+	bool		has_failure = !named->is_open && closed->failure != NULL;
+
+	memset(nulls, false, 4 * sizeof(bool));
+	values[0] = Int64GetDatum(named->run_id);
+	values[1] = ObjectIdGetDatum(catalog()->workflow_status[named->is_open ? RUN_STATUS_RUNNING :
+															closed->status]);
+	nulls[2] = !has_result;
+	if (has_result)
+		values[2] = PointerGetDatum(closed->result);
+	nulls[3] = !has_failure;
+	if (has_failure)
+		values[3] = PointerGetDatum(closed->failure);
+}
+
+/* arg_run_id: 0 when it is not told.  Raises TQ001 for a number that no run has. */
+int64
+arg_run_id(FunctionCallInfo fcinfo, int n)
+{
+	if (arg_is_null(fcinfo, n))
+		return 0;
+	if (PG_GETARG_INT64(n) == 0)
+		raise_workflow_not_found(NULL, 0);
+	return PG_GETARG_INT64(n);
+}
+
+/* open_run_named: likewise, but it has to be open; for calls that write. */
+int64
+open_run_named(const text *workflow_id, int64 run_id, Run *run)
+{
+	bool		found = run_id != 0 ? find_run(run_id, run) :
+		find_run_by_workflow_id(workflow_id, run);
+
+	if (!found || !has_id(run, workflow_id))
+		raise_workflow_not_found(workflow_id, run_id);
+	return run->task.run_id;
+}
+
+/* run_of_uuid_text: the run that the protocol names so.  Raises 22P02, TQ001. */
+int64
+run_of_uuid_text(const char *uuid)
+{
+	int64		run_id;
+
+	if (!run_uuid_read(DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))), &run_id))
+		raise_workflow_not_found(cstring_to_text(uuid), 0);
+	return run_id;
+}
+
+/*
+ * execution_of_request: the workflow and, 0 if it is not told, the run of a message
+ * WorkflowExecution.  Raises 22004 without a workflow_id.
+ */
+void
+execution_of_request(Jsonb *request, const char *key, text **workflow_id, int64 *run_id)
+{
+	Jsonb	   *execution = json_get_object(request, key);
+	char	   *id = execution == NULL ? NULL : json_get_text(execution, "workflowId");
+	char	   *uuid = execution == NULL ? NULL : json_get_text(execution, "runId");
+
+	if (id == NULL || id[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("WorkflowId is not set on request.")));
+	*workflow_id = cstring_to_text(id);
+	*run_id = uuid == NULL || uuid[0] == '\0' ? 0 : run_of_uuid_text(uuid);
+}
+
+/* ------------------------------------------------------------------------
+ * Requests
+ * ------------------------------------------------------------------------
+ */
+
+/* arg_request: the only argument, a request of that shape.  Raises 22004, 22023. */
+Jsonb *
+arg_request(FunctionCallInfo fcinfo, const ProtoMessage *message)
+{
+	require_arg(fcinfo, 0, "request");
+	return proto_check("request", message, arg_jsonb(fcinfo, 0));
+}
+
+/* add_payloads_arg: plain JSON as payloads. */
+void
+add_payloads_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int n)
+{
+	Jsonb	   *plain = arg_jsonb(fcinfo, n);
+
+	if (plain == NULL)
+		return;
+	check_payload_size(PointerGetDatum(plain), "input");
+	json_add(builder, key, payloads_exact(plain));
+}
+
+/* add_map_arg: a plain object as a Header or Memo. */
+void
+add_map_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int n)
+{
+	Jsonb	   *plain = arg_jsonb(fcinfo, n);
+	JsonBuilder message;
+
+	if (plain == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(plain))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", key)));
+	check_payload_size(PointerGetDatum(plain), key);
+	json_begin(&message);
+	if (JB_ROOT_COUNT(plain) > 0)
+		json_add(&message, "fields", payload_map_exact(plain));
+	json_add(builder, key, json_end(&message));
+}
+
+/* add_duration_arg: NULL is not given, zero is. */
+void
+add_duration_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int n,
+				 const char *name)
+{
+	if (!arg_is_null(fcinfo, n))
+		json_add_duration(builder, key, arg_duration(fcinfo, n, name));
+}
+
+/* add_text_arg: NULL and '' are not given. */
+void
+add_text_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int n)
+{
+	text	   *value = arg_text(fcinfo, n);
+
+	if (value != NULL && VARSIZE_ANY_EXHDR(value) > 0)
+		json_add_text(builder, key, text_to_cstring(value));
+}
+
+/* add_named: a message with one member, such as a WorkflowType. */
+void
+add_named(JsonBuilder *builder, const char *key, const char *member, const char *name)
+{
+	JsonBuilder message;
+
+	json_begin(&message);
+	json_add_text(&message, member, name);
+	json_add(builder, key, json_end(&message));
+}

@@ -1,0 +1,166 @@
+/*
+ * workflow_read.c
+ *		What is read of workflows: workflow_history, workflow_run, workflow_outcome,
+ *		pending_activity.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/basics.h"
+#include "base/compat.h"
+#include "calls/args.h"
+#include "calls/history_text.h"
+#include "calls/workflow_args.h"
+#include "common/proto_events.h"
+#include "engine/refusal.h"
+#include "engine/run_refusal.h"
+#include "model/options.h"
+#include "store/catalog.h"
+#include "store/find_run.h"
+
+/* ------------------------------------------------------------------------
+ * History
+ * ------------------------------------------------------------------------
+ */
+
+static Size
+put_event(void *arg, const HistoryEvent *event)
+{
+	const ProtoKind *kind = proto_event_kind(event->type);
+	Datum		values[6];
+	bool		nulls[lengthof(values)] = {false};
+
+	values[0] = Int64GetDatum(event->event_id);
+	values[1] = TimestampTzGetDatum(event->time);
+	values[2] = CStringGetTextDatum(kind->name);
+	values[3] = PointerGetDatum(event->attributes);
+	nulls[4] = event->user_metadata == NULL;
+	values[4] = PointerGetDatum(event->user_metadata);
+	nulls[5] = event->extra == NULL;
+	values[5] = PointerGetDatum(event->extra);
+	put_row((FunctionCallInfo) arg, values, nulls, lengthof(values));
+	return VARSIZE(event->attributes);
+}
+
+PG_FUNCTION_INFO_V1(taskq_workflow_history);
+
+/*
+ * taskq.workflow_history(run_id, after_event_id, until_event_id, max_bytes,
+ *	 newest_first) returns setof event
+ */
+Datum
+taskq_workflow_history(PG_FUNCTION_ARGS)
+{
+	HistoryPage page = {0};
+	NamedRun	named;
+
+	begin_reading();
+	require_arg(fcinfo, 0, "run_id");
+	page.run_id = arg_run_id(fcinfo, 0);
+	named_run_find(NULL, page.run_id, &named);
+	page.run = named.is_open ? &named.run : NULL;
+	page.leaves = named.is_open ? named.run.history_leaves : named.closed.run.history_leaves;
+	page.after = arg_is_null(fcinfo, 1) ? 0 : PG_GETARG_INT64(1);
+	page.until = arg_is_null(fcinfo, 2) ? 0 : PG_GETARG_INT64(2);
+	page.max_bytes = arg_is_null(fcinfo, 3) ? 0 : PG_GETARG_INT32(3);
+	page.newest_first = arg_bool(fcinfo, 4);
+	if (page.max_bytes < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_bytes must not be negative")));
+	begin_result(fcinfo);
+	if (!arg_is_null(fcinfo, 2) && page.until < 1)
+		return (Datum) 0;
+	history_page(&page, put_event, fcinfo);
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Runs
+ * ------------------------------------------------------------------------
+ */
+
+/* what names a run in reading calls: workflow_id, run_id */
+static void
+arg_named(FunctionCallInfo fcinfo, NamedRun *named)
+{
+	if (arg_is_null(fcinfo, 0) && arg_is_null(fcinfo, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("neither workflow_id nor run_id is set")));
+	check_name_length(arg_text(fcinfo, 0), "workflow ID");
+	named_run_find(arg_text(fcinfo, 0), arg_run_id(fcinfo, 1), named);
+}
+
+PG_FUNCTION_INFO_V1(taskq_workflow_run);
+
+/* taskq.workflow_run(workflow_id) returns the run_id of the latest run */
+Datum
+taskq_workflow_run(PG_FUNCTION_ARGS)
+{
+	NamedRun	named;
+
+	begin_reading();
+	require_arg(fcinfo, 0, "workflow_id");
+	named_run_find(arg_text(fcinfo, 0), 0, &named);
+	PG_RETURN_INT64(named.run_id);
+}
+
+/* the run that the closed one went on as, and so on */
+static void
+follow(NamedRun *named)
+{
+	while (!named->is_open && named->closed.next_run_id != 0)
+	{
+		int64		next = named->closed.next_run_id;
+
+		CHECK_FOR_INTERRUPTS();
+		named_run_find(NULL, next, named);
+	}
+}
+
+PG_FUNCTION_INFO_V1(taskq_workflow_outcome);
+
+/* taskq.workflow_outcome(workflow_id, run_id, follow_runs) returns one row */
+Datum
+taskq_workflow_outcome(PG_FUNCTION_ARGS)
+{
+	NamedRun	named;
+	Datum		values[4];
+	bool		nulls[4];
+
+	begin_reading();
+	arg_named(fcinfo, &named);
+	if (arg_bool(fcinfo, 2))
+		follow(&named);
+	outcome_values(&named, values, nulls);
+	begin_result(fcinfo);
+	put_row(fcinfo, values, nulls, lengthof(values));
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(taskq_pending_activity);
+
+/* taskq.pending_activity(workflow_id, activity_id, workflow_run_id) returns its run_id */
+Datum
+taskq_pending_activity(PG_FUNCTION_ARGS)
+{
+	Activity	activity;
+	Run			run;
+	int64		run_id;
+
+	begin_reading();
+	require_arg(fcinfo, 0, "workflow_id");
+	require_arg(fcinfo, 1, "activity_id");
+	run_id = open_run_named(arg_text(fcinfo, 0), arg_run_id(fcinfo, 2), &run);
+	if (!find_activity_of_run(run_id, arg_text(fcinfo, 1), &activity))
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_NOT_FOUND),
+				 errmsg("activity not found for ID: %s", text_to_cstring(arg_text(fcinfo, 1))),
+				 errword(WORD_UNKNOWN),
+				 errdetail_internal("%s", facts_of_open_run(&run))));
+	PG_RETURN_INT64(activity.task.run_id);
+}

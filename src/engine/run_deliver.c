@@ -1,0 +1,192 @@
+/*
+ * run_deliver.c
+ *		Events that come to a run from outside.
+ *
+ * If the run is free, and the call is a transaction of its own, the event is
+ * appended at once.  Otherwise it goes to the run's inbox: while a task is started, since
+ * it has to wait for that; while somebody else has the run, since waiting for him would
+ * make a queue of all who signal it; and inside a transaction block, since nobody knows
+ * how long that will stay open, and the run is to go on meanwhile.  Who puts
+ * mail into an inbox keeps the run from being closed until he commits.  Whoever
+ * locks the run next takes it out, and the worker does if nobody else comes.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "engine/owner_mail.h"
+#include "engine/run_deliver.h"
+#include "engine/run_world.h"
+#include "engine/run_write.h"
+#include "model/run_mail.h"
+#include "model/run_task.h"
+#include "notes/effects.h"
+#include "store/find_run.h"
+#include "store/inbox.h"
+#include "store/open.h"
+
+/* what may wait for a started task; more make it fail */
+#define MOST_MAIL			100
+
+/* is the call all that its transaction does? */
+static bool
+is_alone(void)
+{
+	return !IsTransactionBlock() && !IsSubTransaction();
+}
+
+static void
+put(int64 run_id, const RunMail *mail)
+{
+	inbox_put(run_id, run_mail_write(mail));
+	effects_mail();
+}
+
+/* too much waits for the task in progress: it is over, and all is told */
+static void
+force_task(RunStep *step)
+{
+	TaskEnd		end = {.cause = "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND"};
+
+	step->identity = "history-service";
+	run_task_ended_badly(step, &end);
+}
+
+/*
+ * What waits, and the mail that comes now, is taken by the locked run; NULL = nothing
+ * comes.  While a task is started it goes on waiting, unless that is too much.
+ */
+static void
+take(Run *before, const RunMail *mail)
+{
+	RunWritten	written = {0};
+	Run			run = *before;
+	RunStep		step;
+	InboxRow   *rows;
+	int			nrows;
+
+	run_step_begin(&step, &run, &run_world, clock_now(), NULL);
+	run_read_mail(&step, &rows, &nrows);
+	if (mail != NULL)
+		run_step_mail(&step, mail);
+	if (step.nmail == 0)
+		return;
+	if (!run_has_task_started(&run))
+		run_events_from_outside(&step);
+	else if (step.nmail >= MOST_MAIL)
+		force_task(&step);
+	else
+	{
+		if (mail != NULL)
+			inbox_put(run.task.run_id, run_mail_write(mail));
+		return;
+	}
+	inbox_remove(rows, nrows);
+	run_write(&step, before, &written);
+}
+
+/* into the inbox, while the run is kept from being closed; false: it is closed */
+static bool
+put_shared(int64 run_id, const RunMail *mail)
+{
+	StoreResult result;
+	Run			run;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!find_run(run_id, &run))
+			return false;
+		result = store_share(&run.task, true);
+	} while (result == STORE_CHANGED);
+	put(run_id, mail);
+	return true;
+}
+
+/*
+ * run_deliver: an event for the run; false: there is no such open run.
+ */
+bool
+run_deliver(int64 run_id, const RunMail *mail)
+{
+	Run			run;
+
+	if (is_alone())
+		switch (run_lock(run_id, RUN_LOCK_STEP, false, &run))
+		{
+			case RUN_LOCKED:
+				take(&run, mail);
+				return true;
+			case RUN_LOCK_GONE:
+				return false;
+			case RUN_LOCK_BUSY:
+				break;
+		}
+	return put_shared(run_id, mail);
+}
+
+/* the mails of one run, from the i-th on; how many they are */
+static int
+deliver_to_one(OwnerMail *list, int n)
+{
+	int64		run_id = list[0].run_id;
+	int			count = 1;
+	Run			run;
+
+	while (count < n && list[count].run_id == run_id)
+		count++;
+	if (count == 1 && is_alone() &&
+		run_lock(run_id, RUN_LOCK_STEP, false, &run) == RUN_LOCKED)
+	{
+		take(&run, &list[0].mail);
+		return 1;
+	}
+	for (int i = 0; i < count; i++)
+		put(run_id, &list[i].mail);
+	if (is_alone() && run_lock(run_id, RUN_LOCK_STEP, false, &run) == RUN_LOCKED)
+		take(&run, NULL);
+	return count;
+}
+
+/*
+ * run_deliver_closes: what the call has closed of runs' activities is told to them.
+ * To be called at the end of calls that report.
+ */
+void
+run_deliver_closes(void)
+{
+	OwnerMail  *list;
+	int			n;
+
+	if (!owner_mail_any())
+		return;
+	n = owner_mail_take(&list);
+	for (int i = 0; i < n;)
+		i += deliver_to_one(&list[i], n - i);
+}
+
+/*
+ * run_drain: have the run take what is in its inbox.  False: somebody else has it, and it
+ * is to be tried again.
+ */
+bool
+run_drain(int64 run_id)
+{
+	Run			run;
+
+	switch (run_lock(run_id, RUN_LOCK_STEP, false, &run))
+	{
+		case RUN_LOCK_BUSY:
+			return false;
+		case RUN_LOCK_GONE:
+			return true;
+		case RUN_LOCKED:
+			break;
+	}
+	take(&run, NULL);
+	return true;
+}

@@ -1,0 +1,357 @@
+/*
+ * run_write.c
+ *		Carrying a step of a run out: lock, row, history, and all that follows.
+ *
+ * The run's row is locked before anything else of the run, and its activities are
+ * only written then: run before activity.  All that a step does is written after the
+ * state machine has made it, and takes effect when the transaction commits.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "engine/queue_config.h"
+#include "engine/run_activities.h"
+#include "engine/run_search.h"
+#include "engine/run_write.h"
+#include "engine/run_world.h"
+#include "engine/tasks.h"
+#include "model/proto_values.h"
+#include "model/run_facts.h"
+#include "model/run_mail.h"
+#include "model/run_start.h"
+#include "model/run_task.h"
+#include "notes/effects.h"
+#include "notes/ledger.h"
+#include "shared/queue_state.h"
+#include "store/closed_runs.h"
+#include "store/find_run.h"
+#include "store/history.h"
+#include "store/inbox.h"
+#include "store/open.h"
+#include "store/run_requests.h"
+#include "store/run_timers.h"
+
+/*
+ * run_lock: the run as it is now, kept from changes by others until the transaction
+ * ends; for a close from those who keep it open, too.
+ */
+RunLocked
+run_lock(int64 run_id, RunLock lock, bool wait, Run *run)
+{
+	for (;;)
+	{
+		StoreResult result;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!find_run(run_id, run))
+			return RUN_LOCK_GONE;
+		result = lock == RUN_LOCK_CLOSE ? store_lock_to_delete(&run->task, wait) :
+			store_lock(&run->task, wait);
+		if (result == STORE_OK)
+			return RUN_LOCKED;
+		if (result == STORE_BUSY)
+			return RUN_LOCK_BUSY;
+	}
+}
+
+/* run_read_mail: what waits in the inbox of the step's run becomes the step's; *rows are to be removed. */
+void
+run_read_mail(RunStep *step, InboxRow **rows, int *nrows)
+{
+	*nrows = inbox_read(step->run->task.run_id, rows);
+	for (int i = 0; i < *nrows; i++)
+	{
+		RunMail		mail;
+
+		run_mail_read((*rows)[i].mail, &mail);
+		run_step_mail(step, &mail);
+	}
+	step->mail_before = step->nmail;
+}
+
+/* ------------------------------------------------------------------------
+ * What a step does
+ * ------------------------------------------------------------------------
+ */
+
+static void
+write_history(RunStep *step)
+{
+	Run		   *run = step->run;
+	Size		bytes;
+	int			leaf;
+
+	if (step->nevents == 0)
+		return;
+	leaf = history_append(run->task.run_id, step->events, step->nevents, &bytes);
+	run->history_leaves |= 1 << leaf;
+	run->history_size += bytes;
+}
+
+static void
+upsert_memo(Run *run, Jsonb *fields)
+{
+	RunFacts	facts;
+	JsonBuilder builder;
+
+	run_facts_read(run->facts, &facts);
+	json_begin(&builder);
+	if (facts.memo != NULL)
+		json_add_members(&builder, facts.memo, NULL);
+	if (fields != NULL)
+		json_add_members(&builder, fields, NULL);
+	facts.memo = json_end(&builder);
+	run->facts = run_facts_write(&facts);
+}
+
+static void
+start_timer(RunStep *step, const RunAction *action)
+{
+	RunTimer	timer = {0};
+
+	timer.run_id = step->run->task.run_id;
+	timer.timer_id = unconstify(char *, action->id);
+	timer.started_event_id = action->event_id;
+	timer.fire_time = action->when;
+	run_timer_insert(&timer);
+}
+
+static void
+cancel_timer(RunStep *step, const RunAction *action)
+{
+	RunTimer	timer;
+
+	if (run_timer_find(step->run->task.run_id, action->id, &timer))
+		run_timer_delete(&timer);
+}
+
+static void
+schedule_activity(RunStep *step, const RunAction *action, RunWritten *written)
+{
+	Activity	activity;
+
+	if (!run_activity_schedule(step->run, action, step->now,
+							   written == NULL ? NULL : written->eager_for, &activity))
+		return;
+	if (written->eager == NULL)
+		written->eager = palloc(sizeof(Activity) * step->nactions);
+	written->eager[written->neager++] = activity;
+}
+
+static void
+carry_out(RunStep *step, const RunAction *action, RunWritten *written)
+{
+	switch (action->type)
+	{
+		case RUN_SCHEDULE_ACTIVITY:
+			schedule_activity(step, action, written);
+			break;
+		case RUN_CANCEL_ACTIVITY:
+			run_activity_cancel(action->run_id, action->event_id, step->identity);
+			break;
+		case RUN_DROP_ACTIVITY:
+			if (action->run_id != 0)
+				run_activity_drop(action->run_id);
+			break;
+		case RUN_START_TIMER:
+			start_timer(step, action);
+			break;
+		case RUN_CANCEL_TIMER:
+			cancel_timer(step, action);
+			break;
+		case RUN_UPSERT_ATTRIBUTES:
+			run_search_upsert(step->run, action->attributes);
+			break;
+		case RUN_UPSERT_MEMO:
+			upsert_memo(step->run, action->attributes);
+			break;
+	}
+}
+
+/* the alarm says when to look at the row, but for the task in progress, which has a timer of its own */
+static void
+set_alarm(Run *run)
+{
+	Run			without = *run;
+
+	if (run_has_task_started(run))
+		without.task.state = STATE_NO_TASK;
+	run->task.alarm = run_next_deadline(&without).when;
+}
+
+/* the run goes on */
+static void
+update_run(RunStep *step, const Run *before)
+{
+	Run		   *run = step->run;
+	Run			was = *before;
+	TaskQueues	queues;
+
+	set_alarm(run);
+	run->task.transitions++;
+	task_queues(&queues, &was.task, &run->task);
+	if (run_has_task_started(run) && run->task.nonce != before->task.nonce)
+	{
+		TimestampTz deadline = run_next_deadline(run).when;
+
+		if (effects_reserve_timer())
+			effects_attempt_started(run->task.run_id, run->task.nonce, deadline);
+		else
+			run->task.alarm = deadline;
+		ledger_ended(&queues.before.key);
+		ledger_started(&queues.after.key, 1);
+		ledger_count(&queues.after, COUNT_STARTED, 1);
+	}
+	if (task_update(&run->task, &was.task, &queues, true) != STORE_OK)
+		elog(ERROR, "could not write run " INT64_FORMAT, run->task.run_id);
+	if (before->task.state == STATE_NO_TASK && run->task.state == STATE_SCHEDULED)
+		ledger_count(&queues.after, COUNT_SCHEDULED, 1);
+}
+
+/* ------------------------------------------------------------------------
+ * The end of a run, and the next one
+ * ------------------------------------------------------------------------
+ */
+
+/* run_drop_all: what belongs to an open run that is closed or deleted goes with it. */
+void
+run_drop_all(const Run *run)
+{
+	int64		run_id = run->task.run_id;
+
+	if (run->pending_activities > 0)
+		run_activities_drop(run_id);
+	if (run->pending_timers > 0)
+		run_timers_delete(run_id);
+	if (run->signals > 0)
+		run_requests_delete(run_id);
+	inbox_remove_run(run_id);
+}
+
+static void
+insert_closed(RunStep *step)
+{
+	ClosedRun	closed = {0};
+	text	   *queue = cstring_to_text(psprintf(WORKFLOW_QUEUE_PREFIX "%s",
+												 text_to_cstring(step->run->home_queue)));
+	QueueRef	ref = queue_ref(queue);
+	int64		retention = queue_config_retention(&ref);
+
+	closed.run = *step->run;
+	closed.status = step->close;
+	closed.close_time = step->now;
+	closed.expire_time = instant_add(step->now, retention);
+	closed.history_length = step->run->next_event_id - 1;
+	if (step->close == RUN_STATUS_FAILED)
+		closed.failure = failure_plain(step->outcome);
+	else
+		closed.result = payloads_plain(step->outcome);
+	closed.next_run_id = step->successor.run_id;
+	closed_run_insert(&closed);
+}
+
+static void
+insert_successor(RunStep *step)
+{
+	Jsonb	   *first = step->world->first_event(step->run->task.run_id);
+	Jsonb	   *attributes = run_successor_attributes(step, first);
+	RunFacts	facts;
+	RunFacts	next_facts;
+	RunStep		next;
+	Run			run;
+
+	run_facts_read(step->run->facts, &facts);
+	run_from_started(&run, attributes, step->now, step->successor.run_id, facts.first_run_id);
+	run_facts_read(run.facts, &next_facts);
+	next_facts.continued_run_id = step->run->task.run_id;
+	run.facts = run_facts_write(&next_facts);
+	run_step_begin(&next, &run, step->world, step->now, step->identity);
+	run_begin(&next, attributes, NULL);
+	if (!run_insert(&next))
+		elog(ERROR, "workflow id \"%s\" is in use", text_to_cstring(run.workflow_id));
+}
+
+static QueueCounter
+counter_of(RunStatus status)
+{
+	switch (status)
+	{
+		case RUN_STATUS_FAILED:
+			return COUNT_FAILED;
+		case RUN_STATUS_CANCELED:
+			return COUNT_CANCELED;
+		case RUN_STATUS_TERMINATED:
+			return COUNT_TERMINATED;
+		case RUN_STATUS_TIMED_OUT:
+			return COUNT_TIMED_OUT_SCHEDULE_TO_CLOSE;
+		default:
+			return COUNT_COMPLETED;
+	}
+}
+
+static void
+close_run(RunStep *step, const Run *before)
+{
+	Run			was = *before;
+	TaskQueues	queues;
+
+	task_queues(&queues, &was.task, &was.task);
+	if (task_delete(&was.task, STATE_COMPLETED, &queues, true) != STORE_OK)
+		elog(ERROR, "could not close run " INT64_FORMAT, was.task.run_id);
+	run_drop_all(&was);
+	insert_closed(step);
+	ledger_count(&queues.after, counter_of(step->close), 1);
+	if (step->successor.run_id != 0)
+		insert_successor(step);
+}
+
+/*
+ * run_write: what the step has made of the run, which was "before" and is locked, to be
+ * closed if the step does that.
+ */
+void
+run_write(RunStep *step, const Run *before, RunWritten *written)
+{
+	write_history(step);
+	if (step->close != RUN_STATUS_RUNNING)
+	{
+		close_run(step, before);
+		return;
+	}
+	for (int i = 0; i < step->nactions; i++)
+		carry_out(step, &step->actions[i], written);
+	if (before->pending_timers > 0 || step->run->pending_timers > 0)
+		step->run->timer_due = step->run->pending_timers == 0 ? DT_NOEND :
+			run_timers_next(step->run->task.run_id);
+	update_run(step, before);
+}
+
+/*
+ * run_insert: the step's run is new.  False if its workflow_id is in use; an
+ * uncommitted rival is waited for.
+ */
+bool
+run_insert(RunStep *step)
+{
+	Run		   *run = step->run;
+	QueueRef	queue;
+
+	write_history(step);
+	set_alarm(run);
+	if (!store_insert(&run->task))
+	{
+		history_delete(run->task.run_id);
+		return false;
+	}
+	queue = queue_ref(run->task.queue);
+	if (run->task.state == STATE_SCHEDULED)
+		task_scheduled(&queue, &run->task, 1);
+	else if (run->task.alarm != DT_NOEND)
+		effects_alarm(run->task.alarm);
+	return true;
+}

@@ -1,0 +1,192 @@
+/*
+ * proto_json.c
+ *		Values of the protocol in its JSON form: ids of events, durations,
+ *		retry policies.
+ *
+ * What is read has been checked against the protocol's shapes (proto_check.h).
+ * Durations are microseconds here; those beyond what they can hold count as the
+ * longest one.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "common/proto_times.h"
+#include "model/duration.h"
+#include "model/proto_json.h"
+
+#define NS_PER_US		1000
+
+/* json_add_event_id: 64 bits are a text; 0 is left out. */
+void
+json_add_event_id(JsonBuilder *builder, const char *key, int64 id)
+{
+	if (id != 0)
+		json_add_text(builder, key, psprintf(INT64_FORMAT, id));
+}
+
+/* json_add_duration: "1.500s", with 0, 3 or 6 digits; 0 is "0s". */
+void
+json_add_duration(JsonBuilder *builder, const char *key, int64 duration)
+{
+	char	   *text;
+	int64		seconds = duration / USECS_PER_SEC;
+	int			fraction = (int) (duration % USECS_PER_SEC);
+
+	Assert(duration >= 0);
+	if (fraction == 0)
+		text = psprintf(INT64_FORMAT "s", seconds);
+	else if (fraction % 1000 == 0)
+		text = psprintf(INT64_FORMAT ".%03ds", seconds, fraction / 1000);
+	else
+		text = psprintf(INT64_FORMAT ".%06ds", seconds, fraction);
+	json_add_text(builder, key, text);
+}
+
+/* json_get_event_id: 0 when there is none. */
+int64
+json_get_event_id(Jsonb *object, const char *key)
+{
+	char	   *digits = json_get_text(object, key);
+
+	return digits == NULL ? 0 : strtoll(digits, NULL, 10);
+}
+
+/* json_get_duration: false when the key is absent; nanoseconds are cut off. */
+bool
+json_get_duration(Jsonb *object, const char *key, int64 *duration)
+{
+	char	   *text = json_get_text(object, key);
+	ProtoTime	time;
+
+	*duration = 0;
+	if (text == NULL || !proto_duration_read(slice_of(text), &time))
+		return false;
+	if (time.seconds >= MAX_DURATION / USECS_PER_SEC)
+		*duration = MAX_DURATION;
+	else
+		*duration = time.seconds * USECS_PER_SEC + time.nanoseconds / NS_PER_US;
+	return true;
+}
+
+/* json_is_negative_duration: even by a nanosecond. */
+bool
+json_is_negative_duration(Jsonb *object, const char *key)
+{
+	char	   *text = json_get_text(object, key);
+
+	return text != NULL && text[0] == '-';
+}
+
+static void
+add_texts(JsonBuilder *builder, const char *key, ArrayType *texts)
+{
+	JsonbParseState *state = NULL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (n == 0)
+		return;
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue	value;
+
+		value.type = jbvString;
+		value.val.string.val = TextDatumGetCString(elements[i]);
+		value.val.string.len = strlen(value.val.string.val);
+		pushJsonbValue(&state, WJB_ELEM, &value);
+	}
+	json_add(builder, key, JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
+}
+
+/* json_retry_policy: a normalised one, as the message RetryPolicy. */
+Jsonb *
+json_retry_policy(const RetryPolicy *policy)
+{
+	JsonBuilder builder;
+
+	json_begin(&builder);
+	json_add_duration(&builder, "initialInterval", policy->initial_interval);
+	json_add_float8(&builder, "backoffCoefficient", policy->backoff_coefficient);
+	json_add_duration(&builder, "maximumInterval", policy->maximum_interval);
+	if (policy->maximum_attempts != 0)
+		json_add_int64(&builder, "maximumAttempts", policy->maximum_attempts);
+	if (policy->non_retryable != NULL)
+		add_texts(&builder, "nonRetryableErrorTypes", policy->non_retryable);
+	return json_end(&builder);
+}
+
+static ArrayType *
+read_texts(Jsonb *array)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&array->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Datum	   *elements = palloc(sizeof(Datum) * (JB_ROOT_COUNT(array) + 1));
+	int			n = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+		if (token == WJB_ELEM && value.type == jbvString)
+			elements[n++] = PointerGetDatum(cstring_to_text_with_len(value.val.string.val,
+																	 value.val.string.len));
+	return n == 0 ? NULL :
+		construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * json_read_retry_policy: the message RetryPolicy, with the defaults for what it
+ * does not give; NULL, or what is wrong with it.
+ */
+const char *
+json_read_retry_policy(Jsonb *object, RetryPolicy *policy)
+{
+	JsonbValue *value;
+	Jsonb	   *types;
+	int64		given;
+
+	retry_policy_defaults(policy);
+	policy->maximum_attempts = (int32) json_get_int64(object, "maximumAttempts", policy->maximum_attempts);
+	if (policy->maximum_attempts == 1)
+	{
+		/* of what is never used nothing is asked */
+		if (json_get_duration(object, "initialInterval", &given) && given > 0)
+			policy->initial_interval = given;
+		policy->maximum_interval = retry_policy_default_maximum(policy->initial_interval);
+		if (json_get_duration(object, "maximumInterval", &given) && given > 0)
+			policy->maximum_interval = given;
+		return NULL;
+	}
+	if (json_is_negative_duration(object, "initialInterval"))
+		return "InitialInterval cannot be negative on retry policy.";
+	if (json_get_duration(object, "initialInterval", &given) && given > 0)
+		policy->initial_interval = given;
+	value = json_get(object, "backoffCoefficient");
+	if (value != NULL && value->type == jbvNumeric)
+		policy->backoff_coefficient =
+			DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+	else if (value != NULL)
+		return "BackoffCoefficient cannot be less than 1 on retry policy.";
+	if (policy->backoff_coefficient < 1)
+		return "BackoffCoefficient cannot be less than 1 on retry policy.";
+	if (json_is_negative_duration(object, "maximumInterval"))
+		return "MaximumInterval cannot be negative on retry policy.";
+	policy->maximum_interval = retry_policy_default_maximum(policy->initial_interval);
+	if (json_get_duration(object, "maximumInterval", &given) && given > 0)
+		policy->maximum_interval = given;
+	if (policy->maximum_interval < policy->initial_interval)
+		return "MaximumInterval cannot be less than InitialInterval on retry policy.";
+	if (policy->maximum_attempts < 0)
+		return "MaximumAttempts cannot be negative on retry policy.";
+	types = json_get_object(object, "nonRetryableErrorTypes");
+	if (types != NULL)
+		policy->non_retryable = read_texts(types);
+	return NULL;
+}

@@ -1,0 +1,233 @@
+/*
+ * proto_values.c
+ *		Payloads and failures: between the protocol's form, which histories keep,
+ *		and the plain one, which SQL sees.
+ *
+ * The conversions themselves are those that programs use too (common/
+ * payload_json.h, failure_form.h); here they get jsonb, and the server's memory.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "base/json.h"
+#include "base/server_memory.h"
+#include "common/base64.h"
+#include "common/failure_form.h"
+#include "common/payload_json.h"
+#include "common/proto_canonical.h"
+#include "common/proto_parts.h"
+#include "common/proto_times.h"
+#include "model/proto_values.h"
+
+static Slice
+text_of(Jsonb *value)
+{
+	return slice_of(JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value)));
+}
+
+static Jsonb *
+jsonb_of(const TextBuffer *text)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text->data)));
+}
+
+/* payloads_plain: NULL for none at all. */
+Jsonb *
+payloads_plain(Jsonb *payloads)
+{
+	TextBuffer	plain;
+	bool		is_null;
+
+	if (payloads == NULL)
+		return NULL;
+	text_buffer_init(&plain, &server_allocator);
+	if (!payloads_json_to_plain(&plain, text_of(payloads), PAYLOADS_PLAIN, &is_null) || is_null)
+		return NULL;
+	return jsonb_of(&plain);
+}
+
+/* payloads_exact: the message Payloads; NULL for NULL. */
+Jsonb *
+payloads_exact(Jsonb *plain)
+{
+	TextBuffer	json;
+
+	if (plain == NULL)
+		return NULL;
+	text_buffer_init(&json, &server_allocator);
+	payloads_json_from_plain(&json, text_of(plain), PAYLOADS_PLAIN);
+	return jsonb_of(&json);
+}
+
+/* payloads_of_text: one payload, the JSON string of that text. */
+Jsonb *
+payloads_of_text(const char *text)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
+	return payloads_exact(JsonbValueToJsonb(&value));
+}
+
+/* payload_map_plain: of the fields of a Header or Memo, {"name": payload}. */
+Jsonb *
+payload_map_plain(Jsonb *fields)
+{
+	TextBuffer	plain;
+
+	if (fields == NULL)
+		return NULL;
+	text_buffer_init(&plain, &server_allocator);
+	return payload_map_json_to_plain(&plain, text_of(fields), PAYLOADS_PLAIN) ?
+		jsonb_of(&plain) : NULL;
+}
+
+/* payload_map_exact: the fields of a Header or Memo. */
+Jsonb *
+payload_map_exact(Jsonb *plain)
+{
+	TextBuffer	json;
+
+	if (plain == NULL)
+		return NULL;
+	text_buffer_init(&json, &server_allocator);
+	payload_map_json_from_plain(&json, text_of(plain));
+	return jsonb_of(&json);
+}
+
+/* failure_plain: of the message Failure. */
+Jsonb *
+failure_plain(Jsonb *failure)
+{
+	TextBuffer	plain;
+
+	if (failure == NULL)
+		return NULL;
+	text_buffer_init(&plain, &server_allocator);
+	return failure_to_plain(&plain, text_of(failure), PAYLOADS_PLAIN) ?
+		jsonb_of(&plain) : NULL;
+}
+
+/*
+ * failure_exact: the message Failure.  What is kept of kinds that SQL does not
+ * have is left out if it is not what the protocol says.
+ */
+Jsonb *
+failure_exact(Jsonb *plain)
+{
+	TextBuffer	json;
+	TextBuffer	checked;
+	ProtoError	error;
+	Slice		given;
+
+	if (plain == NULL)
+		return NULL;
+	given = text_of(plain);
+	text_buffer_init(&json, &server_allocator);
+	failure_from_plain(&json, given, true);
+	text_buffer_init(&checked, &server_allocator);
+	if (proto_canonical(&proto_failure, "failure", (Slice) {json.data, json.length},
+						&checked, &error))
+		return jsonb_of(&checked);
+	text_buffer_init(&json, &server_allocator);
+	failure_from_plain(&json, given, false);
+	return jsonb_of(&json);
+}
+
+/* proto_text_of_base64: what a value of metadata says; NULL if it is no text. */
+char *
+proto_text_of_base64(const char *base64)
+{
+	TextBuffer	bytes;
+
+	text_buffer_init(&bytes, &server_allocator);
+	if (!base64_decode(&bytes, slice_of(base64)) || bytes.length == 0 ||
+		!pg_verifymbstr(bytes.data, bytes.length, true) ||
+		memchr(bytes.data, 0, bytes.length) != NULL)
+		return NULL;
+	return pnstrdup(bytes.data, bytes.length);
+}
+
+/* proto_instant_text: an instant as the protocol writes it, with microseconds. */
+char *
+proto_instant_text(TimestampTz when)
+{
+	TextBuffer	text;
+	int64		unix_us = when + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	ProtoTime	time;
+
+	time.seconds = unix_us / USECS_PER_SEC;
+	time.nanoseconds = (int32_t) (unix_us % USECS_PER_SEC) * 1000;
+	if (time.nanoseconds < 0)
+	{
+		time.nanoseconds += 1000000000;
+		time.seconds--;
+	}
+	text_buffer_init(&text, &server_allocator);
+	proto_instant_write(&text, time);
+	return text.data;
+}
+
+/* proto_instant_of: the instant of such a text, in microseconds; DT_NOEND if it is none. */
+TimestampTz
+proto_instant_of(const char *text)
+{
+	ProtoTime	time;
+
+	if (!proto_instant_read(slice_of(text), &time))
+		return DT_NOEND;
+	return time.seconds * USECS_PER_SEC + time.nanoseconds / 1000 -
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/* payload_text: the text that one payload is as JSON, or NULL. */
+char *
+payload_text(Jsonb *payload)
+{
+	TextBuffer	plain;
+	JsonbValue	scalar;
+	Jsonb	   *value;
+
+	text_buffer_init(&plain, &server_allocator);
+	if (!payload_json_to_plain(&plain, text_of(payload), PAYLOADS_PLAIN))
+		return NULL;
+	value = jsonb_of(&plain);
+	if (!JB_ROOT_IS_SCALAR(value) || !JsonbExtractScalar(&value->root, &scalar) ||
+		scalar.type != jbvString)
+		return NULL;
+	return pnstrdup(scalar.val.string.val, scalar.val.string.len);
+}
+
+/* proto_base64_of_text: as bytes stand in JSON. */
+char *
+proto_base64_of_text(const char *text)
+{
+	TextBuffer	base64;
+
+	text_buffer_init(&base64, &server_allocator);
+	base64_encode(&base64, slice_of(text));
+	return base64.data;
+}
+
+/*
+ * failure_is_exact: has the object a member that only the protocol's form has?  One that
+ * both forms could be counts as the protocol's.
+ */
+bool
+failure_is_exact(Jsonb *failure)
+{
+	static const char *const plain[] = {
+		"type", "details", "non_retryable", "stack_trace", "encoded_attributes", "info",
+		"timeout_type", "last_heartbeat_details", "identity", "next_retry_delay", "category"
+	};
+
+	for (int i = 0; i < (int) lengthof(plain); i++)
+		if (json_get(failure, plain[i]) != NULL)
+			return false;
+	return true;
+}

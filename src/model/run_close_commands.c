@@ -1,0 +1,204 @@
+/*
+ * run_close_commands.c
+ *		Commands that close the run; and whether another one follows.
+ *
+ * A run goes on as another one if it says so (continue-as-new), or if it has failed or
+ * timed out and has a retry policy.  The two runs are at least a second apart, so
+ * that a loop of them keeps nobody from work.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "common/proto_enums.h"
+#include "model/failure.h"
+#include "model/proto_json.h"
+#include "model/proto_values.h"
+#include "model/run_close_commands.h"
+#include "model/run_facts.h"
+#include "model/run_task.h"
+
+#define BAD_FAIL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES"
+#define BAD_CONTINUE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES"
+
+#define LEAST_LIFE		USECS_PER_SEC	/* from the start of a run to the first task of the next */
+
+/* what the next run waits, if it is to wait that long at least */
+static int64
+backoff_of_next(const RunStep *step, int64 wanted)
+{
+	int64		lived = step->now - step->run->start_time;
+
+	return Max(wanted, LEAST_LIFE - lived);
+}
+
+/* ------------------------------------------------------------------------
+ * Retries
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * run_retry: the run has failed or timed out; the protocol's word for what that
+ * means for retries.  If there is one, the step has a successor.
+ */
+const char *
+run_retry(RunStep *step, Jsonb *failure, bool retryable)
+{
+	Run		   *run = step->run;
+	const RetryPolicy *policy = &run->retry_policy;
+	RunFacts	facts;
+	int64		backoff;
+
+	if (!(run->flags & RUN_HAS_RETRY_POLICY))
+		return "RETRY_STATE_RETRY_POLICY_NOT_SET";
+	run_facts_read(run->facts, &facts);
+	if (!retryable)
+		return "RETRY_STATE_NON_RETRYABLE_FAILURE";
+	if (policy->maximum_attempts > 0 && facts.run_attempt >= policy->maximum_attempts)
+		return "RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED";
+	backoff = backoff_of_next(step, retry_policy_interval(policy, facts.run_attempt));
+	if (instant_add(step->now, backoff) >= facts.execution_deadline)
+		return "RETRY_STATE_TIMEOUT";
+	step->successor.run_id = step->world->new_run_id();
+	step->successor.initiator = CONTINUE_AS_NEW_INITIATOR_RETRY;
+	step->successor.backoff = backoff;
+	step->successor.failure = failure;
+	return "RETRY_STATE_IN_PROGRESS";
+}
+
+static void
+add_successor(RunStep *step, JsonBuilder *builder)
+{
+	if (step->successor.run_id != 0)
+		json_add_text(builder, "newExecutionRunId",
+					  step->world->run_uuid(step->successor.run_id));
+}
+
+/* run_time_out: the run's time is over. */
+void
+run_time_out(RunStep *step)
+{
+	RunFacts	facts;
+	JsonBuilder builder;
+	const char *state;
+
+	run_facts_read(step->run->facts, &facts);
+	state = step->now >= facts.execution_deadline ? "RETRY_STATE_TIMEOUT" :
+		run_retry(step, NULL, true);
+	if (!(step->run->flags & RUN_HAS_RETRY_POLICY))
+		state = "RETRY_STATE_RETRY_POLICY_NOT_SET";
+	json_begin(&builder);
+	json_add_text(&builder, "retryState", state);
+	add_successor(step, &builder);
+	run_force_close(step, RUN_STATUS_TIMED_OUT, EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+					json_end(&builder));
+}
+
+/* ------------------------------------------------------------------------
+ * Commands
+ * ------------------------------------------------------------------------
+ */
+
+/* command_complete: COMPLETE_WORKFLOW_EXECUTION */
+void
+command_complete(CommandCall *call)
+{
+	call->step->outcome = json_get_object(call->command->attributes, "result");
+	command_event(call, EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, command_attributes(call));
+	call->step->close = RUN_STATUS_COMPLETED;
+}
+
+/* command_fail: FAIL_WORKFLOW_EXECUTION */
+void
+command_fail(CommandCall *call)
+{
+	RunStep    *step = call->step;
+	Jsonb	   *failure = json_get_object(call->command->attributes, "failure");
+	JsonBuilder builder;
+
+	if (failure == NULL)
+	{
+		command_fault(call, BAD_FAIL, "Failure is not set on FailWorkflowExecutionCommand.");
+		return;
+	}
+	json_begin(&builder);
+	json_add(&builder, "failure", failure);
+	json_add_text(&builder, "retryState",
+				  run_retry(step, failure, failure_application_retryable(failure_plain(failure),
+																		 &step->run->retry_policy)));
+	json_add_event_id(&builder, "workflowTaskCompletedEventId", call->completed_event_id);
+	add_successor(step, &builder);
+	command_event(call, EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, json_end(&builder));
+	step->outcome = failure;
+	step->close = RUN_STATUS_FAILED;
+}
+
+/* command_cancel: CANCEL_WORKFLOW_EXECUTION */
+void
+command_cancel(CommandCall *call)
+{
+	call->step->outcome = json_get_object(call->command->attributes, "details");
+	command_event(call, EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, command_attributes(call));
+	call->step->close = RUN_STATUS_CANCELED;
+}
+
+/* what continue-as-new does not say stays as it is */
+static void
+add_defaults(JsonBuilder *builder, Jsonb *given, const Run *run)
+{
+	Jsonb	   *type = json_get_object(given, "workflowType");
+	Jsonb	   *queue = json_get_object(given, "taskQueue");
+	char	   *name;
+	JsonBuilder message;
+
+	if (type == NULL || json_get_text(type, "name") == NULL)
+	{
+		json_begin(&message);
+		json_add_text(&message, "name", text_to_cstring(run->workflow_type));
+		json_add(builder, "workflowType", json_end(&message));
+	}
+	name = queue == NULL ? NULL : json_get_text(queue, "name");
+	json_begin(&message);
+	json_add_text(&message, "name", name == NULL ? text_to_cstring(run->home_queue) : name);
+	json_add_text(&message, "kind", "TASK_QUEUE_KIND_NORMAL");
+	json_add(builder, "taskQueue", json_end(&message));
+}
+
+/* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */
+void
+command_continue_as_new(CommandCall *call)
+{
+	static const char *const durations[] = {
+		"workflowRunTimeout", "workflowTaskTimeout", "backoffStartInterval"
+	};
+	RunStep    *step = call->step;
+	Jsonb	   *given = call->command->attributes;
+	JsonBuilder builder;
+	int64		wanted;
+	int64		task_timeout;
+
+	for (int i = 0; i < (int) lengthof(durations); i++)
+		if (json_is_negative_duration(given, durations[i]))
+		{
+			command_fault(call, BAD_CONTINUE, "Invalid %s: negative duration.", durations[i]);
+			return;
+		}
+	json_get_duration(given, "backoffStartInterval", &wanted);
+	step->successor.run_id = step->world->new_run_id();
+	step->successor.initiator = CONTINUE_AS_NEW_INITIATOR_WORKFLOW;
+	step->successor.backoff = backoff_of_next(step, wanted);
+	step->successor.command = given;
+
+	json_begin(&builder);
+	json_add_members(&builder, given, NULL);
+	json_add_text(&builder, "newExecutionRunId", step->world->run_uuid(step->successor.run_id));
+	add_defaults(&builder, given, step->run);
+	if (!json_get_duration(given, "workflowTaskTimeout", &task_timeout) || task_timeout == 0)
+		json_add_duration(&builder, "workflowTaskTimeout", step->run->task_timeout);
+	json_add_event_id(&builder, "workflowTaskCompletedEventId", call->completed_event_id);
+	command_event(call, EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW, json_end(&builder));
+	step->close = RUN_STATUS_CONTINUED_AS_NEW;
+}

@@ -1,0 +1,149 @@
+/*
+ * inbox.c
+ *		Mail of runs: events that have no number yet.
+ *
+ * Whoever may not lock the run, or its events, puts mail there and keeps the
+ * run's row from being deleted (store_share()).  Who has locked the run takes all
+ * that is committed.  The order is that of a sequence: of what two transactions
+ * put there at once either may come first.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "commands/sequence.h"
+#include "utils/fmgroids.h"
+
+#include "base/grow.h"
+#include "store/catalog.h"
+#include "store/inbox.h"
+#include "store/keyed_rows.h"
+#include "store/write.h"
+
+/* columns of taskq.run_inbox, zero-based */
+enum
+{
+	COL_RUN_ID,
+	COL_SEQ,
+	COL_MAIL,
+	COLUMNS
+};
+
+StaticAssertDecl(COLUMNS == INBOX_COLUMNS, "all columns are known");
+
+/*
+ * inbox_put: the mail is the last one, so far.  The caller has the run's row, or
+ * keeps it from being deleted.
+ */
+void
+inbox_put(int64 run_id, Jsonb *mail)
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS] = {false};
+
+	/* locked first: so the sequence is there as long as the table is */
+	table_close(catalog_open_table(catalog()->run_inbox, RowExclusiveLock), NoLock);
+	values[COL_RUN_ID] = Int64GetDatum(run_id);
+	values[COL_SEQ] = Int64GetDatum(nextval_internal(catalog()->run_inbox_seq, false));
+	values[COL_MAIL] = JsonbPGetDatum(mail);
+	(void) target_insert(catalog()->run_inbox, values, nulls, NULL);
+}
+
+/* Rows that are being collected. */
+typedef struct Collection
+{
+	InboxRow   *rows;
+	int			n;
+	int			room;
+} Collection;
+
+static bool
+collect(void *arg, TupleTableSlot *slot)
+{
+	Collection *found = arg;
+	InboxRow   *row;
+
+	found->rows = grow(found->rows, NULL, &found->room, found->n + 1,
+				   sizeof(InboxRow), CurrentMemoryContext);
+	row = &found->rows[found->n++];
+	slot_getallattrs(slot);
+	row->tid = slot->tts_tid;
+	row->seq = DatumGetInt64(slot->tts_values[COL_SEQ]);
+	row->mail = DatumGetJsonbPCopy(slot->tts_values[COL_MAIL]);
+	return true;
+}
+
+/* inbox_read: the run's mail that is committed, or our own, in order; how many. */
+int
+inbox_read(int64 run_id, InboxRow **rows)
+{
+	Collection	found = {0};
+	ScanKeyData key;
+
+	keyed_rows_run_key(&key, run_id);
+	keyed_rows_read(catalog()->run_inbox, INBOX_PKEY, &key, 1, collect, &found);
+	*rows = found.rows;
+	return found.n;
+}
+
+static bool
+note_one(void *arg, TupleTableSlot *slot)
+{
+	*(bool *) arg = true;
+	return false;
+}
+
+/* inbox_any: does the run have mail? */
+bool
+inbox_any(int64 run_id)
+{
+	ScanKeyData key;
+	bool		any = false;
+
+	keyed_rows_run_key(&key, run_id);
+	keyed_rows_read(catalog()->run_inbox, INBOX_PKEY, &key, 1, note_one, &any);
+	return any;
+}
+
+/* inbox_remove: what inbox_read() has read, by whoever has the run's row. */
+void
+inbox_remove(const InboxRow *rows, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		ItemPointerData tid = rows[i].tid;
+
+		if (target_delete(catalog()->run_inbox, &tid, true) != STORE_OK)
+			elog(ERROR, "mail " INT64_FORMAT " of a run is gone", rows[i].seq);
+	}
+}
+
+/* inbox_remove_run: all of a run's mail. */
+void
+inbox_remove_run(int64 run_id)
+{
+	ScanKeyData key;
+
+	keyed_rows_run_key(&key, run_id);
+	(void) keyed_rows_delete(catalog()->run_inbox, INBOX_PKEY, &key, 1);
+}
+
+static bool
+note_run(void *arg, TupleTableSlot *slot)
+{
+	bool		null;
+
+	*(int64 *) arg = DatumGetInt64(slot_getattr(slot, COL_RUN_ID + 1, &null));
+	return false;
+}
+
+/* inbox_next_run: the first run after that one that has mail; false = none. */
+bool
+inbox_next_run(int64 after, int64 *run_id)
+{
+	ScanKeyData key;
+
+	*run_id = after;
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
+	keyed_rows_read(catalog()->run_inbox, INBOX_PKEY, &key, 1, note_run, run_id);
+	return *run_id != after;
+}

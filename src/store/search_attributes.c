@@ -1,0 +1,59 @@
+/*
+ * search_attributes.c
+ *		The types of search attributes: the first use of a name declares it.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+
+#include "store/catalog.h"
+#include "store/keyed_rows.h"
+#include "store/row.h"
+#include "store/search_attributes.h"
+#include "store/write.h"
+
+static bool
+note_type(void *arg, TupleTableSlot *slot)
+{
+	bool		null;
+
+	*(char **) arg = TextDatumGetCString(slot_getattr(slot, 2, &null));
+	return false;
+}
+
+/* the type that a name has, or NULL */
+static char *
+find_type(const char *name)
+{
+	char	   *type = NULL;
+	ScanKeyData key;
+
+	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, cstring_to_text(name));
+	keyed_rows_read(catalog()->search_attribute, SEARCH_ATTRIBUTE_PKEY, &key, 1,
+					note_type, &type);
+	return type;
+}
+
+/*
+ * search_attribute_declare: the type that the name has; this one, if it had none.
+ * Another transaction that is about to declare it is waited for.
+ */
+const char *
+search_attribute_declare(const char *name, const char *type)
+{
+	char	   *known = find_type(name);
+	Datum		values[SEARCH_ATTRIBUTE_COLUMNS];
+	bool		nulls[SEARCH_ATTRIBUTE_COLUMNS] = {false};
+
+	while (known == NULL)
+	{
+		values[0] = CStringGetTextDatum(name);
+		values[1] = CStringGetTextDatum(type);
+		if (target_insert_unless_duplicate(catalog()->search_attribute,
+										   SEARCH_ATTRIBUTE_PKEY, values, nulls))
+			return type;
+		known = find_type(name);	/* NULL: deleted by hand meanwhile */
+	}
+	return known;
+}
