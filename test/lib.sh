@@ -248,7 +248,7 @@ start_server()
 {
 	local program=${SERVER_PROGRAM:-$BIN/postgres}
 
-	as_user "$BIN/initdb" -D data -U postgres -A trust -E UTF8 --no-locale -N \
+	as_user "$BIN/initdb" -D "$WORK/data" -U postgres -A trust -E UTF8 --no-locale -N \
 		>"$WORK/initdb.log" 2>&1 ||
 		{
 			cat "$WORK/initdb.log"
@@ -258,7 +258,7 @@ start_server()
 	printf '%s\n' "unix_socket_directories = '$WORK'" "$@" |
 		as_user tee -a data/postgresql.conf >/dev/null
 	export PGHOST=$WORK PGPORT=5432 PGUSER=postgres
-	as_user "$BIN/pg_ctl" -p "$program" -D data -l server.log -w -s start ||
+	as_user "$BIN/pg_ctl" -p "$program" -D "$WORK/data" -l server.log -w -s start ||
 		{
 			cat "$WORK/server.log"
 			return 1
