@@ -27,8 +27,8 @@ SRC_base = clock grow json pending_table proto_check rate_limiter server_memory 
 SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions command_call control_actions controls duration failure failure_given \
 	machine option_values options options_json proto_json proto_values queue_settings retry_policy retry_policy_json \
-	run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands run_start run_step \
-	run_task search_values timeout
+	run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands run_rebuild run_start \
+	run_step run_task search_values timeout
 SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory \
 	function_pool heartbeat_pool heartbeat_slots lane_cursor layout listened_queues pollers queue_locks queues ring sizes \
 	stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs
@@ -38,14 +38,14 @@ SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows ex
 	ready_count row run_requests run_row run_timers scan search_attributes sweep write write_known
 SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness functions heartbeat \
 	own_attempt owner_mail queue_config refusal round run_activities run_complete run_deliver run_end run_kind run_open \
-	run_refusal run_search run_sticky run_token run_uuid run_world run_write tasks token transaction
+	run_refusal run_replay run_search run_sticky run_token run_uuid run_world run_write tasks token transaction
 SRC_worker = channel_queues chore cursor_check function_claim function_gone function_run function_supervisor \
 	function_worker heartbeat_flush inboxes instance_check launcher lifecycle listen_commands notify notify_listeners \
 	notify_runs put_off recount retention timer_look timers worker
 SRC_calls = args call_activity channel commands configure_queue developer health history_text input_arguments internal \
 	listen one_queue operate operate_many payload_values policy poll poll_many queue_counts queue_views read report \
 	report_batch run_ids schedule schedule_args sleep test_hooks wait wait_close watch workflow_args workflow_control \
-	workflow_read workflow_report workflow_start workflow_task workflow_wait
+	workflow_read workflow_replay workflow_report workflow_report_batch workflow_start workflow_task workflow_wait
 FOLDERS = common base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 

@@ -19,6 +19,7 @@
  *     workflow_task    ... to hand out their tasks
  *     workflow_report  ... what a worker answers
  *     workflow_read    ... history and outcome
+ *     workflow_replay  ... is a run what its history says
  *     workflow_wait    ... to sleep until one has ended
  *     channel          names to LISTEN on
  *     listen           one channel for many queues
@@ -1433,6 +1434,21 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_workflow_task';
 COMMENT ON FUNCTION taskq.complete_workflow_task(uuid, jsonb, text, interval, boolean, boolean, jsonb, jsonb, jsonb, jsonb, text)
   IS 'answer a workflow task with commands';
 
+CREATE FUNCTION taskq.complete_workflow_tasks(
+  completions jsonb[],
+  OUT slot int,
+  OUT ok boolean,
+  OUT error text,
+  OUT failed_cause text,
+  OUT failed_message text,
+  OUT closed boolean,
+  OUT new_task taskq.workflow_task,
+  OUT eager_activities jsonb
+) RETURNS SETOF record
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_complete_workflow_tasks';
+COMMENT ON FUNCTION taskq.complete_workflow_tasks(jsonb[])
+  IS 'answer many workflow tasks; each completion has the arguments of complete_workflow_task as members';
+
 CREATE FUNCTION taskq.fail_workflow_task(
   task_token uuid,
   cause text,
@@ -1505,6 +1521,15 @@ CREATE FUNCTION taskq.pending_activity(workflow_id text, activity_id text, workf
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_pending_activity';
 COMMENT ON FUNCTION taskq.pending_activity(text, text, bigint)
   IS 'the run_id of a running workflow''s activity, for complete_by_id and its kin';
+
+--
+-- workflow_replay
+--
+
+CREATE FUNCTION taskq.replay(run_id bigint) RETURNS boolean
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_replay';
+COMMENT ON FUNCTION taskq.replay(bigint)
+  IS 'for superusers: true if the run is what its history says, else an error';
 
 --
 -- workflow_wait
@@ -1927,7 +1952,7 @@ BEGIN
   routines := CASE access
     WHEN 'producer' THEN ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request',
       'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
-    WHEN 'worker' THEN ARRAY['poll_workflow_task', 'complete_workflow_task', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request',
+    WHEN 'worker' THEN ARRAY['poll_workflow_task', 'complete_workflow_task', 'complete_workflow_tasks', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request',
       'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
       'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
       'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',

@@ -18,6 +18,7 @@
 #include "calls/args.h"
 #include "calls/poll.h"
 #include "calls/workflow_args.h"
+#include "calls/workflow_report.h"
 #include "calls/workflow_task.h"
 #include "common/proto_commands.h"
 #include "common/proto_enums.h"
@@ -30,8 +31,6 @@
 #include "model/proto_json.h"
 #include "model/proto_values.h"
 #include "store/find_run.h"
-
-#define COMPLETION_FIELDS	5
 
 /* ------------------------------------------------------------------------
  * Completion
@@ -91,9 +90,9 @@ eager_activities(const RunWritten *written)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 }
 
-/* what becomes of a completion, as columns */
-static void
-answer_values(const CompletionAnswer *answer, bool sticky, Datum *values, bool *nulls)
+/* completion_values: what becomes of a completion, as columns. */
+void
+completion_values(const CompletionAnswer *answer, bool sticky, Datum *values, bool *nulls)
 {
 	memset(nulls, false, COMPLETION_FIELDS * sizeof(bool));
 	nulls[0] = answer->failed_cause == NULL;
@@ -111,8 +110,9 @@ answer_values(const CompletionAnswer *answer, bool sticky, Datum *values, bool *
 		values[4] = PointerGetDatum(eager_activities(&answer->written));
 }
 
-static void
-read_commands(Jsonb *list, RunCommands *commands)
+/* completion_commands: checked against their shapes.  Raises 22023. */
+void
+completion_commands(Jsonb *list, RunCommands *commands)
 {
 	run_commands_read(list == NULL ? NULL :
 					  proto_check_list("commands", &proto_command, list), commands);
@@ -136,7 +136,7 @@ taskq_complete_workflow_task(PG_FUNCTION_ARGS)
 
 	begin_writing("taskq.complete_workflow_task()");
 	require_arg(fcinfo, 0, "task_token");
-	read_commands(arg_jsonb(fcinfo, 1), &completion.commands);
+	completion_commands(arg_jsonb(fcinfo, 1), &completion.commands);
 	completion.sticky_queue = arg_sticky_queue(fcinfo, 2);
 	completion.sticky_timeout = arg_is_null(fcinfo, 3) ? 0 :
 		arg_duration(fcinfo, 3, "sticky_schedule_to_start_timeout");
@@ -148,7 +148,7 @@ taskq_complete_workflow_task(PG_FUNCTION_ARGS)
 	if (!token_of(PG_GETARG_DATUM(0), &completion.run_id, &completion.nonce) ||
 		!run_complete_task(&completion, &answer))
 		report_stale_task(ERROR);
-	answer_values(&answer, completion.sticky_queue != NULL, values, nulls);
+	completion_values(&answer, completion.sticky_queue != NULL, values, nulls);
 	begin_result(fcinfo);
 	put_row(fcinfo, values, nulls, COMPLETION_FIELDS);
 	return (Datum) 0;

@@ -5,7 +5,18 @@
 #include "postgres.h"
 
 #include "base/json.h"
+#include "common/proto_enums.h"
 #include "model/run_mail.h"
+
+/* run_mail_closes_activity: is it the close of an activity? */
+bool
+run_mail_closes_activity(const RunMail *mail)
+{
+	return mail->type == EVENT_TYPE_ACTIVITY_TASK_COMPLETED ||
+		mail->type == EVENT_TYPE_ACTIVITY_TASK_FAILED ||
+		mail->type == EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT ||
+		mail->type == EVENT_TYPE_ACTIVITY_TASK_CANCELED;
+}
 
 /* run_mail_write: times are microseconds, as PostgreSQL counts them. */
 Jsonb *

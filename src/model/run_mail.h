@@ -7,6 +7,7 @@
 
 #include "model/run_step.h"
 
+extern bool run_mail_closes_activity(const RunMail *mail);
 extern Jsonb *run_mail_write(const RunMail *mail);
 extern void run_mail_read(Jsonb *stored, RunMail *mail);
 

@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "common/proto_enums.h"
 #include "model/proto_json.h"
+#include "model/run_mail.h"
 #include "model/run_task.h"
 
 /* what acts for itself in histories */
@@ -209,15 +210,6 @@ run_unstick(Run *run)
  * ------------------------------------------------------------------------
  */
 
-static bool
-is_activity_close(int type)
-{
-	return type == EVENT_TYPE_ACTIVITY_TASK_COMPLETED ||
-		type == EVENT_TYPE_ACTIVITY_TASK_FAILED ||
-		type == EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT ||
-		type == EVENT_TYPE_ACTIVITY_TASK_CANCELED;
-}
-
 /* the attributes, with the number of the activity's start */
 static Jsonb *
 with_start(Jsonb *attributes, int64 started_event_id)
@@ -248,7 +240,7 @@ apply(RunStep *step, const RunMail *mail)
 			run->pending_timers--;
 			break;
 		default:
-			if (is_activity_close(mail->type))
+			if (run_mail_closes_activity(mail))
 				run->pending_activities--;
 			break;
 	}
@@ -289,7 +281,7 @@ run_take_mail(RunStep *step, bool buffered)
 		{
 			RunMail    *mail = &step->mail[i];
 
-			if (mail->dropped || (buffered && pass == 0 && is_activity_close(mail->type)))
+			if (mail->dropped || (buffered && pass == 0 && run_mail_closes_activity(mail)))
 				continue;
 			put(step, mail);
 			mail->dropped = true;

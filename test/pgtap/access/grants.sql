@@ -44,7 +44,7 @@ SELECT taskq.grant_access('r_producer', 'producer');
 SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
 SELECT is(relations_of('r_producer'), '{}', 'producer: no relation');
 SELECT taskq.grant_access('r_worker', 'worker');
-SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_workflow_task', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
+SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_workflow_task', 'complete_workflow_tasks', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
   'command_cancel', 'command_continue_as_new', 'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
   'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'fail_with_many', 'report_canceled', 'release', 'release_many', 'heartbeat',
   'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'heartbeat_many', 'complete_and_poll',
@@ -71,7 +71,7 @@ SELECT is(relations_of('r_pg_monitor'), ARRAY['health', 'pollers', 'stat_task_qu
 SELECT is((SELECT array_agg(DISTINCT proname::text ORDER BY proname::text) FROM pg_proc WHERE pronamespace = 'taskq'::regnamespace
     AND NOT (proname = ANY (routines_of('r_producer')) OR proname = ANY (routines_of('r_worker')) OR proname = ANY (routines_of('r_operator')) OR proname = ANY (routines_of('r_developer')))
     AND prorettype NOT IN ('trigger'::regtype, 'internal'::regtype)),
-  ARRAY['access_objects', 'grant_access', 'revoke_access', 'set_node'], 'granted to nobody');
+  ARRAY['access_objects', 'grant_access', 'replay', 'revoke_access', 'set_node'], 'granted to nobody');
 
 -- it is enough to work with
 SELECT new('access', 'access') AS run \gset

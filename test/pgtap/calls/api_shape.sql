@@ -276,6 +276,11 @@ INSERT INTO api VALUES
   'SETOF taskq.workflow_end'),
 ('workflow_run', 'workflow_id text',
   'bigint'),
+('replay', 'run_id bigint',
+  'boolean'),
+('complete_workflow_tasks', 'completions jsonb[], OUT slot int, OUT ok boolean, OUT error text, OUT failed_cause text, OUT failed_message text, OUT closed boolean, '
+  'OUT new_task taskq.workflow_task, OUT eager_activities jsonb',
+  'SETOF record'),
 ('node_of', 'run_id bigint',
   'integer'),
 ('node_of', 'task_token uuid',
