@@ -53,12 +53,6 @@ class Calls:
         except SqlError:
             pass
 
-    def state(self, run_id):
-        """Status, number of events, and number of what is pending, as a view shows them."""
-        (row,) = self.sql.query("SELECT status, history_length, pending_activities + pending_timers AS pending"
-                                " FROM taskq.workflows WHERE run_id = $1::bigint", run_id)
-        return row
-
     def history(self, run_id, after=0):
         """Events as the protocol's JSON."""
         rows = self.sql.query("SELECT event_id, event_time, event_type, attributes, user_metadata, extra"
