@@ -63,11 +63,27 @@ retry_state_text(RetryState state)
 	return proto_name(&proto_retry_state, (int32_t) state);
 }
 
+/* time-outs come from the server, among the causes too */
+static Jsonb *
+with_source(Jsonb *failure)
+{
+	Jsonb	   *cause = json_get_object(failure, "cause");
+	JsonBuilder builder;
+
+	json_begin(&builder);
+	json_add_members(&builder, failure, "cause");
+	if (json_get(failure, "timeoutFailureInfo") != NULL && json_get(failure, "source") == NULL)
+		json_add_text(&builder, "source", "Server");
+	if (cause != NULL)
+		json_add(&builder, "cause", with_source(cause));
+	return json_end(&builder);
+}
+
 static Jsonb *
 exact_failure(const void *plain)
 {
 	return plain == NULL ? NULL :
-		failure_exact(DatumGetJsonbP(PointerGetDatum(plain)));
+		with_source(failure_exact(DatumGetJsonbP(PointerGetDatum(plain))));
 }
 
 static Jsonb *

@@ -83,7 +83,6 @@ start_new_task(RunStep *step, const TaskCompletion *completion, CompletionAnswer
 	if (!completion->return_new_task || run->task.state != STATE_SCHEDULED)
 		return;
 	answer->has_new_task = run_start_task(run, step->now, step->identity, token_new_nonce());
-	answer->new_task = *run;
 }
 
 static Jsonb *
@@ -248,6 +247,8 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	answer->closed = step.close != RUN_STATUS_RUNNING;
 	inbox_remove(rows, nrows);
 	run_write(&step, &before, &answer->written);
+	if (answer->has_new_task)
+		answer->new_task = run;
 	return true;
 }
 

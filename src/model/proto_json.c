@@ -48,6 +48,17 @@ json_add_duration(JsonBuilder *builder, const char *key, int64 duration)
 	json_add_text(builder, key, text);
 }
 
+/*
+ * json_add_drawn_duration: one that was drawn at random.  Temporal draws nanoseconds,
+ * so it always has nine digits there; the last three, that follow from the others, mean nothing.
+ */
+void
+json_add_drawn_duration(JsonBuilder *builder, const char *key, int64 duration)
+{
+	json_add_text(builder, key, psprintf(INT64_FORMAT ".%06d%03ds", duration / USECS_PER_SEC,
+										 (int) (duration % USECS_PER_SEC), (int) (duration % 999) + 1));
+}
+
 /* json_get_event_id: 0 when there is none. */
 int64
 json_get_event_id(Jsonb *object, const char *key)

@@ -11,6 +11,7 @@
 
 extern void json_add_event_id(JsonBuilder *builder, const char *key, int64 id);
 extern void json_add_duration(JsonBuilder *builder, const char *key, int64 duration);
+extern void json_add_drawn_duration(JsonBuilder *builder, const char *key, int64 duration);
 extern int64 json_get_event_id(Jsonb *object, const char *key);
 extern bool json_get_duration(Jsonb *object, const char *key, int64 *duration);
 extern bool json_is_negative_duration(Jsonb *object, const char *key);

@@ -24,15 +24,18 @@
 #define BAD_FAIL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES"
 #define BAD_CONTINUE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES"
 
-#define LEAST_LIFE		USECS_PER_SEC	/* from the start of a run to the first task of the next */
+#define LEAST_LIFE		USECS_PER_SEC	/* from when the first task of a run was due to the same of the next */
 
 /* what the next run waits, if it is to wait that long at least */
 static int64
 backoff_of_next(const RunStep *step, int64 wanted)
 {
-	int64		lived = step->now - step->run->start_time;
+	RunFacts	facts;
+	int64		lived;
 
-	return Max(wanted, LEAST_LIFE - lived);
+	run_facts_read(step->run->facts, &facts);
+	lived = step->now - instant_add(step->run->start_time, facts.first_task_backoff);
+	return Max(wanted, LEAST_LIFE - Max(lived, 0));
 }
 
 /* ------------------------------------------------------------------------

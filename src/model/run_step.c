@@ -150,7 +150,10 @@ run_synthetic_events(const Run *run, HistoryEvent *scheduled, HistoryEvent *star
 	json_begin(&builder);
 	json_add(&builder, "taskQueue",
 			 queue_message(run, (run->flags & RUN_TASK_STICKY) != 0 && run->sticky_queue != NULL));
-	json_add_duration(&builder, "startToCloseTimeout", run->attempt_timeout);
+	if (run->attempt_timeout == run->task_timeout)
+		json_add_duration(&builder, "startToCloseTimeout", run->attempt_timeout);
+	else
+		json_add_drawn_duration(&builder, "startToCloseTimeout", run->attempt_timeout);
 	json_add_int64(&builder, "attempt", run->task.attempt);
 	scheduled->attributes = json_end(&builder);
 	if (started == NULL)

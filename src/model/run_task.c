@@ -341,6 +341,15 @@ add_end_event(RunStep *step, const TaskEnd *end, int64 scheduled, int64 started)
 	run_add_event(step, EVENT_TYPE_WORKFLOW_TASK_FAILED, json_end(&builder));
 }
 
+static bool
+is_sticky(const text *queue)
+{
+	Size		length = strlen(STICKY_QUEUE_PREFIX);
+
+	return VARSIZE_ANY_EXHDR(queue) > length &&
+		memcmp(VARDATA_ANY(queue), STICKY_QUEUE_PREFIX, length) == 0;
+}
+
 /*
  * run_task_ended_badly: the started task, or with schedule_to_start the scheduled
  * one, has failed or timed out; there will be another try.
@@ -349,7 +358,7 @@ void
 run_task_ended_badly(RunStep *step, const TaskEnd *end)
 {
 	Run		   *run = step->run;
-	bool		was_sticky = run->sticky_queue != NULL;
+	bool		was_sticky = run->sticky_queue != NULL && is_sticky(run->task.queue);
 	int32		attempt = run->task.attempt;
 	int64		before;
 
@@ -418,15 +427,6 @@ consider(Deadline *first, RunDeadline type, TimestampTz when)
 		return;
 	first->type = type;
 	first->when = when;
-}
-
-static bool
-is_sticky(const text *queue)
-{
-	Size		length = strlen(STICKY_QUEUE_PREFIX);
-
-	return VARSIZE_ANY_EXHDR(queue) > length &&
-		memcmp(VARDATA_ANY(queue), STICKY_QUEUE_PREFIX, length) == 0;
 }
 
 /* run_next_deadline: what time does to the run first, or may do. */
