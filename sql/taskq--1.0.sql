@@ -956,6 +956,13 @@ CREATE FUNCTION taskq.fail_by_id(
 COMMENT ON FUNCTION taskq.fail_by_id(text, text, text, jsonb, boolean, interval, text, jsonb, jsonb, bigint, text)
   IS 'report failure of the attempt that runs';
 
+CREATE FUNCTION taskq.fail_with_by_id(
+  activity_id text DEFAULT NULL, failure jsonb DEFAULT NULL, next_retry_delay interval DEFAULT NULL,
+  last_heartbeat_details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL
+) RETURNS taskq.retry_state LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_fail_with_by_id';
+COMMENT ON FUNCTION taskq.fail_with_by_id(text, jsonb, interval, jsonb, bigint, text)
+  IS 'report failure of the attempt that runs, as one object that is kept as it is';
+
 CREATE FUNCTION taskq.report_canceled_by_id(
   activity_id text DEFAULT NULL, details jsonb DEFAULT NULL, run_id bigint DEFAULT NULL, identity text DEFAULT NULL
 ) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_report_canceled_by_id';
@@ -1956,7 +1963,7 @@ BEGIN
       'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
       'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
       'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'report_canceled',
-      'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
+      'release', 'release_many', 'heartbeat', 'complete_by_id', 'fail_by_id', 'fail_with_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'fail_with_many',
       'heartbeat_many', 'complete_and_poll', 'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'developer' THEN ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']::name[]
     WHEN 'operator' THEN ARRAY['request_cancel_workflow', 'request_cancel_workflow_request', 'terminate_workflow', 'terminate_workflow_request', 'delete_workflow', 'reset_sticky', 'request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',

@@ -1,7 +1,7 @@
 /*
  * report.c
- *		What workers report: complete, fail, report_canceled, heartbeat, by
- *		token and by id; fail_with and release, by token.  Batches are in report_batch.c.
+ *		What workers report: complete, fail, fail_with, report_canceled, heartbeat, by
+ *		token and by id; release, by token.  Batches are in report_batch.c.
  *
  * A call by token reaches the attempt of that token only; a call by id reaches
  * whatever attempt runs.  What a report means is in attempt_report.c.
@@ -81,6 +81,24 @@ report_arg_failure(Report *report, FunctionCallInfo fcinfo, int identity)
 									  stack_trace, cause);
 	report_failure(report, failure, next_retry_delay, checkpoint,
 				   arg_identity(fcinfo, identity));
+}
+
+/*
+ * The same of taskq.fail_with and its kin: the failure is whole, at 1, and
+ * the delay and the checkpoint come behind it.
+ */
+static void
+report_arg_whole_failure(Report *report, FunctionCallInfo fcinfo, int identity)
+{
+	const char *fault;
+	Jsonb	   *failure = failure_given(arg_jsonb(fcinfo, 1), &fault);
+
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", fault)));
+	report_failure(report, failure, arg_delay(fcinfo, 2, "next_retry_delay"),
+				   arg_varlena(fcinfo, 3), arg_identity(fcinfo, identity));
 }
 
 /* ------------------------------------------------------------------------
@@ -186,20 +204,12 @@ PG_FUNCTION_INFO_V1(taskq_fail_with);
 Datum
 taskq_fail_with(PG_FUNCTION_ARGS)
 {
-	const char *fault;
-	Jsonb	   *failure;
 	Report		report;
 	Activity	activity;
 
 	begin_writing("taskq.fail_with()");
 	require_arg(fcinfo, 0, "task_token");
-	failure = failure_given(arg_jsonb(fcinfo, 1), &fault);
-	if (fault != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s", fault)));
-	report_failure(&report, failure, arg_delay(fcinfo, 2, "next_retry_delay"),
-				   arg_varlena(fcinfo, 3), arg_identity(fcinfo, 4));
+	report_arg_whole_failure(&report, fcinfo, 4);
 	return retry_state_datum(call_by_token(fcinfo, &report,
 										   &activity).retry_state);
 }
@@ -289,6 +299,25 @@ taskq_fail_by_id(PG_FUNCTION_ARGS)
 	require_run(fcinfo, 0, FAIL_BY_ID_RUN_ID);
 	report_arg_failure(&report, fcinfo, FAIL_BY_ID_IDENTITY);
 	return retry_state_datum(call_by_id(fcinfo, FAIL_BY_ID_RUN_ID, &report,
+										&activity).retry_state);
+}
+
+PG_FUNCTION_INFO_V1(taskq_fail_with_by_id);
+
+/*
+ * taskq.fail_with_by_id(activity_id, failure, next_retry_delay,
+ *	 last_heartbeat_details, run_id, identity) returns taskq.retry_state
+ */
+Datum
+taskq_fail_with_by_id(PG_FUNCTION_ARGS)
+{
+	Report		report;
+	Activity	activity;
+
+	begin_writing("taskq.fail_with_by_id()");
+	require_run(fcinfo, 0, 4);
+	report_arg_whole_failure(&report, fcinfo, 5);
+	return retry_state_datum(call_by_id(fcinfo, 4, &report,
 										&activity).retry_state);
 }
 

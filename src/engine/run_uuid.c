@@ -57,7 +57,7 @@ run_uuid_make(int64 run_id)
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 	InstanceKeys keys;
 
-	if (run_id < 0 || (uint64) run_id >> RUN_ID_BITS != 0)
+	if (run_id <= 0 || (uint64) run_id >> RUN_ID_BITS != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("run_id is out of range")));

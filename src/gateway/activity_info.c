@@ -29,7 +29,8 @@ set_options(Temporal__ActivityExecutionInfo *info, const PGresult *result, int r
 	info->priority = field_priority(result, row, INFO_PRIORITY);
 	info->search_attributes = field_search_attributes(result, row, INFO_SEARCH_ATTRIBUTES);
 	info->header = header_from_text(row_jsonb(result, row, INFO_HEADER));
-	info->user_metadata = summary_from_text(row_text(result, row, INFO_SUMMARY));
+	info->user_metadata = user_metadata_from_text(row_text(result, row, INFO_SUMMARY),
+												  row_jsonb(result, row, INFO_HEADER));
 	if (!row_is_null(result, row, INFO_START_DELAY))
 		info->start_delay = field_duration(result, row, INFO_START_DELAY);
 }

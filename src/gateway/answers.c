@@ -10,6 +10,9 @@
 #include "gateway/memory.h"
 #include "gateway/proto/errordetails.pb-c.h"
 
+/* whatever the server says of a role that can't be used */
+#define SQLSTATE_DENIED "42501"
+
 /*
  * An empty message, malloced; so has to be all that is put into it.
  */
@@ -52,9 +55,9 @@ answer_sql_error(Call *call, DatabaseOutcome outcome, const PGresult *result,
 	SqlError	error = {0};
 	GatewayError answer;
 
-	if (outcome == DATABASE_ERROR)
+	if (outcome == DATABASE_ERROR || outcome == DATABASE_BROKEN || outcome == DATABASE_DENIED)
 	{
-		error.sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+		error.sqlstate = outcome == DATABASE_DENIED ? SQLSTATE_DENIED : PQresultErrorField(result, PG_DIAG_SQLSTATE);
 		error.word = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
 		error.message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 		error.facts = error.word != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;

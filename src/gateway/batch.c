@@ -11,7 +11,7 @@
  *
  * A statement that fails is repeated for each of its items alone, so that one
  * item's error is not another's.  What was aborted for the sake of
- * serializability or by a deadlock is repeated once.
+ * serializability, by a deadlock or an internal error is repeated once.
  */
 #include "gateway/batch.h"
 
@@ -157,6 +157,18 @@ is_server_gone(const PGresult *error)
 	return has_state(error, "57P") || has_state(error, "08") || has_state(error, "53");
 }
 
+/* Is it worth while to run the same again, alone? */
+static bool
+is_to_be_repeated(const Flight *flight, DatabaseOutcome outcome, const PGresult *result)
+{
+	if (flight->is_repeated)
+		return false;
+	if (outcome == DATABASE_BROKEN)
+		return true;
+	return outcome == DATABASE_ERROR && !is_server_gone(result) &&
+		(flight->count > 1 || has_state(result, "40001") || has_state(result, "40P01"));
+}
+
 static void
 land(void *arg, DatabaseOutcome outcome, const PGresult *result)
 {
@@ -167,8 +179,7 @@ land(void *arg, DatabaseOutcome outcome, const PGresult *result)
 	if (outcome == DATABASE_OK)
 		lane->proven = loop_now();
 	lane->not_before = loop_now() + pause_after(flight->count);
-	if (outcome == DATABASE_ERROR && !flight->is_repeated && !is_server_gone(result) &&
-		(has_state(result, "40001") || has_state(result, "40P01") || flight->count > 1))
+	if (is_to_be_repeated(flight, outcome, result))
 	{
 		if (flight->count == 1)
 		{

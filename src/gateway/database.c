@@ -24,6 +24,11 @@
 #define BACK_OFF_MAX	2000000
 #define IDLE_MAX		60000000
 
+/* what SET ROLE says, and what a bug says, or something that is not there any more */
+#define NOT_MEMBER		"42501"
+#define NO_SUCH_ROLE	"22023"
+#define INTERNAL_ERROR	"XX000"
+
 /*
  * A statement that waits for a lock or anything else does not hold up its
  * batch and its connection for long. Plans do not depend on the arguments.
@@ -51,6 +56,7 @@ typedef struct Member
 	Connection	connection;
 	Request    *request;		/* what runs */
 	LoopTimer	idle;
+	bool		is_stale;		/* not to be used again */
 } Member;
 
 typedef struct Pool
@@ -123,7 +129,8 @@ static void
 fail_requests(Pool *pool, const PGresult *error)
 {
 	const char *state = PQresultErrorField(error, PG_DIAG_SQLSTATE);
-	bool		is_denied = state != NULL && strcmp(state, "42501") == 0;
+	bool		is_denied = pool->role != NULL && state != NULL &&
+		(strcmp(state, NOT_MEMBER) == 0 || strcmp(state, NO_SUCH_ROLE) == 0);
 	Request    *request = pool->first;
 
 	pool->first = NULL;
@@ -132,7 +139,7 @@ fail_requests(Pool *pool, const PGresult *error)
 	{
 		Request    *next = request->next;
 
-		end_request(request, is_denied ? DATABASE_ERROR : DATABASE_UNSENT, is_denied ? error : NULL);
+		end_request(request, is_denied ? DATABASE_DENIED : DATABASE_UNSENT, is_denied ? error : NULL);
 		request = next;
 	}
 }
@@ -230,6 +237,7 @@ on_down(Connection *connection, const PGresult *error)
 	Pool	   *pool = connection->owner;
 
 	loop_clear_timer(&((Member *) connection)->idle);
+	((Member *) connection)->is_stale = false;
 	if (is_closed)
 		return;
 	if (count_members(pool, CONNECTION_IDLE) + count_members(pool, CONNECTION_BUSY) > 0)
@@ -257,7 +265,7 @@ on_down(Connection *connection, const PGresult *error)
 static bool
 is_stale(DatabaseOutcome outcome, const PGresult *result)
 {
-	static const char *const states[] = {"3F000", "26000", "42883", "42704", "42P01", "XX000"};
+	static const char *const states[] = {"3F000", "26000", "42883", "42704", "42P01", INTERNAL_ERROR};
 	const char *state = outcome == DATABASE_ERROR ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 
 	for (size_t i = 0; state != NULL && i < sizeof(states) / sizeof(states[0]); i++)
@@ -266,9 +274,33 @@ is_stale(DatabaseOutcome outcome, const PGresult *result)
 	return false;
 }
 
+static void
+renew(Member *member)
+{
+	member->is_stale = false;
+	loop_clear_timer(&member->idle);
+	connection_close(&member->connection);
+	serve_soon(member->connection.owner);
+}
+
+/* Connections of the pool may have prepared what is stale: they are made anew, when they are idle. */
+static void
+renew_all(Pool *pool)
+{
+	for (int i = 0; i < size; i++)
+	{
+		Member	   *member = &pool->members[i];
+
+		if (member->connection.state == CONNECTION_IDLE)
+			renew(member);
+		else
+			member->is_stale = member->connection.state == CONNECTION_BUSY;
+	}
+}
+
 /*
- * What is stale was rolled back. Its connection has prepared other statements
- * that are, too, so it is made anew, and calls may come again.
+ * What is stale was rolled back, and calls may come again. Of an internal error
+ * nobody knows whose fault it was.
  */
 static void
 on_done(Connection *connection, DatabaseOutcome outcome, const PGresult *result)
@@ -279,14 +311,16 @@ on_done(Connection *connection, DatabaseOutcome outcome, const PGresult *result)
 	member->request = NULL;
 	if (is_stale(outcome, result))
 	{
-		log_line(LOG_LEVEL_WARNING, "statement \"%s\" failed, and its connection is made anew: %s",
+		bool		is_internal = strcmp(PQresultErrorField(result, PG_DIAG_SQLSTATE), INTERNAL_ERROR) == 0;
+
+		log_line(LOG_LEVEL_WARNING, "statement \"%s\" failed, and connections are made anew: %s",
 				 request->statement->name, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-		connection_close(connection);
-		serve_soon(request->pool);
-		end_request(request, DATABASE_UNSENT, NULL);
-		return;
+		renew_all(request->pool);
+		outcome = is_internal ? DATABASE_BROKEN : DATABASE_UNSENT;
 	}
-	if (connection->state == CONNECTION_IDLE)
+	else if (connection->state == CONNECTION_IDLE && member->is_stale)
+		renew(member);
+	else if (connection->state == CONNECTION_IDLE)
 		rest(member);
 	end_request(request, outcome, result);
 }

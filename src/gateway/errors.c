@@ -80,15 +80,8 @@ fact(const SqlError *error, const char *name)
 		return NULL;
 	reader = json_text_open(json_text_trim(slice_of(error->facts)));
 	while (json_text_member(&reader, &key, &value))
-	{
 		if (json_text_equals(key, name))
-		{
-			TextBuffer	text = text_begin();
-
-			json_text_decode(&text, value);
-			return text_end(&text);
-		}
-	}
+			return text_decode(value);
 	return NULL;
 }
 

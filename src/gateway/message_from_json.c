@@ -132,12 +132,9 @@ read_bytes(Slice json, ProtobufCBinaryData *to)
 static bool
 read_string(Slice json, char **to)
 {
-	TextBuffer	text = text_begin();
-
 	if (json_text_type(json) != '"')
 		return false;
-	json_text_decode(&text, json);
-	*to = text_end(&text);
+	*to = text_decode(json);
 	return true;
 }
 

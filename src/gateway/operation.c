@@ -24,9 +24,9 @@ on_result(void *arg, DatabaseOutcome outcome, const PGresult *result)
 {
 	Operation  *operation = arg;
 	const char *state = outcome == DATABASE_ERROR ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	bool		is_aborted = state != NULL && (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0);
 
-	if (state != NULL && !operation->is_repeated &&
-		(strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0))
+	if (!operation->is_repeated && (is_aborted || outcome == DATABASE_BROKEN))
 	{
 		operation->is_repeated = true;
 		database_run(operation->call->role, operation->statement,
@@ -45,7 +45,7 @@ on_result(void *arg, DatabaseOutcome outcome, const PGresult *result)
 
 /*
  * Run a statement of the call's own, and answer the call: with an error, or as the
- * handler does. What was aborted for the sake of others is repeated once. The
+ * handler does. What was aborted for the sake of others or by an internal error is repeated once. The
  * context's texts are part of the request, the values are copied.
  */
 void

@@ -7,6 +7,7 @@
  */
 #include "gateway/option_messages.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +53,8 @@ add_text(TextBuffer *to, const char *key, const char *text)
 		text_buffer_text(to, "null");
 }
 
-/* A number, null if it is zero. */
-static void
+/* A number, null if it is zero. false: it is none that JSON has. */
+static bool
 add_number(TextBuffer *to, const char *key, double number)
 {
 	char		room[40];
@@ -61,6 +62,7 @@ add_number(TextBuffer *to, const char *key, double number)
 	json_text_key(to, key);
 	snprintf(room, sizeof(room), "%.17g", number);
 	text_buffer_text(to, number != 0 ? room : "null");
+	return isfinite(number);
 }
 
 static void
@@ -78,10 +80,10 @@ add_error_types(TextBuffer *to, const Temporal__RetryPolicy *policy)
 }
 
 /*
- * The jsonb of a policy, malloced, without what is zero; NULL of NULL. false: a
- * duration is none.
+ * The jsonb of a policy, malloced, without what is zero; NULL of NULL. Returns
+ * what is wrong with it, or NULL.
  */
-bool
+const char *
 retry_policy_to_text(const Temporal__RetryPolicy *policy, char **text)
 {
 	TextBuffer	to;
@@ -89,7 +91,9 @@ retry_policy_to_text(const Temporal__RetryPolicy *policy, char **text)
 
 	*text = NULL;
 	if (policy == NULL)
-		return true;
+		return NULL;
+	if (!isfinite(policy->backoff_coefficient))
+		return "invalid RetryPolicy: BackoffCoefficient must be a number";
 	to = text_begin();
 	text_buffer_char(&to, '{');
 	if (policy->initial_interval != NULL)
@@ -104,12 +108,11 @@ retry_policy_to_text(const Temporal__RetryPolicy *policy, char **text)
 		add_error_types(&to, policy);
 	text_buffer_char(&to, '}');
 	*text = text_end(&to);
-	if (!is_good)
-	{
-		free(*text);
-		*text = NULL;
-	}
-	return is_good;
+	if (is_good)
+		return NULL;
+	free(*text);
+	*text = NULL;
+	return "invalid RetryPolicy: an interval is out of range";
 }
 
 /* What a mask has asked for. */
@@ -132,9 +135,9 @@ asks_for(const char *path, const char *whole, const char *part)
 		(strncmp(path, whole, length) == 0 && path[length] == '.' && strcmp(path + length + 1, part) == 0);
 }
 
-/* false: the path is about something else. */
+/* false: the path is about something else. is_good: no number is none. */
 static bool
-change_priority(Change *change, const char *path)
+change_priority(Change *change, const char *path, bool *is_good)
 {
 	bool		is_any = false;
 
@@ -150,13 +153,13 @@ change_priority(Change *change, const char *path)
 	}
 	if (asks_for(path, "priority", "fairness_weight"))
 	{
-		add_number(&change->to, "fairness_weight", change->priority->fairness_weight);
+		*is_good = add_number(&change->to, "fairness_weight", change->priority->fairness_weight);
 		is_any = true;
 	}
 	return is_any;
 }
 
-/* false: the path is about something else. is_good: no duration is none. */
+/* false: the path is about something else. is_good: no duration or number is none. */
 static bool
 change_policy(Change *change, const char *path, bool *is_good)
 {
@@ -169,7 +172,7 @@ change_policy(Change *change, const char *path, bool *is_good)
 		*is_good = *is_good && add_duration(&change->policy_to, "initial_interval",
 											change->policy->initial_interval);
 	if (asks_for(path, "retry_policy", "backoff_coefficient"))
-		add_number(&change->policy_to, "backoff_coefficient", change->policy->backoff_coefficient);
+		*is_good = add_number(&change->policy_to, "backoff_coefficient", change->policy->backoff_coefficient) && *is_good;
 	if (asks_for(path, "retry_policy", "maximum_interval"))
 		*is_good = *is_good && add_duration(&change->policy_to, "maximum_interval",
 											change->policy->maximum_interval);
@@ -224,14 +227,14 @@ static char *
 change_path(Change *change, const char *path)
 {
 	bool		is_good = true;
-	bool		is_known = change_queue(change, path) || change_priority(change, path) ||
+	bool		is_known = change_queue(change, path) || change_priority(change, path, &is_good) ||
 		change_duration(change, path, &is_good) || change_policy(change, path, &is_good);
 	Buffer		problem = {0};
 
 	if (!is_known)
 		buffer_format(&problem, "unsupported update_mask path: \"%s\"", path);
 	else if (!is_good)
-		buffer_format(&problem, "invalid duration of %s", path);
+		buffer_format(&problem, "invalid value of %s", path);
 	return problem.data;
 }
 
@@ -280,15 +283,9 @@ options_to_text(const Temporal__ActivityOptions *options, const Google__Protobuf
 static char *
 value_text(Slice value)
 {
-	TextBuffer	text;
-
 	if (json_text_is_null(value))
 		return NULL;
-	if (json_text_type(value) != '"')
-		return text_copy(value);
-	text = text_begin();
-	json_text_decode(&text, value);
-	return text_end(&text);
+	return json_text_type(value) == '"' ? text_decode(value) : text_copy(value);
 }
 
 static Google__Protobuf__Duration *

@@ -13,7 +13,7 @@ typedef struct Google__Protobuf__FieldMask Google__Protobuf__FieldMask;
 typedef struct Temporal__ActivityOptions Temporal__ActivityOptions;
 typedef struct Temporal__RetryPolicy Temporal__RetryPolicy;
 
-extern bool retry_policy_to_text(const Temporal__RetryPolicy *policy, char **text);
+extern const char *retry_policy_to_text(const Temporal__RetryPolicy *policy, char **text);
 extern Temporal__RetryPolicy *retry_policy_from_text(const char *text);
 extern char *options_to_text(const Temporal__ActivityOptions *options,
 							 const Google__Protobuf__FieldMask *mask, char **problem);

@@ -246,7 +246,9 @@ is_lasting(DatabaseOutcome outcome, const PGresult *result)
 {
 	const char *state;
 
-	if (outcome != DATABASE_ERROR)
+	if (outcome == DATABASE_DENIED)
+		return true;
+	if (outcome != DATABASE_ERROR && outcome != DATABASE_BROKEN)
 		return false;
 	state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	return state != NULL && strncmp(state, "57P", 3) != 0 && strncmp(state, "08", 2) != 0 &&
@@ -296,7 +298,7 @@ parked_looked(void *item, DatabaseOutcome outcome, const PGresult *result, int r
 		Call	   *call = park->call;
 
 		remove_park(park);
-		queue->kind->fail(call, result);
+		queue->kind->fail(call, outcome, result);
 	}
 	else
 	{

@@ -23,7 +23,7 @@ typedef struct ParkedKind
 	void		(*deliver) (Call *call, const PGresult *result, int row,
 							DeliveryHandler handler, void *arg);
 	void		(*answer_empty) (Call *call);
-	void		(*fail) (Call *call, const PGresult *error);
+	void		(*fail) (Call *call, DatabaseOutcome outcome, const PGresult *error);
 } ParkedKind;
 
 extern void parked_bind(const void *item, SqlArray *arrays);

@@ -18,6 +18,7 @@
 #include "gateway/proto/common.pb-c.h"
 #include "gateway/proto/sdk.pb-c.h"
 
+#define DETAILS "$details"		/* of the metadata, in a header */
 #define LIST_BEGINNING "{\"$payloads\":"
 
 static PayloadStyle usual_style = PAYLOADS_PLAIN;
@@ -157,27 +158,44 @@ cancel_details_to_text(const Temporal__Payloads *payloads)
 	return to_text(payloads, usual_style == PAYLOADS_EXACT ? PAYLOADS_EXACT : PAYLOADS_OF_CANCEL);
 }
 
+/* Add a member of a header; the first one begins it. */
+static void
+add_field(TextBuffer *plain, const char *key, Temporal__Payload *payload)
+{
+	Temporal__Payload empty = TEMPORAL__PAYLOAD__INIT;
+
+	if (payload == NULL)
+		payload = &empty;
+	text_buffer_char(plain, plain->length == 0 ? '{' : ',');
+	json_text_encode(plain, slice_of(key));
+	text_buffer_char(plain, ':');
+	add_plain(plain, &payload, 1, usual_style);
+}
+
 /*
- * An object of names and what stands for their payloads; NULL of none.
+ * An object of names and what stands for their payloads; NULL of none.  The
+ * details of the metadata, which have no column, are one of them, so a name
+ * that begins as theirs does gets another dollar.
  */
 char *
-header_to_text(const Temporal__Header *header)
+header_to_text(const Temporal__Header *header, const Temporal__UserMetadata *metadata)
 {
 	TextBuffer	plain = text_begin();
 
-	if (header == NULL || header->n_fields == 0)
-		return NULL;
-	for (size_t i = 0; i < header->n_fields; i++)
+	for (size_t i = 0; header != NULL && i < header->n_fields; i++)
 	{
 		const Temporal__Header__FieldsEntry *field = header->fields[i];
-		Temporal__Payload empty = TEMPORAL__PAYLOAD__INIT;
-		Temporal__Payload *payload = field->value != NULL ? field->value : &empty;
+		Buffer		key = {0};
 
-		text_buffer_char(&plain, i == 0 ? '{' : ',');
-		json_text_encode(&plain, slice_of(field->key));
-		text_buffer_char(&plain, ':');
-		add_plain(&plain, &payload, 1, usual_style);
+		buffer_text(&key, *field->key == '$' ? "$" : "");
+		buffer_text(&key, field->key);
+		add_field(&plain, key.data, field->value);
+		buffer_free(&key);
 	}
+	if (metadata != NULL && metadata->details != NULL)
+		add_field(&plain, DETAILS, metadata->details);
+	if (plain.length == 0)
+		return NULL;
 	text_buffer_char(&plain, '}');
 	return text_end(&plain);
 }
@@ -384,59 +402,78 @@ payloads_from_text(const char *plain)
 	return payloads;
 }
 
-/* How many members has an object? */
-static size_t
-count_members(Slice object)
+/* The members of an object, one after the other; of anything else there are none. */
+typedef struct Members
 {
-	JsonReader	reader = json_text_open(object);
+	JsonReader	reader;
+	size_t		count;
 	Slice		key;
 	Slice		value;
-	size_t		count = 0;
+} Members;
 
-	if (json_text_type(object) == '{')
-		while (json_text_member(&reader, &key, &value))
-			count++;
-	return count;
+static bool
+next_member(Members *members)
+{
+	return members->count > 0 && json_text_member(&members->reader, &members->key, &members->value);
 }
 
-static char *
-decode_key(Slice key)
+static Members
+members_of(const char *plain)
 {
-	TextBuffer	text = text_begin();
+	Slice		object = json_text_trim(slice_of(plain));
+	Members		members = {.reader = json_text_open(object)};
 
-	json_text_decode(&text, key);
-	return text_end(&text);
+	if (json_text_type(object) == '{')
+		while (json_text_member(&members.reader, &members.key, &members.value))
+			members.count++;
+	members.reader = json_text_open(object);
+	return members;
 }
 
 /*
- * The header that an object stands for; NULL of NULL.
+ * The header that an object stands for, without the details of metadata; NULL
+ * of NULL.
  */
 Temporal__Header *
 header_from_text(const char *plain)
 {
 	Temporal__Header *header;
-	Slice		object;
-	JsonReader	reader;
-	Slice		key;
-	Slice		value;
+	Members		members;
 
 	if (plain == NULL)
 		return NULL;
-	object = json_text_trim(slice_of(plain));
+	members = members_of(plain);
 	header = memory_new(sizeof(*header));
 	temporal__header__init(header);
-	header->fields = memory_new(count_members(object) * sizeof(header->fields[0]));
-	reader = json_text_open(object);
-	while (json_text_type(object) == '{' && json_text_member(&reader, &key, &value))
+	header->fields = memory_new(members.count * sizeof(header->fields[0]));
+	while (next_member(&members))
 	{
-		Temporal__Header__FieldsEntry *field = memory_new(sizeof(*field));
+		Temporal__Header__FieldsEntry *field;
+		char	   *key;
 
+		if (json_text_equals(members.key, DETAILS))
+			continue;
+		field = memory_new(sizeof(*field));
 		temporal__header__fields_entry__init(field);
-		field->key = decode_key(key);
-		field->value = payload_from_plain(value);
+		field->key = key = text_decode(members.key);
+		if (strncmp(key, "$$", 2) == 0)
+			memmove(key, key + 1, strlen(key));
+		field->value = payload_from_plain(members.value);
 		header->fields[header->n_fields++] = field;
 	}
 	return header;
+}
+
+/* The details of metadata in a header; NULL without any. */
+static Temporal__Payload *
+details_from_header(const char *plain)
+{
+	Members		members = members_of(plain != NULL ? plain : "");
+
+	while (next_member(&members))
+		if (json_text_equals(members.key, DETAILS))
+			return payload_from_plain(members.value);
+	return NULL;
 }
 
 static Temporal__Payload *
@@ -488,28 +525,36 @@ Temporal__SearchAttributes *
 search_attributes_from_text(const char *plain)
 {
 	Temporal__SearchAttributes *attributes;
-	Slice		object;
-	JsonReader	reader;
-	Slice		key;
-	Slice		value;
+	Members		members;
 
 	if (plain == NULL)
 		return NULL;
-	object = json_text_trim(slice_of(plain));
+	members = members_of(plain);
 	attributes = memory_new(sizeof(*attributes));
 	temporal__search_attributes__init(attributes);
-	attributes->indexed_fields = memory_new(count_members(object) * sizeof(attributes->indexed_fields[0]));
-	reader = json_text_open(object);
-	while (json_text_type(object) == '{' && json_text_member(&reader, &key, &value))
+	attributes->indexed_fields = memory_new(members.count * sizeof(attributes->indexed_fields[0]));
+	while (next_member(&members))
 	{
 		Temporal__SearchAttributes__IndexedFieldsEntry *field = memory_new(sizeof(*field));
 
 		temporal__search_attributes__indexed_fields_entry__init(field);
-		field->key = decode_key(key);
-		field->value = typed_payload(value, attribute_type(value));
+		field->key = text_decode(members.key);
+		field->value = typed_payload(members.value, attribute_type(members.value));
 		attributes->indexed_fields[attributes->n_indexed_fields++] = field;
 	}
 	return attributes;
+}
+
+static Temporal__Payload *
+text_payload(const char *text, const char *type)
+{
+	TextBuffer	json = text_begin();
+	Temporal__Payload *payload;
+
+	json_text_encode(&json, slice_of(text));
+	payload = typed_payload((Slice) {json.data, json.length}, type);
+	text_buffer_free(&json);
+	return payload;
 }
 
 /*
@@ -518,38 +563,35 @@ search_attributes_from_text(const char *plain)
 Temporal__Payload *
 keyword_payload(const char *keyword)
 {
-	TextBuffer	json = text_begin();
-	Temporal__Payload *payload;
+	return text_payload(keyword, "Keyword");
+}
 
-	json_text_encode(&json, slice_of(keyword));
-	payload = typed_payload((Slice) {json.data, json.length}, "Keyword");
-	text_buffer_free(&json);
-	return payload;
+static Temporal__Payload *
+summary_from_text(const char *summary)
+{
+	Slice		text = slice_of(summary);
+
+	if (is_list(summary) && json_check(text, &gateway_allocator) == JSON_FAULT_NONE)
+		return payload_from_plain(text);
+	return text_payload(summary, NULL);
 }
 
 /*
- * The metadata with this summary; NULL of NULL.
+ * The metadata with this summary, and the details in the header; NULL if there
+ * is neither.
  */
 Temporal__UserMetadata *
-summary_from_text(const char *summary)
+user_metadata_from_text(const char *summary, const char *header)
 {
+	Temporal__Payload *details = details_from_header(header);
 	Temporal__UserMetadata *metadata;
-	Slice		text;
 
-	if (summary == NULL)
+	if (summary == NULL && details == NULL)
 		return NULL;
-	text = slice_of(summary);
 	metadata = memory_new(sizeof(*metadata));
 	temporal__user_metadata__init(metadata);
-	if (is_list(summary) && json_check(text, &gateway_allocator) == JSON_FAULT_NONE)
-		metadata->summary = payload_from_plain(text);
-	else
-	{
-		TextBuffer	json = text_begin();
-
-		json_text_encode(&json, text);
-		metadata->summary = typed_payload((Slice) {json.data, json.length}, NULL);
-		text_buffer_free(&json);
-	}
+	if (summary != NULL)
+		metadata->summary = summary_from_text(summary);
+	metadata->details = details;
 	return metadata;
 }

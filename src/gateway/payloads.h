@@ -32,7 +32,8 @@ extern Temporal__Payloads *payloads_from_text(const char *plain);
 /* details of a cancellation, which are read as a part of its failure */
 extern char *cancel_details_to_text(const Temporal__Payloads *payloads);
 
-extern char *header_to_text(const Temporal__Header *header);
+/* of a header, and of the details of metadata, which are kept there */
+extern char *header_to_text(const Temporal__Header *header, const Temporal__UserMetadata *metadata);
 extern Temporal__Header *header_from_text(const char *plain);
 
 /* the value that names a group of a count */
@@ -42,8 +43,8 @@ extern Temporal__Payload *keyword_payload(const char *keyword);
 extern bool search_attributes_to_text(const Temporal__SearchAttributes *attributes, char **plain);
 extern Temporal__SearchAttributes *search_attributes_from_text(const char *plain);
 
-/* the summary alone: a text, not JSON */
+/* the summary is a text, not JSON */
 extern char *summary_to_text(const Temporal__UserMetadata *metadata);
-extern Temporal__UserMetadata *summary_from_text(const char *summary);
+extern Temporal__UserMetadata *user_metadata_from_text(const char *summary, const char *header);
 
 #endif

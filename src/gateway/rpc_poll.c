@@ -101,11 +101,11 @@ no_workflow(Call *call)
 }
 
 static void
-fail_poll(Call *call, const PGresult *error)
+fail_poll(Call *call, DatabaseOutcome outcome, const PGresult *error)
 {
 	static const ErrorContext context = {.is_poll = true};
 
-	answer_sql_error(call, DATABASE_ERROR, error, &context);
+	answer_sql_error(call, outcome, error, &context);
 }
 
 static const ParkedKind activities = {

@@ -26,11 +26,9 @@ static const Statement complete_statement = {
 };
 
 static const Statement fail_statement = {
-	"fail_by_id",
-	"SELECT taskq.fail_by_id(" RUN ", message => f.f ->> 'message', error_type => f.f ->> 'type',"
-	" details => f.f -> 'details', non_retryable => coalesce((f.f ->> 'non_retryable')::bool, false),"
-	" next_retry_delay => $4, stack_trace => f.f ->> 'stack_trace', cause => f.f -> 'cause',"
-	" last_heartbeat_details => $5, identity => $6) FROM (VALUES ($3::jsonb)) f (f)",
+	"fail_with_by_id",
+	"SELECT taskq.fail_with_by_id(" RUN ", failure => $3, next_retry_delay => $4,"
+	" last_heartbeat_details => $5, identity => $6)",
 	6, false
 };
 

@@ -7,6 +7,7 @@
  */
 #include "gateway/rpc_start.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,14 +100,19 @@ set_durations(Start *start, const StartRequest *request)
 		set_duration(start, START_DELAY, request->start_delay, "StartDelay");
 }
 
-static void
+static bool
 set_priority(Start *start, const Temporal__Priority *priority)
 {
 	Buffer		key = {0};
 	Buffer		weight = {0};
 
 	if (priority == NULL)
-		return;
+		return true;
+	if (!isfinite(priority->fairness_weight))
+	{
+		call_fail(start->call, STATUS_INVALID_ARGUMENT, "invalid Priority: FairnessWeight must be a number", NULL);
+		return false;
+	}
 	if (priority->priority_key != 0)
 		buffer_format(&key, "%d", priority->priority_key);
 	if (priority->fairness_weight != 0)
@@ -114,22 +120,35 @@ set_priority(Start *start, const Temporal__Priority *priority)
 	start->arguments[PRIORITY] = key.data;
 	start->arguments[FAIRNESS_KEY] = copy_set(priority->fairness_key);
 	start->arguments[FAIRNESS_WEIGHT] = weight.data;
+	return true;
 }
 
-static void
+/* Of a policy by its number in the protocol. false: there is none, and the call is answered. */
+static bool
+set_policy(Start *start, int argument, const char *const *policies, int count, int number, const char *name)
+{
+	char		problem[80];
+
+	if (number >= 0 && number < count)
+	{
+		start->arguments[argument] = memory_text(policies[number]);
+		return true;
+	}
+	snprintf(problem, sizeof(problem), "unknown %s: %d", name, number);
+	call_fail(start->call, STATUS_INVALID_ARGUMENT, problem, NULL);
+	return false;
+}
+
+static bool
 set_policies(Start *start, const StartRequest *request)
 {
-	const char *reuse = "allow_duplicate";
-	const char *conflict = "fail";
+	static const char *const reuse[] = {"allow_duplicate", "allow_duplicate",
+	"allow_duplicate_failed_only", "reject_duplicate"};
+	static const char *const conflict[] = {"fail", "fail", "use_existing"};
 
-	if (request->id_reuse_policy == TEMPORAL__ACTIVITY_ID_REUSE_POLICY__ACTIVITY_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
-		reuse = "allow_duplicate_failed_only";
-	else if (request->id_reuse_policy == TEMPORAL__ACTIVITY_ID_REUSE_POLICY__ACTIVITY_ID_REUSE_POLICY_REJECT_DUPLICATE)
-		reuse = "reject_duplicate";
-	if (request->id_conflict_policy == TEMPORAL__ACTIVITY_ID_CONFLICT_POLICY__ACTIVITY_ID_CONFLICT_POLICY_USE_EXISTING)
-		conflict = "use_existing";
-	start->arguments[ID_REUSE_POLICY] = memory_text(reuse);
-	start->arguments[ID_CONFLICT_POLICY] = memory_text(conflict);
+	return set_policy(start, ID_REUSE_POLICY, reuse, 4, (int) request->id_reuse_policy, "IdReusePolicy") &&
+		set_policy(start, ID_CONFLICT_POLICY, conflict, 3, (int) request->id_conflict_policy,
+				   "IdConflictPolicy");
 }
 
 /* false: something is wrong, and the call is answered. */
@@ -137,12 +156,15 @@ static bool
 set_arguments(Start *start, const StartRequest *request)
 {
 	char	  **arguments = start->arguments;
+	const char *problem;
 
-	if (!set_durations(start, request))
+	if (!set_durations(start, request) || !set_priority(start, request->priority) ||
+		!set_policies(start, request))
 		return false;
-	if (!retry_policy_to_text(request->retry_policy, &arguments[RETRY_POLICY]))
+	problem = retry_policy_to_text(request->retry_policy, &arguments[RETRY_POLICY]);
+	if (problem != NULL)
 	{
-		call_fail(start->call, STATUS_INVALID_ARGUMENT, "invalid RetryPolicy: an interval is out of range", NULL);
+		call_fail(start->call, STATUS_INVALID_ARGUMENT, problem, NULL);
 		return false;
 	}
 	if (!search_attributes_to_text(request->search_attributes, &arguments[SEARCH_ATTRIBUTES]))
@@ -154,10 +176,8 @@ set_arguments(Start *start, const StartRequest *request)
 	arguments[ACTIVITY_TYPE] = memory_text(request->activity_type != NULL ? request->activity_type->name : "");
 	arguments[INPUT] = payloads_to_text(request->input);
 	arguments[ACTIVITY_ID] = memory_text(request->activity_id);
-	set_priority(start, request->priority);
-	set_policies(start, request);
 	arguments[REQUEST_ID] = copy_set(request->request_id);
-	arguments[HEADER] = header_to_text(request->header);
+	arguments[HEADER] = header_to_text(request->header, request->user_metadata);
 	arguments[SUMMARY] = summary_to_text(request->user_metadata);
 	arguments[IDENTITY] = copy_set(request->identity);
 	return true;

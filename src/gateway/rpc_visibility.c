@@ -3,7 +3,9 @@
  *		Clients list and count activities.
  *
  * Lists begin with the newest run.  The token of a page is the last run_id of
- * the page before, and the hash of the query that it belongs to.
+ * the page before, and a hash of that and the query that it belongs to.  Who
+ * makes one up gets a page of the same list: so it is no secret how it is made,
+ * and any gateway takes what another one has given.
  */
 #include "gateway/rpc_visibility.h"
 
@@ -109,6 +111,15 @@ read_number(const uint8_t *from)
 	return number;
 }
 
+/* With any byte changed it is another number: each step can be undone. */
+static uint64_t
+token_hash(const uint8_t *token, uint64_t query_hash)
+{
+	for (int i = 0; i < 8; i++)
+		query_hash = (query_hash ^ token[i]) * UINT64_C(1099511628211);
+	return query_hash;
+}
+
 static Temporal__ActivityExecutionListInfo *
 list_info(const PGresult *result, int row)
 {
@@ -156,7 +167,8 @@ on_list(void *arg, DatabaseOutcome outcome, const PGresult *result)
 		response->next_page_token.len = TOKEN_LENGTH;
 		response->next_page_token.data = memory_new(TOKEN_LENGTH);
 		write_number(response->next_page_token.data, (uint64_t) row_int64(result, count - 1, RUN_ID));
-		write_number(response->next_page_token.data + 8, question->hash);
+		write_number(response->next_page_token.data + 8,
+					 token_hash(response->next_page_token.data, question->hash));
 	}
 	answer(question->call, response);
 	free_question(question);
@@ -181,7 +193,7 @@ list_activity_executions(Call *call)
 		(question = new_question(call, request->query, 3, &query)) == NULL)
 		return;
 	if ((token.len > 0 &&
-		 (token.len != TOKEN_LENGTH || read_number(token.data + 8) != query.hash)) ||
+		 (token.len != TOKEN_LENGTH || read_number(token.data + 8) != token_hash(token.data, query.hash))) ||
 		query.by_status)
 	{
 		call_fail(call, STATUS_INVALID_ARGUMENT,

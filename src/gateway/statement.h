@@ -24,7 +24,11 @@ typedef enum DatabaseOutcome
 	DATABASE_OK,				/* result has the rows */
 	DATABASE_ERROR,				/* result has the error: rolled back */
 	DATABASE_LOST,				/* the connection broke: whether it was carried out is unknown */
-	DATABASE_UNSENT				/* never sent: no connection, or the deadline passed */
+	DATABASE_UNSENT,			/* never sent: no connection, or the deadline passed */
+	DATABASE_DENIED,			/* never sent: the role can't be used, result has the error */
+	DATABASE_BROKEN				/* rolled back by an internal error, which result has: the
+								 * connection was made anew, so what ran beside it, or
+								 * the same once more, may succeed */
 } DatabaseOutcome;
 
 #endif

@@ -9,7 +9,7 @@
 #include "gateway/memory.h"
 #include "gateway/metrics.h"
 
-#define OUTCOMES (DATABASE_UNSENT + 1)
+#define OUTCOMES (DATABASE_BROKEN + 1)
 
 /* Of the statements of a name. */
 typedef struct Counts
@@ -35,7 +35,7 @@ labels(const char *format, const char *name, const char *outcome)
 static Counts *
 find_counts(const char *name)
 {
-	static const char *const outcomes[] = {"ok", "error", "lost", "unsent"};
+	static const char *const outcomes[] = {"ok", "error", "lost", "unsent", "denied", "broken"};
 	Counts	   *counts;
 
 	for (counts = all; counts != NULL; counts = counts->next)

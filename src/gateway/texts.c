@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "common/json_text.h"
 #include "gateway/memory.h"
 
 const Allocator gateway_allocator = {memory_resize, free};
@@ -40,4 +41,16 @@ text_copy(Slice slice)
 
 	text_buffer_slice(&copy, slice);
 	return text_end(&copy);
+}
+
+/*
+ * What a string of JSON means, likewise.
+ */
+char *
+text_decode(Slice json)
+{
+	TextBuffer	text = text_begin();
+
+	json_text_decode(&text, json);
+	return text_end(&text);
 }

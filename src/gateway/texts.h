@@ -12,5 +12,6 @@ extern const Allocator gateway_allocator;
 extern TextBuffer text_begin(void);
 extern char *text_end(TextBuffer *buffer);
 extern char *text_copy(Slice slice);
+extern char *text_decode(Slice json);
 
 #endif

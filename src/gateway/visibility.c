@@ -504,7 +504,7 @@ parse_query(Parser *parser)
 {
 	if (!next(parser))
 		return false;
-	if (parser->type == TOKEN_END || is_keyword(parser, "GROUP"))
+	if (parser->type == TOKEN_END || is_keyword(parser, "GROUP") || is_keyword(parser, "ORDER"))
 		text_buffer_text(&parser->query->sql, "true");
 	else if (!parse_or(parser))
 		return false;

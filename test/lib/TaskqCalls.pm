@@ -18,7 +18,7 @@ our @EXPORT = qw(prepare_worlds make_worlds every_call call_in);
 # The activity that a function is about, where it is not the one that waits (if
 # it takes runs) or runs (if it takes tokens).
 my %about = (
-	complete_by_id => 'started', fail_by_id => 'started', heartbeat_by_id => 'started',
+	complete_by_id => 'started', fail_by_id => 'started', fail_with_by_id => 'started', heartbeat_by_id => 'started',
 	report_canceled => 'canceling', report_canceled_by_id => 'canceling',
 	unpause => 'paused', unpause_many => 'paused',
 	retry => 'closed', retry_many => 'closed', wait_for_close => 'closed');

@@ -115,11 +115,12 @@ convert_failure(const Temporal__Failure *failure)
 }
 
 static void
-convert_header(const Temporal__Header *header)
+convert_header(const Temporal__Header *header, const Temporal__UserMetadata *metadata)
 {
-	char	   *plain = header_to_text(header);
+	char	   *plain = header_to_text(header, metadata);
 	Temporal__Header *same = header_from_text(plain);
-	char	   *again = header_to_text(same);
+	Temporal__UserMetadata *details = user_metadata_from_text(NULL, plain);
+	char	   *again = header_to_text(same, details);
 
 	if (plain != NULL)
 	{
@@ -129,13 +130,14 @@ convert_header(const Temporal__Header *header)
 	free(plain);
 	free(again);
 	free_message(same);
+	free_message(details);
 }
 
 static void
 convert_summary(const Temporal__UserMetadata *metadata)
 {
 	char	   *summary = summary_to_text(metadata);
-	Temporal__UserMetadata *same = summary_from_text(summary);
+	Temporal__UserMetadata *same = user_metadata_from_text(summary, NULL);
 	char	   *again = summary_to_text(same);
 
 	demand(summary == NULL ? again == NULL : strcmp(summary, again) == 0, "summary changes", summary);
@@ -182,7 +184,7 @@ try_message(const ProtobufCMessageDescriptor *descriptor, uint8_t *data, size_t 
 	else if (descriptor == &temporal__failure__descriptor)
 		convert_failure((Temporal__Failure *) message);
 	else if (descriptor == &temporal__header__descriptor)
-		convert_header((Temporal__Header *) message);
+		convert_header((Temporal__Header *) message, NULL);
 	else if (descriptor == &temporal__user_metadata__descriptor)
 		convert_summary((Temporal__UserMetadata *) message);
 	free_message(message);
@@ -217,10 +219,11 @@ try_text(const char *text, size_t size)
 	VisibilityQuery query;
 	const char *problem;
 	void	   *message;
+	void	   *metadata;
 
 	visibility_parse(&query, text, 1, &problem);
 	visibility_free(&query);
-	message = summary_from_text(text);
+	message = user_metadata_from_text(text, NULL);
 	free(summary_to_text(message));
 	free_message(message);
 	for (size_t i = 0; i < DESCRIPTORS; i++)
@@ -236,8 +239,10 @@ try_text(const char *text, size_t size)
 	convert_failure(message);
 	free_message(message);
 	message = header_from_text(text);
-	convert_header(message);
+	metadata = user_metadata_from_text(NULL, text);
+	convert_header(message, metadata);
 	free_message(message);
+	free_message(metadata);
 	free_message(search_attributes_from_text(text));
 }
 

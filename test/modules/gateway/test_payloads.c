@@ -203,7 +203,7 @@ expect_summary(const char *encoding, const char *data, const char *wanted, const
 	metadata.summary = new_payload(encoding, data);
 	summary = summary_to_text(&metadata);
 	is_text(summary, wanted, claim);
-	again = summary_from_text(summary);
+	again = user_metadata_from_text(summary, NULL);
 	ok(strstr(data, "u0000") != NULL ||
 	   (again->summary->data.len == strlen(data) && memcmp(again->summary->data.data, data, strlen(data)) == 0 &&
 		memcmp(again->summary->metadata[0]->value.data, encoding, strlen(encoding)) == 0),
@@ -219,6 +219,7 @@ messages(void)
 	Temporal__Payloads *payloads = payloads_from_text("{\"$payloads\":[{\"json\":{\"k\": 1}},{\"metadata\":{\"x\":{\"$b64\":\"/w==\"}},\"data\":\"AQI=\"},{}]}");
 	Temporal__Header *header;
 	Temporal__SearchAttributes *attributes;
+	Temporal__UserMetadata *metadata;
 	char	   *text;
 
 	ok(payloads->n_payloads == 3 && payloads->payloads[1]->data.len == 2 &&
@@ -233,14 +234,24 @@ messages(void)
 			"... with each byte, if that is wished");
 	free(text);
 	protobuf_c_message_free_unpacked(&payloads->base, NULL);
-	ok(payloads_from_text(NULL) == NULL && payloads_to_text(NULL) == NULL && header_to_text(NULL) == NULL &&
-	   header_from_text(NULL) == NULL && summary_to_text(NULL) == NULL && summary_from_text(NULL) == NULL,
+	ok(payloads_from_text(NULL) == NULL && payloads_to_text(NULL) == NULL && header_to_text(NULL, NULL) == NULL &&
+	   header_from_text(NULL) == NULL && summary_to_text(NULL) == NULL && user_metadata_from_text(NULL, NULL) == NULL,
 	   "NULL is NULL");
 	header = header_from_text("{\"a\": \"x\", \"b\": {\"$payloads\": [{\"json\": 1}, {\"json\": 2}]}, \"\": null}");
-	text = header_to_text(header);
+	text = header_to_text(header, NULL);
 	is_text(text, "{\"a\":\"x\",\"b\":1,\"\":null}", "a header has one payload for each name");
 	free(text);
 	protobuf_c_message_free_unpacked(&header->base, NULL);
+	header = header_from_text("{\"$details\": \"long\", \"$$details\": 1, \"$$$x\": 2, \"$y\": 3}");
+	metadata = user_metadata_from_text(NULL, "{\"$details\": \"long\", \"$$details\": 1}");
+	ok(header->n_fields == 3 && strcmp(header->fields[0]->key, "$details") == 0 && strcmp(header->fields[1]->key, "$$x") == 0 &&
+	   strcmp(header->fields[2]->key, "$y") == 0, "details of metadata are not part of a header");
+	ok(metadata->summary == NULL && metadata->details->data.len == 6, "... but of the metadata");
+	text = header_to_text(header, metadata);
+	is_text(text, "{\"$$details\":1,\"$$$x\":2,\"$$y\":3,\"$details\":\"long\"}", "... and kept in the header, apart from fields of that name");
+	free(text);
+	protobuf_c_message_free_unpacked(&header->base, NULL);
+	protobuf_c_message_free_unpacked(&metadata->base, NULL);
 	attributes = search_attributes_from_text("{\"K\": \"x\", \"N\": 1, \"D\": 1.5, \"T\": \"2026-01-01T00:00:00Z\", \"L\": [\"a\"], \"B\": true}");
 	ok(search_attributes_to_text(attributes, &text), "search attributes are JSON");
 	is_text(text, "{\"K\":\"x\",\"N\":1,\"D\":1.5,\"T\":\"2026-01-01T00:00:00Z\",\"L\":[\"a\"],\"B\":true}", "... there and back");

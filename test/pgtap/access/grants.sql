@@ -47,7 +47,7 @@ SELECT taskq.grant_access('r_worker', 'worker');
 SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_workflow_task', 'complete_workflow_tasks', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
   'command_cancel', 'command_continue_as_new', 'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',
   'describe', 'outcome', 'poll', 'poll_many', 'wait_for_task', 'wait_for_tasks', 'channel', 'worker_channel', 'listen', 'unlisten', 'complete', 'fail', 'fail_with', 'fail_with_many', 'report_canceled', 'release', 'release_many', 'heartbeat',
-  'complete_by_id', 'fail_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'heartbeat_many', 'complete_and_poll',
+  'complete_by_id', 'fail_by_id', 'fail_with_by_id', 'report_canceled_by_id', 'heartbeat_by_id', 'complete_many', 'fail_many', 'heartbeat_many', 'complete_and_poll',
   'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']), 'worker');
 SELECT is(relations_of('r_worker'), '{}', 'worker: no relation');
 SELECT taskq.grant_access('r_operator', 'operator');

@@ -158,6 +158,9 @@ INSERT INTO api VALUES
   'SETOF record'),
 ('fail_with', 'task_token uuid, failure jsonb, next_retry_delay interval = NULL, last_heartbeat_details jsonb = NULL, identity text = NULL',
   'taskq.retry_state'),
+('fail_with_by_id', 'activity_id text = NULL, failure jsonb = NULL, next_retry_delay interval = NULL, last_heartbeat_details jsonb = NULL, '
+  'run_id bigint = NULL, identity text = NULL',
+  'taskq.retry_state'),
 ('fail_with_many', 'task_tokens uuid[], failures jsonb[], next_retry_delays interval[] = NULL, identities text[] = NULL, '
   'last_heartbeat_details jsonb[] = NULL, OUT task_token uuid, OUT ok boolean, OUT retry_state taskq.retry_state, OUT error text',
   'SETOF record'),

@@ -133,7 +133,7 @@ CREATE VIEW by_either AS
   WHERE p.pronamespace = 'taskq'::regnamespace
     AND (SELECT count(*) FROM unnest(p.proargnames, p.proargmodes) a (name, mode)
          WHERE a.name IN ('activity_id', 'run_id') AND coalesce(a.mode, 'i') = 'i') = 2;
-SELECT is(string_agg(name, ' ' ORDER BY name), 'complete_by_id delete describe fail_by_id heartbeat_by_id pause report_canceled_by_id request_cancel reset terminate '
+SELECT is(string_agg(name, ' ' ORDER BY name), 'complete_by_id delete describe fail_by_id fail_with_by_id heartbeat_by_id pause report_canceled_by_id request_cancel reset terminate '
   'unpause update_options wait_for_close', 'calls that take activity_id and run_id') FROM by_either;
 SELECT throws_ok(format('%s taskq.%I()', verb, name), '22004', 'neither activity_id nor run_id is set', 'neither: ' || name)
 FROM by_either ORDER BY name;

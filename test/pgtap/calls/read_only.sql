@@ -19,6 +19,7 @@ INSERT INTO call VALUES
 ('heartbeat', 'SELECT taskq.heartbeat(gen_random_uuid())'),
 ('complete_by_id', 'SELECT taskq.complete_by_id(''open'')'),
 ('fail_by_id', 'SELECT taskq.fail_by_id(''open'')'),
+('fail_with_by_id', 'SELECT taskq.fail_with_by_id(''open'')'),
 ('report_canceled_by_id', 'SELECT taskq.report_canceled_by_id(''open'')'),
 ('heartbeat_by_id', 'SELECT taskq.heartbeat_by_id(''open'')'),
 ('poll_many', 'SELECT taskq.poll_many(''{q}'', NULL)'),

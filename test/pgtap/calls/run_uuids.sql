@@ -6,11 +6,11 @@ SELECT * FROM no_plan();
 
 -- there and back
 SELECT is(taskq.run_of(taskq.run_uuid(run)), run, format('run %s', run))
-FROM unnest(ARRAY[0, 1, 4711, (1::bigint << 48) + 1, (16383::bigint << 48) + 7, (1::bigint << 62) - 1]) run;
+FROM unnest(ARRAY[1, 4711, (1::bigint << 48) + 1, (16383::bigint << 48) + 7, (1::bigint << 62) - 1]) run;
 SELECT new('q') AS run \gset
 SELECT is((taskq.describe(run_id => taskq.run_of(taskq.run_uuid(:run)))).run_id, :run, 'in a call');
 SELECT matches(taskq.run_uuid(run)::text, '^.{8}-.{4}-8.{3}-[89ab].{3}-.{12}$', format('run %s: version 8, variant 10', run))
-FROM unnest(ARRAY[0, 1, (16383::bigint << 48) + 7, (1::bigint << 62) - 1]) run;
+FROM unnest(ARRAY[1, (16383::bigint << 48) + 7, (1::bigint << 62) - 1]) run;
 SELECT is((SELECT count(DISTINCT left(taskq.run_uuid(run)::text, 18)) FROM generate_series(1, 100) run), 1, 'all begin alike');
 SELECT ok(taskq.run_uuid(1) < taskq.run_uuid(2), 'in the order of runs');
 SELECT is(taskq.run_uuid(NULL), NULL::uuid, 'of NULL');
@@ -18,7 +18,7 @@ SELECT is(taskq.run_of(NULL), NULL::bigint, 'of no uuid');
 
 -- what cannot be
 SELECT throws_ok(format('SELECT taskq.run_uuid(%s)', run), '22023', 'run_id is out of range', format('no run has the number %s', run))
-FROM unnest(ARRAY['-1', '4611686018427387904', '9223372036854775807', '-9223372036854775807']) run;
+FROM unnest(ARRAY['0', '-1', '4611686018427387904', '9223372036854775807', '-9223372036854775807']) run;
 SELECT throws_ok(format('SELECT taskq.run_of(%L)', uuid), 'TQ001', format('activity not found for ID: %s', uuid), format('not ours: %s', uuid))
 FROM (SELECT taskq.run_uuid(:run)::text) ours (uuid_of_run), LATERAL unnest(ARRAY[gen_random_uuid()::text,
   overlay(uuid_of_run PLACING '4' FROM 15), overlay(uuid_of_run PLACING '0' FROM 20), overlay(uuid_of_run PLACING 'c' FROM 20),

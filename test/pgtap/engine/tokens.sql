@@ -106,6 +106,7 @@ CREATE TABLE by_id (name text, sql text);
 INSERT INTO by_id VALUES
 ('complete_by_id', 'SELECT taskq.complete_by_id(%s)'),
 ('fail_by_id', 'SELECT taskq.fail_by_id(%s, message => ''x'')'),
+('fail_with_by_id', 'SELECT taskq.fail_with_by_id(%s, failure => ''{}'')'),
 ('report_canceled_by_id', 'SELECT taskq.report_canceled_by_id(%s)'),
 ('heartbeat_by_id', 'SELECT taskq.heartbeat_by_id(%s)'),
 ('request_cancel', 'SELECT taskq.request_cancel(%s)'),

@@ -1,4 +1,4 @@
--- docs/reference.md: fail_with and fail_with_many take a failure whole and keep all of it.
+-- docs/reference.md: fail_with, fail_with_by_id and fail_with_many take a failure whole and keep all of it.
 
 BEGIN;
 \ir ../include/helpers.psql
@@ -62,6 +62,16 @@ SELECT set_config('taskq.max_payload_size', '1', true);
 SELECT is(kept(jsonb_build_object('message', 'm', 'info', repeat('x', 2000))),
   '{"kind": "server", "message": "Failure exceeds size limit.", "non_retryable": true, "cause": {"kind": "application", "message": "m", "truncated": true}}', 'too large');
 SELECT set_config('taskq.max_payload_size', '2MB', true);
+
+-- by id
+SELECT new('by id', 'one', policy => taskq.retry_policy(initial_interval => '1 h')) AS run \gset
+SELECT throws_ok('SELECT taskq.fail_with_by_id(''one'', ''{}'')', 'TQ001', 'activity not found for ID: one', 'by id: no attempt runs');
+SELECT take('by id') \g /dev/null
+SELECT throws_ok('SELECT taskq.fail_with_by_id(''one'', ''1'')', '22023', 'failure and its causes must be JSON objects', 'by id: no failure');
+SELECT throws_ok('SELECT taskq.fail_with_by_id(failure => ''{}'')', '22004', 'neither activity_id nor run_id is set', 'by id: of nobody');
+SELECT is(taskq.fail_with_by_id('one', '{"message": "m", "source": "JavaSDK", "encoded_attributes": 1, "cause": {"source": "x"}}', '7 min', '"checkpoint"', :run, 'me'), 'in_progress', 'by id: all arguments');
+SELECT is((a(:run)).last_failure, '{"kind": "application", "message": "m", "source": "JavaSDK", "encoded_attributes": 1, "cause": {"source": "x"}}', 'by id: all of it is kept');
+SELECT is(show(:run, 'attempt current_retry_interval heartbeat_details last_worker_identity'), '2 00:07:00 checkpoint me', 'by id: delay, checkpoint and identity');
 
 -- many
 SELECT new('many') FROM generate_series(1, 4) \g /dev/null

@@ -28,6 +28,7 @@ INSERT INTO matrix (operation, s, r, cr, pr, rr, p, c, f, x, t, o, unknown) VALU
 ('fail_with',                 'NF S2',   'retry S3','cancel F2','retry P3', 'retry S1', 'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
 ('fail_with(for good)',       'NF S2',   'final F2','cancel F2','final F2', 'retry S1', 'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
 ('fail_with_many',            'TQ001 S2','retry S3','cancel F2','retry P3', 'retry S1', 'TQ001 P2','TQ001 C2','TQ001 F2','TQ001 X2','TQ001 T2','TQ001 O2','TQ001 -'),
+('fail_with(id)',             'NF S2',   'retry S3','cancel F2','retry P3', 'retry S1', 'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
 ('report_canceled(token)',    'NF S2',   'IA1 R2',  'X2',       'IA1 PR2',  'IA1 RR2',  'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
 ('report_canceled(id)',       'NF S2',   'IA1 R2',  'X2',       'IA1 PR2',  'IA1 RR2',  'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
 ('release',                   'NF S2',   'S2',      'X2',       'P2',       'S1',       'NF P2',   'NF C2','NF F2','NF X2','NF T2','NF O2','NF -'),
@@ -158,6 +159,7 @@ BEGIN
     WHEN 'fail_with' THEN result := taskq.fail_with(a.token, '{"message": "x"}');
     WHEN 'fail_with(for good)' THEN result := taskq.fail_with(a.token, '{"message": "x", "non_retryable": true}');
     WHEN 'fail_with_many' THEN SELECT coalesce(error, retry_state::text) INTO STRICT result FROM taskq.fail_with_many(ARRAY[a.token], '{"{}"}');
+    WHEN 'fail_with(id)' THEN result := taskq.fail_with_by_id(a.id, '{"message": "x"}');
     WHEN 'report_canceled(token)' THEN PERFORM taskq.report_canceled(a.token);
     WHEN 'report_canceled(id)' THEN PERFORM taskq.report_canceled_by_id(a.id);
     WHEN 'release' THEN PERFORM taskq.release(a.token);

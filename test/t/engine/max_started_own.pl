@@ -54,6 +54,7 @@ my %end = (
 	release => "SELECT taskq.release(:'token', '1 h')",
 	complete_by_id => "SELECT taskq.complete_by_id(:'id')",
 	fail_by_id => "SELECT taskq.fail_by_id(:'id', next_retry_delay => '1 h')",
+	fail_with_by_id => "SELECT taskq.fail_with_by_id(:'id', next_retry_delay => '1 h')",
 	report_canceled_by_id =>
 	  "SELECT taskq.request_cancel(:'id'); SELECT taskq.report_canceled_by_id(:'id')",
 	complete_many => "SELECT taskq.complete_many(ARRAY[:'token']::uuid[])",

@@ -58,6 +58,7 @@ my @writing = (
 	"heartbeat('$token')",
 	"complete_by_id('a')",
 	"fail_by_id('a')",
+	"fail_with_by_id('a')",
 	"report_canceled_by_id('a')",
 	"heartbeat_by_id('a')",
 	"complete_many(ARRAY['$token']::uuid[])",

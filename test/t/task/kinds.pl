@@ -141,7 +141,7 @@ $token = sql($node, "SELECT token FROM toy.poll('calls')");
 is(sqlstate($node, "SELECT * FROM taskq.$_"), 'TQ001', s/\(.*//sr)
   foreach "complete('$token')", "fail('$token', 'x')", "report_canceled('$token')",
   "heartbeat('$token')", "release('$token')",
-  map { "$_, run_id => $run)" } 'complete_by_id(NULL', 'fail_by_id(NULL, $$x$$',
+  map { "$_, run_id => $run)" } 'complete_by_id(NULL', 'fail_by_id(NULL, $$x$$', 'fail_with_by_id(NULL',
   'heartbeat_by_id(NULL', 'terminate(NULL', 'request_cancel(NULL', 'pause(NULL',
   'unpause(NULL', 'reset(NULL', 'delete(NULL', 'update_options(NULL, options => $${"priority": 1}$$';
 is(sql($node, "SELECT error FROM taskq.${_}_many(ARRAY[$run])"), 'TQ001', "${_}_many")
