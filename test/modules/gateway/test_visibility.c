@@ -102,7 +102,7 @@ bad(void)
 	expect("StartTime STARTS_WITH '2026'", "invalid query: StartTime is no text at position 23");
 	expect("GROUP BY TaskQueue", "invalid query: GROUP BY takes ExecutionStatus alone at position 10");
 	expect("GROUP", "invalid query: BY is expected at position 6");
-	expect("ORDER BY StartTime", "invalid query: ORDER is no column of activities at position 1");
+	expect("ORDER BY StartTime", "invalid query: ORDER BY is not implemented at position 1");
 	expect("ActivityId = 'x' ORDER BY StartTime", "invalid query: ORDER BY is not implemented at position 18");
 	expect("\xFF", "invalid query: a name is expected at position 1");
 	no_fault("what is no query is refused, and people are told where");
