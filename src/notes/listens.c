@@ -86,12 +86,10 @@ drop_listen(Listen *listen)
 	*listen = listens[--nlistens];
 }
 
-/* true if the worker has to be woken */
+/* true if the worker has to be woken; "known" is the channel in our list */
 static bool
-carry_out(const PendingListen *todo)
+carry_out(const PendingListen *todo, Listen *known)
 {
-	Listen	   *known = find_listen(todo->listen.hash, todo->listen.channel);
-
 	switch (todo->kind)
 	{
 		case PENDING_LISTEN:
@@ -122,12 +120,18 @@ commit_pending(void)
 {
 	bool		wake = false;
 
-	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < npending; i++)
-		if (carry_out(&pending[i]))
+	{
+		/* our list may be long, so nobody waits while we look through it */
+		Listen	   *known = find_listen(pending[i].listen.hash,
+										pending[i].listen.channel);
+
+		LWLockAcquire(control->lock, LW_EXCLUSIVE);
+		if (carry_out(&pending[i], known))
 			wake = true;
+		LWLockRelease(control->lock);
+	}
 	npending = 0;
-	LWLockRelease(control->lock);
 	if (wake)
 		shmem_wake_worker(shmem_my_slot());
 }
