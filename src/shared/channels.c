@@ -45,6 +45,7 @@
 
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
@@ -66,6 +67,7 @@ typedef struct PlacesTaken
 /* Set in every process; the contents are in shared memory. */
 static uint64 *hashes = NULL;	/* of all places, 0 = free */
 static Oid *owners;				/* databases of all places */
+static Oid *sorted_owners;		/* room to work in */
 static PlacesTaken *taken;
 static ListenedChannel *channels;
 
@@ -92,7 +94,7 @@ owners_size(void)
 static Size
 index_size(void)
 {
-	return add_size(add_size(hashes_size(), owners_size()),
+	return add_size(add_size(hashes_size(), mul_size(2, owners_size())),
 					MAXALIGN(sizeof(PlacesTaken)));
 }
 
@@ -117,7 +119,8 @@ channels_shmem_init(LWLockPadded *locks)
 		memset(block, 0, index_size());
 	hashes = (uint64 *) block;
 	owners = (Oid *) (block + hashes_size());
-	taken = (PlacesTaken *) (block + hashes_size() + owners_size());
+	sorted_owners = (Oid *) (block + hashes_size() + owners_size());
+	taken = (PlacesTaken *) (block + hashes_size() + 2 * owners_size());
 	channels = (ListenedChannel *) (block + index_size());
 }
 
@@ -319,18 +322,16 @@ find_unlistened(TimestampTz real_now, Fit *fit)
 	return found;
 }
 
-/* the channels of the database of place i, 0 if an earlier place has its first */
+/* the databases of all channels that stay, in order; how many channels those are */
 static int
-count_from_first(int i)
+sort_owners(void)
 {
 	int			n = 0;
 
-	for (int j = 0; j < i; j++)
-		if (owners[j] == owners[i] && stays(j))
-			return 0;
-	for (int j = i; j < channel_places(); j++)
-		if (owners[j] == owners[i] && stays(j))
-			n++;
+	for (int i = 0; i < channel_places(); i++)
+		if (stays(i))
+			sorted_owners[n++] = owners[i];
+	qsort(sorted_owners, n, sizeof(Oid), oid_cmp);
 	return n;
 }
 
@@ -342,19 +343,21 @@ static Oid
 find_greediest(void)
 {
 	Oid			greediest = InvalidOid;
+	int			all = sort_owners();
 	int			most = 0;
 	int			databases = 1;
 
-	for (int i = 0; i < channel_places(); i++)
+	for (int i = 0, next; i < all; i = next)
 	{
-		int			n = stays(i) ? count_from_first(i) : 0;
-
-		if (n > most)
+		for (next = i + 1; next < all; next++)
+			if (sorted_owners[next] != sorted_owners[i])
+				break;
+		if (next - i > most)
 		{
-			most = n;
-			greediest = owners[i];
+			most = next - i;
+			greediest = sorted_owners[i];
 		}
-		databases += n > 0 && owners[i] != MyDatabaseId;
+		databases += sorted_owners[i] != MyDatabaseId;
 	}
 	return most > Max(taskq_max_listened_queues / databases, 1) ?
 		greediest : InvalidOid;
