@@ -10,10 +10,7 @@
  * one will be; and the worker of the database sends it in the same way
  * (notify_listeners.c).
  *
- * The marks of a queue are numbered from 0 on, so that who has its hash finds
- * all.  When one goes, the last one gets its number.
- *
- * The table is of fixed size, and of all databases together.  When it is full,
+ * The table (listener_marks.c) is of fixed size, and of all databases together.  When it is full,
  * the oldest mark mostly goes: that listener hears nothing of the queue, and
  * polls from time to time.  After a restart or a crash it is empty.
  *
@@ -28,198 +25,43 @@
 #include "base/basics.h"
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/pending_table.h"
 #include "base/settings.h"
 #include "shared/directory.h"
 #include "shared/listened_queues.h"
+#include "shared/listener_marks.h"
 #include "shared/sizes.h"
 
 #define LISTENED_FOR		USECS_PER_HOUR
-#define SWEEP_FOR_ROOM		USECS_PER_SEC
 #define SWEEP_AT_LEISURE	(10 * USECS_PER_MINUTE)
 
-typedef struct MarkKey
-{
-	Oid			database;
-	int32		number;
-	uint64		hash;			/* of the queue */
-} MarkKey;
-
-StaticAssertDecl(sizeof(MarkKey) == 2 * sizeof(uint32) + sizeof(uint64),
-				 "keys are compared as bytes, so they have no holes");
-
-typedef struct ListenerMark
-{
-	MarkKey		key;
-	int			place;			/* of the listener's channel */
-	bool		news;			/* a task is due */
-	TimestampTz until;			/* real clock */
-	TimestampTz next_due;		/* -infinity = look it up */
-	TimestampTz last_sent;		/* -infinity = the next one is sent at once */
-	uint16		name_length;	/* 0 = the name was too long */
-	char		name[KEPT_QUEUE_NAME];
-} ListenerMark;
-
-/* set in every process; the contents are in shared memory */
-static PendingTable marks;
-static LWLock *listened_lock = NULL;
+static LWLock *listened_lock = NULL;	/* set in every process */
 
 /* listened_queues_shmem_size: for the request hook. */
 Size
 listened_queues_shmem_size(void)
 {
-	return pending_table_size(taskq_max_listener_queues, sizeof(ListenerMark));
+	return listener_marks_size();
 }
 
 /* listened_queues_shmem_init: caller holds AddinShmemInitLock. */
 void
 listened_queues_shmem_init(LWLockPadded *locks)
 {
-	pending_table_init(&marks, "taskq listened queues",
-					   taskq_max_listener_queues, sizeof(MarkKey),
-					   sizeof(ListenerMark));
 	listened_lock = &locks[0].lock;
+	listener_marks_init(listened_lock);
 }
 
 /* listened_queues_any: is there any mark?  Without a lock. */
 bool
 listened_queues_any(void)
 {
-	return pending_any(&marks);
-}
-
-/* ------------------------------------------------------------------------
- * Marks
- * ------------------------------------------------------------------------
- */
-
-/* mark number n of a queue of that database; NULL when it has not so many */
-static ListenerMark *
-mark_of(Oid database, uint64 hash, int n)
-{
-	MarkKey		key = {database, n, hash};
-
-	return pending_find(&marks, &key, sizeof(key));
-}
-
-static ListenerMark *
-my_mark(uint64 hash, int n)
-{
-	return mark_of(MyDatabaseId, hash, n);
-}
-
-/* that of the listener; NULL when there is none, *n being how many there are */
-static ListenerMark *
-find_mark(uint64 hash, int place, int *n)
-{
-	ListenerMark *mark;
-
-	for (*n = 0; (mark = my_mark(hash, *n)) != NULL; (*n)++)
-		if (mark->place == place)
-			return mark;
-	return NULL;
-}
-
-/* is there anything to be done about it, now or later? */
-static void
-set_pending(const ListenerMark *mark)
-{
-	if (mark->news || mark->next_due != DT_NOEND)
-		pending_set(&marks, mark);
-	else
-		pending_clear(&marks, mark);
-}
-
-static void
-remove_mark(ListenerMark *mark)
-{
-	ListenerMark *last = mark;
-	ListenerMark *next;
-
-	while ((next = mark_of(mark->key.database, mark->key.hash,
-						   last->key.number + 1)) != NULL)
-		last = next;
-	if (last != mark)
-	{
-		MarkKey		key = mark->key;
-
-		*mark = *last;
-		mark->key = key;
-		set_pending(mark);
-	}
-	pending_remove(&marks, last);
-}
-
-static bool
-is_over(const ListenerMark *mark, TimestampTz real_now)
-{
-	return mark->until <= real_now;
-}
-
-/* remove all that are over, or those of one channel unless "place" is negative */
-static void
-remove_all(int place, Oid database, TimestampTz real_now)
-{
-	for (int i = 0; i < taskq_max_listener_queues; i++)
-	{
-		ListenerMark *mark;
-
-		/* another one may come to the place */
-		while ((mark = shared_table_at(marks.entries, i)) != NULL &&
-			   (OidIsValid(database) ? mark->key.database == database :
-				place >= 0 ? mark->place == place : is_over(mark, real_now)))
-			remove_mark(mark);
-	}
-}
-
-/* remove what is over, unless that was done a moment ago */
-static void
-sweep(TimestampTz real_now, int64 interval)
-{
-	if (!pending_may_sweep(&marks, real_now, interval))
-		return;
-	pending_swept(&marks, real_now);
-	remove_all(-1, InvalidOid, real_now);
+	return listener_marks_any();
 }
 
 /* ------------------------------------------------------------------------
  * Listeners
  * ------------------------------------------------------------------------
  */
-
-/* mark number n of the queue, which is the next one */
-static ListenerMark *
-add_mark(const QueueRef *queue, int n, TimestampTz real_now, bool *exceeded)
-{
-	MarkKey		key = {MyDatabaseId, n, queue->key.hash};
-	int			length = VARSIZE_ANY_EXHDR(queue->name);
-	ListenerMark *mark = pending_add(&marks, &key, sizeof(key));
-
-	if (mark == NULL)
-	{
-		sweep(real_now, SWEEP_FOR_ROOM);
-		if (pending_is_full(&marks))
-		{
-			*exceeded = true;
-			remove_mark(pending_oldest(&marks));
-		}
-		/* some may have been of this queue */
-		while (key.number > 0 &&
-			   my_mark(key.hash, key.number - 1) == NULL)
-			key.number--;
-		mark = pending_add(&marks, &key, sizeof(key));
-	}
-	mark->news = true;
-	mark->next_due = DT_NOBEGIN;
-	mark->last_sent = DT_NOBEGIN;
-	if (length <= KEPT_QUEUE_NAME)
-	{
-		mark->name_length = length;
-		memcpy(mark->name, VARDATA_ANY(queue->name), length);
-	}
-	pending_set(&marks, mark);
-	return mark;
-}
 
 /*
  * listened_queues_add: the listener whose channel has that place is told of
@@ -237,12 +79,12 @@ listened_queues_add(int place, const QueueRef *queues, int n)
 	for (int i = 0; i < n; i++)
 	{
 		int			others;
-		ListenerMark *mark = find_mark(queues[i].key.hash, place, &others);
+		ListenerMark *mark = listener_mark_find(queues[i].key.hash, place, &others);
 
 		if (mark == NULL)
 		{
-			mark = add_mark(&queues[i], others, real_now, &exceeded);
-			mark->place = place;
+			mark = listener_mark_add(&queues[i], others, place, real_now,
+									 &exceeded);
 			is_new = true;
 		}
 		mark->until = real_now + LISTENED_FOR;
@@ -263,10 +105,10 @@ listened_queues_remove(int place, const QueueRef *queues, int n)
 	for (int i = 0; i < n; i++)
 	{
 		int			others;
-		ListenerMark *mark = find_mark(queues[i].key.hash, place, &others);
+		ListenerMark *mark = listener_mark_find(queues[i].key.hash, place, &others);
 
 		if (mark != NULL)
-			remove_mark(mark);
+			listener_mark_remove(mark);
 	}
 	LWLockRelease(listened_lock);
 }
@@ -277,10 +119,13 @@ listened_queues_remove(int place, const QueueRef *queues, int n)
 void
 listened_queues_drop(int place)
 {
+	ListenerMark *mark;
+
 	if (!listened_queues_any())
 		return;
 	LWLockAcquire(listened_lock, LW_EXCLUSIVE);
-	remove_all(place, InvalidOid, DT_NOBEGIN);
+	while ((mark = listener_mark_first(place)) != NULL)
+		listener_mark_remove(mark);
 	LWLockRelease(listened_lock);
 }
 
@@ -292,20 +137,18 @@ listened_queues_drop(int place)
 bool
 listened_queues_renew(int place)
 {
+	ListenerMark *mark;
 	bool		any = false;
 
 	if (!listened_queues_any())
 		return false;
 	LWLockAcquire(listened_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < taskq_max_listener_queues; i++)
+	for (mark = listener_mark_first(place); mark != NULL;
+		 mark = listener_mark_next(mark))
 	{
-		ListenerMark *mark = shared_table_at(marks.entries, i);
-
-		if (mark == NULL || mark->place != place)
-			continue;
 		mark->news = true;
 		mark->last_sent = DT_NOBEGIN;
-		pending_set(&marks, mark);
+		listener_mark_changed(mark);
 		any = true;
 	}
 	LWLockRelease(listened_lock);
@@ -317,7 +160,7 @@ void
 listened_queues_forget_database(Oid database)
 {
 	LWLockAcquire(listened_lock, LW_EXCLUSIVE);
-	remove_all(-1, database, DT_NOBEGIN);
+	listener_marks_remove(database);
 	LWLockRelease(listened_lock);
 }
 
@@ -333,7 +176,7 @@ mark_due(uint64 hash, TimestampTz due, TimestampTz now, bool apply)
 	ListenerMark *mark;
 	bool		any = false;
 
-	for (int n = 0; (mark = my_mark(hash, n)) != NULL; n++)
+	for (int n = 0; (mark = listener_mark_of(hash, n)) != NULL; n++)
 	{
 		if (due <= now ? mark->news : due >= mark->next_due)
 			continue;
@@ -344,7 +187,7 @@ mark_due(uint64 hash, TimestampTz due, TimestampTz now, bool apply)
 			mark->news = true;
 		else
 			mark->next_due = due;
-		pending_set(&marks, mark);
+		listener_mark_changed(mark);
 	}
 	return any;
 }
@@ -377,7 +220,7 @@ mark_hungry(uint64 hash, bool apply)
 	ListenerMark *mark;
 	bool		any = false;
 
-	for (int n = 0; (mark = my_mark(hash, n)) != NULL; n++)
+	for (int n = 0; (mark = listener_mark_of(hash, n)) != NULL; n++)
 	{
 		if (mark->last_sent == DT_NOBEGIN)
 			continue;
@@ -421,13 +264,13 @@ listened_queues_all_due(void)
 	LWLockAcquire(listened_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < taskq_max_listener_queues; i++)
 	{
-		ListenerMark *mark = shared_table_at(marks.entries, i);
+		ListenerMark *mark = listener_mark_at(i);
 
 		if (mark == NULL || mark->key.database != MyDatabaseId)
 			continue;
 		mark->news = true;
 		mark->next_due = DT_NOBEGIN;
-		pending_set(&marks, mark);
+		listener_mark_changed(mark);
 	}
 	LWLockRelease(listened_lock);
 	shmem_wake_worker(shmem_my_slot());
@@ -487,7 +330,7 @@ take(ListenerMark *mark, TimestampTz now, ListenerNews *news)
 		mark->next_due = DT_NOEND;
 	if (news->notify)
 		mark->last_sent = now;
-	set_pending(mark);
+	listener_mark_changed(mark);
 }
 
 /*
@@ -507,8 +350,8 @@ listened_queues_take(ListenerNews *news, int max, TimestampTz *next)
 	if (!listened_queues_any())
 		return 0;
 	LWLockAcquire(listened_lock, LW_EXCLUSIVE);
-	sweep(GetCurrentTimestamp(), SWEEP_AT_LEISURE);
-	while ((mark = pending_next(&marks, &place)) != NULL)
+	listener_marks_sweep(GetCurrentTimestamp(), SWEEP_AT_LEISURE);
+	while ((mark = listener_mark_pending(&place)) != NULL)
 	{
 		TimestampTz when;
 
@@ -537,7 +380,7 @@ listened_queues_settle(const ListenerNews *news, int n, bool failed)
 	for (int i = 0; i < n; i++)
 	{
 		int			others;
-		ListenerMark *mark = find_mark(news[i].hash, news[i].place, &others);
+		ListenerMark *mark = listener_mark_find(news[i].hash, news[i].place, &others);
 
 		if (mark == NULL)
 			continue;
@@ -549,7 +392,7 @@ listened_queues_settle(const ListenerNews *news, int n, bool failed)
 		}
 		else if (news[i].look_up)
 			mark->next_due = Min(mark->next_due, news[i].found);
-		set_pending(mark);
+		listener_mark_changed(mark);
 	}
 	LWLockRelease(listened_lock);
 }

@@ -8,10 +8,8 @@
 #include "datatype/timestamp.h"
 #include "storage/lwlock.h"
 
+#include "shared/listener_marks.h"
 #include "task/queue_keys.h"
-
-/* longer names of queues are not kept, but found when they are needed */
-#define KEPT_QUEUE_NAME		128
 
 /* What is to be done about a queue of a listener. */
 typedef struct ListenerNews

@@ -188,6 +188,7 @@ clock_now(void)
 int			taskq_max_delays;
 int			taskq_heartbeat_slots;
 int			taskq_max_databases;
+int			taskq_max_listener_queues;
 int			taskq_timer_buffer;
 int			fake_exceeded;
 
