@@ -65,7 +65,7 @@ check_config(Jsonb *merged)
 {
 	QueueConfig config;
 
-	queue_config_parse(merged, &config);
+	queue_settings_parse(merged, &config);
 	if (config.nweights > MAX_WEIGHT_OVERRIDES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -111,7 +111,7 @@ taskq_configure_queue(PG_FUNCTION_ARGS)
 	changes = arg_jsonb(fcinfo, 1);
 	(void) arg_reason(fcinfo, 2);
 	(void) arg_identity(fcinfo, 3);
-	queue_config_parse(changes, &checked);
+	queue_settings_parse(changes, &checked);
 	while (!write_row(task_queue, changes, arg_text(fcinfo, 2),
 					  arg_text(fcinfo, 3), &merged))
 		CHECK_FOR_INTERRUPTS();

@@ -102,7 +102,7 @@ queue_config_read(Jsonb *stored, QueueConfig *config)
 
 	PG_TRY();
 	{
-		queue_config_parse(stored, config);
+		queue_settings_parse(stored, config);
 	}
 	PG_CATCH();
 	{
@@ -113,7 +113,7 @@ queue_config_read(Jsonb *stored, QueueConfig *config)
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
 		FlushErrorState();
-		queue_config_defaults(config);
+		queue_settings_defaults(config);
 		config->unreadable = config->paused = true;
 		problem = error;
 	}

@@ -136,9 +136,9 @@ read_setting(QueueConfig *config, const char *key, const JsonbValue *value)
 				 errhint("Settings are queue_rate_limit, fairness_key_rate_limit, fairness_weights, paused, max_started, max_backlog and retention.")));
 }
 
-/* queue_config_defaults: nothing is set. */
+/* queue_settings_defaults: nothing is set. */
 void
-queue_config_defaults(QueueConfig *config)
+queue_settings_defaults(QueueConfig *config)
 {
 	memset(config, 0, sizeof(QueueConfig));
 	config->rate_limit = -1;
@@ -147,11 +147,11 @@ queue_config_defaults(QueueConfig *config)
 }
 
 /*
- * queue_config_parse: check a config object and read it, in the caller's memory
+ * queue_settings_parse: check a config object and read it, in the caller's memory
  * context.  Only computes, and raises data exceptions (class 22) only.
  */
 void
-queue_config_parse(Jsonb *object, QueueConfig *config)
+queue_settings_parse(Jsonb *object, QueueConfig *config)
 {
 	JsonbIterator *it;
 	JsonbValue	item;
@@ -162,7 +162,7 @@ queue_config_parse(Jsonb *object, QueueConfig *config)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("config must be a JSON object")));
-	queue_config_defaults(config);
+	queue_settings_defaults(config);
 	it = JsonbIteratorInit(&object->root);
 	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
 	{

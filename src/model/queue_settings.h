@@ -28,7 +28,7 @@ typedef struct QueueConfig
 	WeightOverride *weights;	/* shorter keys first, then by their bytes */
 } QueueConfig;
 
-extern void queue_config_defaults(QueueConfig *config);
-extern void queue_config_parse(Jsonb *object, QueueConfig *config);
+extern void queue_settings_defaults(QueueConfig *config);
+extern void queue_settings_parse(Jsonb *object, QueueConfig *config);
 
 #endif							/* TASKQ_QUEUE_SETTINGS_H */
