@@ -34,7 +34,7 @@
 void
 begin_writing(const char *call)
 {
-	shmem_require();
+	directory_require();
 	PreventCommandDuringRecovery(call);
 	PreventCommandIfReadOnly(call);
 	PreventCommandIfParallelMode(call);
@@ -44,7 +44,7 @@ begin_writing(const char *call)
 void
 begin_reading(void)
 {
-	shmem_require();
+	directory_require();
 }
 
 /* require_arg: raise when the argument is NULL. */

@@ -40,7 +40,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 	name = VARDATA_ANY(argument);
 	length = VARSIZE_ANY_EXHDR(argument);
 
-	shmem_require();
+	directory_require();
 	PreventCommandDuringRecovery(kind == NAME_OF_WORKER ? "taskq.worker_channel()" :
 								 "taskq.channel()");
 	channel = channel_name(name, length, kind);

@@ -489,7 +489,7 @@ taskq_health_checks(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (control != NULL && !RecoveryInProgress())
-		slot = shmem_my_slot();
+		slot = directory_my_slot();
 	if (slot != NULL)
 		view_worker(slot, &view);
 	check_worker(fcinfo, slot, &view);

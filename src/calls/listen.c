@@ -75,7 +75,7 @@ taskq_listen(PG_FUNCTION_ARGS)
 	ChannelRef	ref;
 	int			count;
 
-	shmem_require();
+	directory_require();
 	listener = arg_listener(fcinfo, 0);
 	queues = arg_queue_refs(fcinfo, 1, &count);
 	require_arg(fcinfo, 2, "kind");
@@ -104,7 +104,7 @@ taskq_unlisten(PG_FUNCTION_ARGS)
 	QueueRef   *queues = NULL;
 	ChannelRef	ref;
 
-	shmem_require();
+	directory_require();
 	listener = arg_listener(fcinfo, 0);
 	if (!all)
 		queues = arg_queue_refs(fcinfo, 1, &count);

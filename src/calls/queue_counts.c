@@ -308,7 +308,7 @@ count_open(const OpenCount *row, void *arg)
 static bool
 rows_are_of_queue(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	return slot != NULL && !RecoveryInProgress() && !IsolationUsesXactSnapshot() &&
 		!counts_may_be_elsewhere(slot);

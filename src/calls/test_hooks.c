@@ -64,7 +64,7 @@ PG_FUNCTION_INFO_V1(taskq_forget_hints);
 Datum
 taskq_forget_hints(PG_FUNCTION_ARGS)
 {
-	shmem_require();
+	directory_require();
 	shared_forget_database(MyDatabaseId);
 	forget_counts();
 	PG_RETURN_VOID();
@@ -76,7 +76,7 @@ PG_FUNCTION_INFO_V1(taskq_scramble_cursors);
 Datum
 taskq_scramble_cursors(PG_FUNCTION_ARGS)
 {
-	shmem_require();
+	directory_require();
 	cursors_scramble();
 	PG_RETURN_VOID();
 }
@@ -127,7 +127,7 @@ PG_FUNCTION_INFO_V1(taskq_forget_heartbeats);
 Datum
 taskq_forget_heartbeats(PG_FUNCTION_ARGS)
 {
-	shmem_require();
+	directory_require();
 	heartbeat_slots_forget(MyDatabaseId);
 	PG_RETURN_VOID();
 }

@@ -29,7 +29,7 @@ taskq_watch(PG_FUNCTION_ARGS)
 	int64	   *run_ids;
 	int			count;
 
-	shmem_require();
+	directory_require();
 	elements = arg_elements(fcinfo, 0, INT8OID, "run_ids", &count);
 	run_ids = palloc(sizeof(int64) * Max(count, 1));
 	channels = palloc(sizeof(Datum) * Max(count, 1));

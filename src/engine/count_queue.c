@@ -247,7 +247,7 @@ static void
 wait_for_others(DatabaseSlot *slot)
 {
 	ConditionVariablePrepareToSleep(&slot->answered);
-	(void) shmem_await(slot, GetCurrentTimestamp() + TRY_AGAIN_US,
+	(void) directory_await(slot, GetCurrentTimestamp() + TRY_AGAIN_US,
 					   custom_wait_event("TaskqCounts"));
 	ConditionVariableCancelSleep();
 }
@@ -259,7 +259,7 @@ wait_for_others(DatabaseSlot *slot)
 bool
 count_queue(const QueueRef *queue)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (slot == NULL)
 		return false;
@@ -277,7 +277,7 @@ count_queue(const QueueRef *queue)
 		if (begun == COUNT_KNOWN ||
 			(begun == COUNT_BEGUN && count(queue, snapshot)))
 		{
-			shmem_answered(slot);
+			directory_answered(slot);
 			return true;
 		}
 		if (begun == COUNT_NO_ROOM)

@@ -285,7 +285,7 @@ save(int64 run_id, int64 nonce, bool clear, RowWrite how)
 static bool
 is_served(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	return slot != NULL && slot->worker_pid != 0;
 }
@@ -412,7 +412,7 @@ read_newest(const Activity *activity, Heartbeat *heartbeat)
 TimestampTz
 heartbeat_last_time(const Activity *activity)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz known_from = DT_NOBEGIN;
 	Heartbeat	heartbeat;
 
@@ -499,7 +499,7 @@ publish(void)
 
 	if (!heartbeat_log_commit())
 		return;
-	slot = shmem_my_slot();
+	slot = directory_my_slot();
 	if (slot != NULL && !slot->heartbeats.flush_wanted)
 		heartbeat_flush_wanted(slot);
 }

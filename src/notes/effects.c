@@ -136,7 +136,7 @@ begin_noting(void)
 		return;
 	pending.any = true;
 	pending.alarm = DT_NOEND;
-	pending.slot = shmem_my_slot();
+	pending.slot = directory_my_slot();
 	pending.hints = few_hints;
 	pending.max_hints = FEW_ATTEMPTS;
 	pending.nonces = few_nonces;
@@ -448,7 +448,7 @@ tell_of_functions(void)
 	if (pending.slot == NULL)
 		return;
 	(void) errand_ask(pending.slot, &pending.slot->functions);
-	shmem_wake_worker(pending.slot);
+	directory_wake_worker(pending.slot);
 	function_pool_wake(MyDatabaseId);
 }
 
@@ -467,7 +467,7 @@ tell(void)
 		tell_of_functions();
 	if (pending.mail && pending.slot != NULL &&
 		errand_ask(pending.slot, &pending.slot->mail))
-		shmem_wake_worker(pending.slot);
+		directory_wake_worker(pending.slot);
 	if (pending.rows_changed)
 	{
 		counts_forget();

@@ -133,7 +133,7 @@ commit_pending(void)
 	}
 	npending = 0;
 	if (wake)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 }
 
 /* take back what was done from number "first" on */

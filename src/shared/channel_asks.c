@@ -52,7 +52,7 @@ ChannelRef
 channel_ask(const char *name, int length, NameKind kind, const char *channel)
 {
 	uint64		hash = name_hash(name, length, kind);
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz real_now = GetCurrentTimestamp();
 	ListenedChannel *known;
 	ChannelRef	ref = {-1, 0};
@@ -77,7 +77,7 @@ channel_ask(const char *name, int length, NameKind kind, const char *channel)
 
 	tell_fit(fit);
 	if (is_new)
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	return ref;
 }
 

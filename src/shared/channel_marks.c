@@ -82,7 +82,7 @@ channels_task_due(uint64 hash, TimestampTz due)
 	any = mark_due(hash, due, now, true);
 	LWLockRelease(control->lock);
 	if (any)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 }
 
 /* may a channel of that hash not be notified at once?  Caller holds the lock. */
@@ -122,7 +122,7 @@ channels_hungry(uint64 hash)
 	(void) mark_hungry(hash, true);
 	LWLockRelease(control->lock);
 	/* what waited for the interval need not wait any more */
-	shmem_wake_worker(shmem_my_slot());
+	directory_wake_worker(directory_my_slot());
 }
 
 /*
@@ -147,7 +147,7 @@ channels_all_queues(void)
 		}
 	}
 	LWLockRelease(control->lock);
-	shmem_wake_worker(shmem_my_slot());
+	directory_wake_worker(directory_my_slot());
 }
 
 /*
@@ -195,5 +195,5 @@ channels_worker_event(uint64 hash, int64 run_id, int attempt, WorkerEvent event)
 	}
 	LWLockRelease(control->lock);
 	if (any)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 }

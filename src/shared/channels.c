@@ -387,7 +387,7 @@ give_up(int i)
 	channel->generation++;
 	channel->news = channel->kind == NAME_OF_QUEUE;
 	taken->leaving++;
-	shmem_wake_worker(shmem_slot(owners[i], /* create */ false));
+	directory_wake_worker(directory_slot(owners[i], /* create */ false));
 }
 
 /* a free place; without one that of whoever is leaving for longest */

@@ -91,10 +91,10 @@ counts_shmem_init(LWLockPadded *locks)
 void
 counts_missed(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (slot != NULL && errand_ask(slot, &slot->counts.missed))
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 }
 
 static bool
@@ -117,18 +117,18 @@ is_known(const QueueKey *key)
 bool
 counts_await(const QueueKey *key)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz until = GetCurrentTimestamp() + AWAIT_US;
 	bool		known;
 
 	if (slot == NULL)
 		return false;
 	(void) errand_ask(slot, &slot->counts.wanted);
-	shmem_wake_worker(slot);
+	directory_wake_worker(slot);
 	ConditionVariablePrepareToSleep(&slot->answered);
 	while (!(known = is_known(key)) && !slot->counts.blocked &&
 		   slot->worker_pid != 0)
-		if (!shmem_await(slot, until, custom_wait_event("TaskqCounts")))
+		if (!directory_await(slot, until, custom_wait_event("TaskqCounts")))
 			break;
 	ConditionVariableCancelSleep();
 	return known;
@@ -214,9 +214,9 @@ counts_leave_commit(void)
 	pg_memory_barrier();
 	if (!TransactionIdIsValid(place->counted))
 		return;
-	slot = shmem_slot_of(MyDatabaseId);
+	slot = directory_slot_of(MyDatabaseId);
 	if (slot != NULL)
-		shmem_answered(slot);
+		directory_answered(slot);
 }
 
 /*
@@ -227,7 +227,7 @@ counts_leave_commit(void)
 void
 counts_prepared(void)
 {
-	DatabaseSlot *slot = shmem_slot_of(MyDatabaseId);
+	DatabaseSlot *slot = directory_slot_of(MyDatabaseId);
 
 	if (slot == NULL)
 		return;
@@ -340,7 +340,7 @@ counts_await_marked(DatabaseSlot *slot)
 {
 	ConditionVariablePrepareToSleep(&slot->answered);
 	while (marked_remain())
-		(void) shmem_await(slot, GetCurrentTimestamp() + SIGN_OFF_US,
+		(void) directory_await(slot, GetCurrentTimestamp() + SIGN_OFF_US,
 						   custom_wait_event("TaskqCommits"));
 	ConditionVariableCancelSleep();
 }

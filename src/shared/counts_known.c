@@ -25,7 +25,7 @@
 static void
 lose_numbers(Oid database, bool complete)
 {
-	DatabaseSlot *slot = shmem_slot_of(database);
+	DatabaseSlot *slot = directory_slot_of(database);
 
 	if (slot == NULL)
 		return;
@@ -64,7 +64,7 @@ counts_may_be_elsewhere(DatabaseSlot *slot)
 void
 counts_moved_away(TransactionId mover)
 {
-	DatabaseSlot *slot = shmem_slot_of(MyDatabaseId);
+	DatabaseSlot *slot = directory_slot_of(MyDatabaseId);
 
 	if (slot == NULL)
 		return;
@@ -127,7 +127,7 @@ counts_are_zero(const QueueState *state)
 bool
 counts_complete(void)
 {
-	DatabaseSlot *slot = shmem_slot_of(MyDatabaseId);
+	DatabaseSlot *slot = directory_slot_of(MyDatabaseId);
 	bool		complete;
 
 	if (slot == NULL)
@@ -142,7 +142,7 @@ counts_complete(void)
 void
 counts_begin(QueueState *state)
 {
-	DatabaseSlot *slot = shmem_slot_of(state->key.database);
+	DatabaseSlot *slot = directory_slot_of(state->key.database);
 
 	Assert(queue_state_is_locked(queue_state_part(&state->key), LW_EXCLUSIVE));
 	state->latest_due = state->delays_from = DT_NOBEGIN;

@@ -17,7 +17,7 @@
  *	counts.c and heartbeats need.  It is held for a few instructions.
  *
  * Some things are read without a lock, since being wrong is harmless there:
- * database and state in shmem_my_slot() (a hint may go astray), worker_proc
+ * database and state in directory_my_slot() (a hint may go astray), worker_proc
  * and launcher_proc when a latch is set (PGPROCs are never freed: at worst a
  * stranger wakes up).
  *
@@ -87,10 +87,10 @@ directory_shmem_init(LWLockPadded *locks)
 }
 
 /*
- * shmem_require: raise an error unless taskq was preloaded.
+ * directory_require: raise an error unless taskq was preloaded.
  */
 void
-shmem_require(void)
+directory_require(void)
 {
 	if (unlikely(control == NULL))
 		ereport(ERROR,
@@ -137,12 +137,12 @@ reset_slot(DatabaseSlot *slot, Oid database)
 }
 
 /*
- * shmem_slot: the slot of a database; with "create", a new one when it has
+ * directory_slot: the slot of a database; with "create", a new one when it has
  * none.  NULL when there is none, or no room.  Caller holds control->lock,
  * exclusively when creating.
  */
 DatabaseSlot *
-shmem_slot(Oid database, bool create)
+directory_slot(Oid database, bool create)
 {
 	DatabaseSlot *free_slot = NULL;
 
@@ -165,11 +165,11 @@ shmem_slot(Oid database, bool create)
 }
 
 /*
- * shmem_slot_of: the slot of a database; NULL when it has none, or taskq is not
+ * directory_slot_of: the slot of a database; NULL when it has none, or taskq is not
  * loaded.  For use under other locks: reads the directory without one.
  */
 DatabaseSlot *
-shmem_slot_of(Oid database)
+directory_slot_of(Oid database)
 {
 	if (control == NULL || !OidIsValid(database))
 		return NULL;
@@ -180,11 +180,11 @@ shmem_slot_of(Oid database)
 }
 
 /*
- * shmem_free_slot: forget a database.  Caller holds control->lock exclusively;
+ * directory_free_slot: forget a database.  Caller holds control->lock exclusively;
  * no worker is attached.
  */
 void
-shmem_free_slot(DatabaseSlot *slot)
+directory_free_slot(DatabaseSlot *slot)
 {
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
 	Assert(slot->worker_pid == 0);
@@ -194,11 +194,11 @@ shmem_free_slot(DatabaseSlot *slot)
 }
 
 /*
- * shmem_worker_failed: note one more failure of a slot's worker, to be
+ * directory_worker_failed: note one more failure of a slot's worker, to be
  * started again later and later.  Caller holds control->lock exclusively.
  */
 void
-shmem_worker_failed(DatabaseSlot *slot)
+directory_worker_failed(DatabaseSlot *slot)
 {
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
 	slot->state = WORKER_FAILED;
@@ -219,10 +219,10 @@ make_known(bool changed)
 	bool		poke = false;
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	slot = shmem_slot(MyDatabaseId, false);
+	slot = directory_slot(MyDatabaseId, false);
 	if (slot == NULL)
 	{
-		slot = shmem_slot(MyDatabaseId, true);
+		slot = directory_slot(MyDatabaseId, true);
 		poke = slot != NULL;
 	}
 	else if (slot->state == WORKER_ABSENT)
@@ -233,23 +233,23 @@ make_known(bool changed)
 	else if (changed)
 	{
 		slot->look_again = true;
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	}
 	LWLockRelease(control->lock);
 
 	if (poke)
-		shmem_wake_launcher();
+		directory_wake_launcher();
 	return slot;
 }
 
 /*
- * shmem_my_slot: the slot of the current database.  Without a lock as long as
+ * directory_my_slot: the slot of the current database.  Without a lock as long as
  * a worker runs there or is on its way.  Since whoever asks was called through
  * the extension, a database without a worker gets one.  NULL when taskq is not
  * loaded or taskq.max_databases is reached: the caller does without.
  */
 DatabaseSlot *
-shmem_my_slot(void)
+directory_my_slot(void)
 {
 	static DatabaseSlot *mine = NULL;
 
@@ -263,42 +263,42 @@ shmem_my_slot(void)
 	return mine;
 }
 
-/* shmem_slot_number: which of the control->databases slots it is. */
+/* directory_slot_number: which of the control->databases slots it is. */
 int
-shmem_slot_number(const DatabaseSlot *slot)
+directory_slot_number(const DatabaseSlot *slot)
 {
 	return (int) (slot - control->slots);
 }
 
 /*
- * shmem_extension_changed: the extension was created or dropped in this
+ * directory_extension_changed: the extension was created or dropped in this
  * database, and that is committed.  For commit callbacks: does not fail.
  */
 void
-shmem_extension_changed(void)
+directory_extension_changed(void)
 {
 	if (control != NULL && OidIsValid(MyDatabaseId))
 		(void) make_known(true);
 }
 
 /*
- * shmem_answered: the worker of the database has done what it was asked for, or
+ * directory_answered: the worker of the database has done what it was asked for, or
  * cannot.  Does not fail.
  */
 void
-shmem_answered(DatabaseSlot *slot)
+directory_answered(DatabaseSlot *slot)
 {
 	ConditionVariableBroadcast(&slot->answered);
 }
 
 /*
- * shmem_await: sleep until the worker may have answered; false when it is later
+ * directory_await: sleep until the worker may have answered; false when it is later
  * than "until" (real clock).  Who wants to miss nothing looks once more between
  * ConditionVariablePrepareToSleep() and the first call, and cancels the sleep at
  * the end.  Interrupts are served.
  */
 bool
-shmem_await(DatabaseSlot *slot, TimestampTz until, uint32 wait_event)
+directory_await(DatabaseSlot *slot, TimestampTz until, uint32 wait_event)
 {
 	long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 													 until);
@@ -311,10 +311,10 @@ shmem_await(DatabaseSlot *slot, TimestampTz until, uint32 wait_event)
 }
 
 /*
- * shmem_wake_worker: have the worker of a database look at its chores.
+ * directory_wake_worker: have the worker of a database look at its chores.
  */
 void
-shmem_wake_worker(DatabaseSlot *slot)
+directory_wake_worker(DatabaseSlot *slot)
 {
 	PGPROC	   *proc = slot == NULL ? NULL : slot->worker_proc;
 
@@ -323,10 +323,10 @@ shmem_wake_worker(DatabaseSlot *slot)
 }
 
 /*
- * shmem_wake_launcher: have the launcher look at the directory.
+ * directory_wake_launcher: have the launcher look at the directory.
  */
 void
-shmem_wake_launcher(void)
+directory_wake_launcher(void)
 {
 	PGPROC	   *proc = control == NULL ? NULL : control->launcher_proc;
 

@@ -153,22 +153,22 @@ extern Control *control;		/* NULL: not preloaded */
 extern Size directory_shmem_size(void);
 extern void directory_shmem_init(LWLockPadded *locks);
 
-extern void shmem_require(void);
-extern DatabaseSlot *shmem_slot(Oid database, bool create);
-extern DatabaseSlot *shmem_slot_of(Oid database);
-extern DatabaseSlot *shmem_my_slot(void);
-extern int	shmem_slot_number(const DatabaseSlot *slot);
-extern void shmem_extension_changed(void);
-extern void shmem_free_slot(DatabaseSlot *slot);
-extern void shmem_worker_failed(DatabaseSlot *slot);
-extern void shmem_wake_worker(DatabaseSlot *slot);
+extern void directory_require(void);
+extern DatabaseSlot *directory_slot(Oid database, bool create);
+extern DatabaseSlot *directory_slot_of(Oid database);
+extern DatabaseSlot *directory_my_slot(void);
+extern int	directory_slot_number(const DatabaseSlot *slot);
+extern void directory_extension_changed(void);
+extern void directory_free_slot(DatabaseSlot *slot);
+extern void directory_worker_failed(DatabaseSlot *slot);
+extern void directory_wake_worker(DatabaseSlot *slot);
 extern bool errand_ask(DatabaseSlot *slot, Errand *errand);
 extern bool errand_look(DatabaseSlot *slot, const Errand *errand,
 						uint32 *asked);
 extern void errand_done(DatabaseSlot *slot, Errand *errand, uint32 asked);
-extern void shmem_answered(DatabaseSlot *slot);
-extern bool shmem_await(DatabaseSlot *slot, TimestampTz until,
+extern void directory_answered(DatabaseSlot *slot);
+extern bool directory_await(DatabaseSlot *slot, TimestampTz until,
 						uint32 wait_event);
-extern void shmem_wake_launcher(void);
+extern void directory_wake_launcher(void);
 
 #endif							/* TASKQ_DIRECTORY_H */

@@ -422,7 +422,7 @@ set_lost(Oid database, TimestampTz when)
 	DatabaseSlot *slot;
 
 	LWLockAcquire(control->lock, LW_SHARED);
-	slot = shmem_slot(database, /* create */ false);
+	slot = directory_slot(database, /* create */ false);
 	if (slot != NULL)
 	{
 		SpinLockAcquire(&slot->mutex);
@@ -472,5 +472,5 @@ heartbeat_flush_wanted(DatabaseSlot *slot)
 	slot->heartbeats.flush_wanted = true;
 	SpinLockRelease(&slot->mutex);
 	if (wake)
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 }

@@ -92,7 +92,7 @@ listened_queues_add(int place, const QueueRef *queues, int n)
 	LWLockRelease(listened_lock);
 
 	if (is_new)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 	if (exceeded)
 		size_exceeded(SIZE_LISTENED_QUEUES);
 }
@@ -211,7 +211,7 @@ listened_queues_due(uint64 hash, TimestampTz due)
 	any = mark_due(hash, due, now, true);
 	LWLockRelease(listened_lock);
 	if (any)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 }
 
 static bool
@@ -249,7 +249,7 @@ listened_queues_hungry(uint64 hash)
 	(void) mark_hungry(hash, true);
 	LWLockRelease(listened_lock);
 	/* what waited for the interval need not wait any more */
-	shmem_wake_worker(shmem_my_slot());
+	directory_wake_worker(directory_my_slot());
 }
 
 /*
@@ -273,7 +273,7 @@ listened_queues_all_due(void)
 		listener_mark_changed(mark);
 	}
 	LWLockRelease(listened_lock);
-	shmem_wake_worker(shmem_my_slot());
+	directory_wake_worker(directory_my_slot());
 }
 
 /* ------------------------------------------------------------------------

@@ -144,7 +144,7 @@ size_exceeded(SizeKind kind)
 	if (!pg_atomic_compare_exchange_u64(&state->logged_at, &logged, (uint64) now))
 		return;					/* somebody else sees to it */
 	pg_atomic_write_u32(&state->to_be_logged, 1);
-	shmem_wake_launcher();
+	directory_wake_launcher();
 }
 
 /* size_rule: what is to be said of the size. */

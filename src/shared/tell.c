@@ -67,7 +67,7 @@ tell_all_queues(void)
 void
 tell_rows_changed(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (slot == NULL)
 		return;

@@ -55,7 +55,7 @@ timer_ring_shmem_init(LWLockPadded *locks)
 static TimerHint *
 ring_of(const DatabaseSlot *slot)
 {
-	return rings + (Size) shmem_slot_number(slot) * ring_room();
+	return rings + (Size) directory_slot_number(slot) * ring_room();
 }
 
 /* ------------------------------------------------------------------------
@@ -151,7 +151,7 @@ timers_publish(DatabaseSlot *slot, const TimerHint *hints, int n,
 		   (piece = append_piece(slot, hints + told, n - told)) > 0)
 		told += piece;
 	if (announce_alarm(slot, alarm, first))
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	if (told < n)
 		timers_rescan(slot);	/* not reserved here: let the table tell */
 }
@@ -164,7 +164,7 @@ void
 timers_rescan(DatabaseSlot *slot)
 {
 	(void) errand_ask(slot, &slot->timers.rescan);
-	shmem_wake_worker(slot);
+	directory_wake_worker(slot);
 }
 
 /*
@@ -174,7 +174,7 @@ timers_rescan(DatabaseSlot *slot)
 void
 timers_forget(Oid database)
 {
-	DatabaseSlot *slot = shmem_slot_of(database);
+	DatabaseSlot *slot = directory_slot_of(database);
 
 	if (slot == NULL)
 		return;
@@ -196,7 +196,7 @@ timers_forget(Oid database)
 void
 timers_awake(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	SpinLockAcquire(&slot->mutex);
 	slot->timers.wake_at = DT_NOBEGIN;
@@ -210,7 +210,7 @@ timers_awake(void)
 bool
 timers_may_sleep_until(TimestampTz when)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	bool		may;
 
 	SpinLockAcquire(&slot->mutex);

@@ -124,7 +124,7 @@ how_many(uint64 key, TimestampTz now)
 TimestampTz
 wait_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	HandedOver	handed[DEBTS_AT_ONCE];
 	Debts		debts;
 

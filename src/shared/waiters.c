@@ -105,7 +105,7 @@ watch_debts(DatabaseSlot *slot, TimestampTz now)
 static int
 wake_some(uint64 key, int n, TimestampTz now)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	PGPROC	   *procs[WAKE_AT_ONCE];
 	int			found = 0;
 	bool		tell;
@@ -127,7 +127,7 @@ wake_some(uint64 key, int n, TimestampTz now)
 	for (i = 0; i < found; i++)
 		SetLatch(&procs[i]->procLatch);
 	if (tell)
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	return found;
 }
 
@@ -366,7 +366,7 @@ wait_leave(bool pass_on)
 void
 wait_leave_ready(int i, bool more)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	Waiter	   *waiter = wait_me();
 	TimestampTz now = clock_now();
 	uint64		keys[MAX_WAIT_PLACES];
@@ -386,7 +386,7 @@ wait_leave_ready(int i, bool more)
 	tell = wait_first_asleep(key) != NOBODY && watch_debts(slot, now);
 	LWLockRelease(waiter_lock);
 	if (tell)
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	for (i = 0; i < n; i++)
 		wait_wake(keys[i], 1);
 }

@@ -211,7 +211,7 @@ watched_runs_changed(const RunChange *changes, int n)
 	}
 	LWLockRelease(runs_lock);
 	if (any)
-		shmem_wake_worker(shmem_my_slot());
+		directory_wake_worker(directory_my_slot());
 }
 
 /*
@@ -234,7 +234,7 @@ watched_runs_all_changed(void)
 		pending_set(&runs, run);
 	}
 	LWLockRelease(runs_lock);
-	shmem_wake_worker(shmem_my_slot());
+	directory_wake_worker(directory_my_slot());
 }
 
 /* ------------------------------------------------------------------------

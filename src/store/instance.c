@@ -122,18 +122,18 @@ instance_is_made(void)
 static HeapTuple
 ask_worker(Datum *values, bool *nulls)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz until = GetCurrentTimestamp() + AWAIT_US;
 	HeapTuple	tuple;
 
 	if (slot == NULL || slot->worker_pid == 0)
 		return NULL;
 	(void) errand_ask(slot, &slot->instance);
-	shmem_wake_worker(slot);
+	directory_wake_worker(slot);
 	ConditionVariablePrepareToSleep(&slot->answered);
 	while ((tuple = read_instance(values, nulls)) == NULL &&
 		   slot->worker_pid != 0)
-		if (!shmem_await(slot, until, custom_wait_event("TaskqInstance")))
+		if (!directory_await(slot, until, custom_wait_event("TaskqInstance")))
 			break;
 	ConditionVariableCancelSleep();
 	return tuple;
@@ -226,7 +226,7 @@ current_leaf(DatabaseSlot *slot, int *known, int column)
 int
 instance_current_leaf(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.current, COL_LEAF);
 }
@@ -235,7 +235,7 @@ instance_current_leaf(void)
 int
 instance_history_leaf(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.history,
 						COL_HISTORY_LEAF);
@@ -248,7 +248,7 @@ instance_history_leaf(void)
 int
 instance_leaf_limit(void)
 {
-	const DatabaseSlot *slot = shmem_my_slot();
+	const DatabaseSlot *slot = directory_my_slot();
 	int			known = slot == NULL ? -1 : slot->leaves.limit;
 
 	return known < 0 ? taskq_retention : Min(known, taskq_retention);

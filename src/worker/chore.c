@@ -40,7 +40,7 @@ static MemoryContext round_context; /* reset when all chores had their turn */
 void
 chore_tick(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz now = GetCurrentTimestamp();
 
 	SpinLockAcquire(&slot->mutex);

@@ -223,7 +223,7 @@ function_claim_ended(bool committed)
 	{
 		function_pool_wake(MyDatabaseId);
 		if (before.queue == 0)
-			shmem_wake_worker(shmem_my_slot());
+			directory_wake_worker(directory_my_slot());
 	}
 }
 

@@ -208,7 +208,7 @@ function_bury(void)
 		if (worker->database != MyDatabaseId)
 		{
 			if (worker->state == FUNCTION_WORKER_ENDED &&
-				shmem_slot_of(worker->database) == NULL)
+				directory_slot_of(worker->database) == NULL)
 				function_slot_free(i);
 		}
 		else if (never_came(i, worker))

@@ -360,7 +360,7 @@ be_current(DatabaseSlot *slot)
 TimestampTz
 function_supervise(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	RegisteredFunction *functions;
 
 	function_gone_start();

@@ -63,14 +63,14 @@ detach(int code, Datum arg)
 	for (int i = 0; i < control->databases; i++)
 		if (control->slots[i].functions_wait ||
 			control->slots[i].database == MyDatabaseId)
-			shmem_wake_worker(&control->slots[i]);
+			directory_wake_worker(&control->slots[i]);
 }
 
 /* is somebody about to be alone with the database? */
 static bool
 is_held(Oid database)
 {
-	DatabaseSlot *slot = shmem_slot_of(database);
+	DatabaseSlot *slot = directory_slot_of(database);
 
 	return slot == NULL || slot->held_by != 0;
 }

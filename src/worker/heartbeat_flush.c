@@ -73,7 +73,7 @@ static bool found_any;			/* in this flush */
 void
 heartbeat_start(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	int64		last_run;
 
 	chore_begin("heartbeats");
@@ -349,7 +349,7 @@ heartbeat_flush_at_exit(void)
 TimestampTz
 heartbeat_flush_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz now = clock_now();
 	int64		interval = taskq_heartbeat_flush * INT64CONST(1000);
 

@@ -54,7 +54,7 @@ drain_batch(void)
 TimestampTz
 inboxes_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (!begun)
 	{

@@ -17,7 +17,7 @@
 TimestampTz
 instance_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	uint32		asked;
 
 	if (!errand_look(slot, &slot->instance, &asked))
@@ -27,6 +27,6 @@ instance_run(void)
 		instance_make();
 	chore_commit();
 	errand_done(slot, &slot->instance, asked);
-	shmem_answered(slot);
+	directory_answered(slot);
 	return DT_NOEND;
 }

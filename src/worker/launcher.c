@@ -175,7 +175,7 @@ check_arrival(DatabaseSlot *slot, const Registered *mine)
 	if (mine->handle == NULL || mine->database != slot->database)
 		slot->state = WORKER_UNKNOWN;	/* a former launcher's */
 	else if (GetBackgroundWorkerPid(mine->handle, &pid) == BGWH_STOPPED)
-		shmem_worker_failed(slot);
+		directory_worker_failed(slot);
 }
 
 /*
@@ -213,12 +213,12 @@ check_slots(const List *databases, Oid *without, bool *held)
 		else if (!list_member_oid(databases, slot->database))
 		{
 			gone[ngone++] = slot->database;
-			shmem_free_slot(slot);
+			directory_free_slot(slot);
 		}
 		else if (slot->state == WORKER_ABSENT)
 		{
 			without[n++] = slot->database;
-			shmem_free_slot(slot);
+			directory_free_slot(slot);
 		}
 	}
 	LWLockRelease(control->lock);
@@ -277,7 +277,7 @@ make_slots(const List *databases)
 	foreach(cell, databases)
 	{
 		if (!list_member_oid(absent, lfirst_oid(cell)) &&
-			shmem_slot(lfirst_oid(cell), true) == NULL)
+			directory_slot(lfirst_oid(cell), true) == NULL)
 			enough = false;
 	}
 	for (int i = 0; i < control->databases && !enough; i++)

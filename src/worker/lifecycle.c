@@ -130,7 +130,7 @@ taskq_installed(PG_FUNCTION_ARGS)
 static void
 tell_extension_changed(void)
 {
-	shmem_extension_changed();
+	directory_extension_changed();
 	counts_forget();
 	heartbeat_slots_drop(MyDatabaseId);
 	wait_wake_all();
@@ -150,7 +150,7 @@ at_transaction_end(XactEvent event, void *arg)
 			if (OidIsValid(database_dropped))
 				forget_database(database_dropped);
 			if (database_made)
-				shmem_wake_launcher();
+				directory_wake_launcher();
 			break;
 		case XACT_EVENT_ABORT:
 			if (OidIsValid(database_dropped))
@@ -333,12 +333,12 @@ take_hold(Oid database)
 	pid_t		pid = 0;
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	slot = shmem_slot(database, /* create */ true);
+	slot = directory_slot(database, /* create */ true);
 	if (slot != NULL)
 	{
 		slot->held_by = MyProcPid;
 		pid = slot->worker_pid;
-		shmem_wake_worker(slot);
+		directory_wake_worker(slot);
 	}
 	LWLockRelease(control->lock);
 	function_pool_leave(database, false);
@@ -355,11 +355,11 @@ release_hold(int code, Datum arg)
 	DatabaseSlot *slot;
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	slot = shmem_slot(DatumGetObjectId(arg), /* create */ false);
+	slot = directory_slot(DatumGetObjectId(arg), /* create */ false);
 	if (slot != NULL && slot->held_by == MyProcPid)
 		slot->held_by = 0;
 	LWLockRelease(control->lock);
-	shmem_wake_launcher();
+	directory_wake_launcher();
 }
 
 /*
@@ -371,9 +371,9 @@ forget_database(Oid database)
 	DatabaseSlot *slot;
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	slot = shmem_slot(database, /* create */ false);
+	slot = directory_slot(database, /* create */ false);
 	if (slot != NULL && slot->worker_pid == 0)
-		shmem_free_slot(slot);
+		directory_free_slot(slot);
 	LWLockRelease(control->lock);
 	shared_forget_database(database);
 }
@@ -387,7 +387,7 @@ signal_worker(Oid database, pid_t pid)
 	DatabaseSlot *slot;
 
 	LWLockAcquire(control->lock, LW_SHARED);
-	slot = shmem_slot(database, /* create */ false);
+	slot = directory_slot(database, /* create */ false);
 	if (pid != 0 && slot != NULL && slot->worker_pid == pid)
 		(void) kill(pid, SIGTERM);
 	LWLockRelease(control->lock);
@@ -404,7 +404,7 @@ is_there(Oid database, pid_t pid)
 	bool		claimed;
 
 	LWLockAcquire(control->lock, LW_SHARED);
-	slot = shmem_slot(database, /* create */ false);
+	slot = directory_slot(database, /* create */ false);
 	claimed = pid != 0 && slot != NULL && slot->worker_pid == pid;
 	LWLockRelease(control->lock);
 	return claimed || (pid != 0 && BackendPidGetProc(pid) != NULL) ||

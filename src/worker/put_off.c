@@ -41,7 +41,7 @@ static HTAB *runs[PUT_OFF_KINDS];
 static void
 show(PutOffKind kind)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	int			n = hash_get_num_entries(runs[kind]);
 	int64		run_id = 0;
 

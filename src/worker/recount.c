@@ -377,7 +377,7 @@ end_count(DatabaseSlot *slot)
 void
 recount_stop(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (slot != NULL)
 		end_count(slot);
@@ -415,7 +415,7 @@ count(DatabaseSlot *slot)
 		PopActiveSnapshot();
 	}
 	chore_commit();
-	shmem_answered(slot);
+	directory_answered(slot);
 	take_a_break(slot, counted, complete, begin);
 	return counted;
 }
@@ -450,7 +450,7 @@ try_to_count(DatabaseSlot *slot, uint32 wanted, uint32 missed)
 TimestampTz
 recount_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	bool		pausing = is_ahead(pause_until, GetCurrentTimestamp(),
 								   MAX_PAUSE_US);
 	uint32		wanted;

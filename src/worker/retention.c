@@ -181,7 +181,7 @@ is_empty(int number)
 static void
 note_blocked(int number, bool blocked)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	TimestampTz now = GetCurrentTimestamp();
 
 	SpinLockAcquire(&slot->mutex);
@@ -317,7 +317,7 @@ tend_leaf(int number, TimestampTz now)
 static void
 tell_current(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 
 	if (slot == NULL)
 		return;

@@ -253,7 +253,7 @@ timers_start(void)
 {
 	make_heap();
 	walk_from(DT_NOBEGIN, PG_INT64_MIN);
-	timers_rescan(shmem_my_slot());
+	timers_rescan(directory_my_slot());
 }
 
 /* ------------------------------------------------------------------------
@@ -409,7 +409,7 @@ fire_due(TimestampTz now)
 TimestampTz
 timers_run(void)
 {
-	DatabaseSlot *slot = shmem_my_slot();
+	DatabaseSlot *slot = directory_my_slot();
 	uint32		asked;
 	bool		rescan = errand_look(slot, &slot->timers.rescan, &asked);
 	TimestampTz now;

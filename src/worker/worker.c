@@ -161,11 +161,11 @@ leave_slot(int code, Datum arg)
 		else if (code == 0 || told_to_end)
 			my_slot->state = WORKER_UNKNOWN;
 		else
-			shmem_worker_failed(my_slot);
+			directory_worker_failed(my_slot);
 	}
 	LWLockRelease(control->lock);
-	shmem_answered(my_slot);	/* nobody will */
-	shmem_wake_launcher();
+	directory_answered(my_slot);	/* nobody will */
+	directory_wake_launcher();
 }
 
 /*
@@ -193,7 +193,7 @@ claim_slot(Oid database)
 	bool		mine = false;
 
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
-	my_slot = shmem_slot(database, /* create */ false);
+	my_slot = directory_slot(database, /* create */ false);
 	if (my_slot != NULL && my_slot->worker_pid == 0)
 	{
 		mine = my_slot->held_by == 0;
@@ -293,7 +293,7 @@ enter_service(void)
 	/* the extension may have been made again */
 	my_slot->leaves.current = my_slot->leaves.limit = -1;
 	SpinLockRelease(&my_slot->mutex);
-	shmem_wake_launcher();		/* another database may have its turn */
+	directory_wake_launcher();		/* another database may have its turn */
 
 	ereport(LOG,
 			(errmsg("taskq worker for database \"%s\" started",

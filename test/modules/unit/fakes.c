@@ -141,25 +141,25 @@ fake_locks(void)
 }
 
 DatabaseSlot *
-shmem_slot(Oid database, bool create)
+directory_slot(Oid database, bool create)
 {
 	return &fake_slot;
 }
 
 DatabaseSlot *
-shmem_slot_of(Oid database)
+directory_slot_of(Oid database)
 {
 	return &fake_slot;
 }
 
 DatabaseSlot *
-shmem_my_slot(void)
+directory_my_slot(void)
 {
 	return &fake_slot;
 }
 
 int
-shmem_slot_number(const DatabaseSlot *slot)
+directory_slot_number(const DatabaseSlot *slot)
 {
 	return 1;
 }
@@ -172,7 +172,7 @@ errand_ask(DatabaseSlot *slot, Errand *errand)
 }
 
 void
-shmem_wake_worker(DatabaseSlot *slot)
+directory_wake_worker(DatabaseSlot *slot)
 {
 	fake_wakes++;
 }
