@@ -24,8 +24,11 @@ is_read_by_us(int which)
 	return which == PIPE_OUTPUT || which == PIPE_ERRORS || which == PIPE_HEARTBEATS;
 }
 
-/* In the child: never returns. */
-static void
+/*
+ * In the child, which has the memory of its parent (see below): never returns,
+ * and leaves nothing behind there.
+ */
+static _Noreturn void
 become(const int *theirs, char *const *arguments, char **environment, pid_t parent)
 {
 	sigset_t	none;
@@ -43,10 +46,21 @@ become(const int *theirs, char *const *arguments, char **environment, pid_t pare
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	environ = environment;
-	execvp(arguments[0], arguments);
+	execvpe(arguments[0], arguments, environment);
 	dprintf(STDERR_FILENO, "could not run \"%s\": %s\n", arguments[0], strerror(errno));
 	_exit(errno == ENOENT ? NOT_FOUND : CANNOT_EXECUTE);
+}
+
+/* A copy of the memory would cost more than all else here: the parent waits for the exec. */
+static pid_t
+spawn(const int *theirs, char *const *arguments, char **environment)
+{
+	pid_t		parent = getpid();
+	pid_t		child = vfork();
+
+	if (child == 0)
+		become(theirs, arguments, environment, parent);
+	return child;
 }
 
 /*
@@ -87,7 +101,6 @@ int
 command_start(Command *command, char *const *arguments, char **environment)
 {
 	int			theirs[COMMAND_PIPES] = {-1, -1, -1, -1, -1};
-	pid_t		parent = getpid();
 	bool		opened = true;
 	int			error = 0;
 
@@ -95,9 +108,7 @@ command_start(Command *command, char *const *arguments, char **environment)
 	for (int i = 0; i < COMMAND_PIPES && opened; i++)
 		opened = open_pipe(&command->pipes[i], &theirs[i], is_read_by_us(i));
 	if (opened)
-		command->pid = fork();
-	if (command->pid == 0)
-		become(theirs, arguments, environment, parent);
+		command->pid = spawn(theirs, arguments, environment);
 	if (command->pid < 0)
 		error = errno;
 	else

@@ -9,6 +9,7 @@
 #include "cli/polling.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/reports.h"
 #include "cli/running.h"
@@ -95,6 +96,13 @@ rolled_back(void *context, PGresult *result)
 	worker->is_polling = false;
 }
 
+/* Is a prepared statement not there any more, or not good any more? */
+static bool
+is_unprepared(const char *sqlstate)
+{
+	return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0;
+}
+
 static void
 poll_failed(Worker *worker, const PGresult *result)
 {
@@ -109,7 +117,13 @@ poll_failed(Worker *worker, const PGresult *result)
 	worker->is_hot = false;
 	reports_give_back(worker, &worker->polled_with, false, is_refusal);
 	forget_polled(worker);
-	client_roll_back(&worker->polls, rolled_back, worker);
+	if (is_unprepared(PQresultErrorField(result, PG_DIAG_SQLSTATE) ?: ""))
+	{
+		worker->is_polling = false;
+		session_fail(&worker->polls, worker->now);
+	}
+	else
+		client_roll_back(&worker->polls, rolled_back, worker);
 }
 
 static void
@@ -239,7 +253,7 @@ polling_work(Worker *worker)
 		session_close(&worker->polls);
 		worker->is_waiting = false;
 	}
-	if (worker->polls.state != SESSION_READY || worker->is_polling || enough(worker) || slots <= 0 ||
+	if (worker->polls.state != SESSION_READY || !worker->can_poll || worker->is_polling || enough(worker) || slots <= 0 ||
 		!worker->is_set_up || worker->now < worker->poll_at)
 		return;
 	most = allowed(worker);

@@ -22,6 +22,7 @@
 #include "cli/running.h"
 #include "cli/worker_log.h"
 #include "client/plain_memory.h"
+#include "client/task_calls.h"
 
 #define PIPES_POLLED 4
 #define LAST_WORDS INT64_C(10000000) /* for reports, when the worker ends without a connection */
@@ -36,15 +37,33 @@ read_clock(void)
 }
 
 static void
+polls_prepared(void *context, PGresult *result)
+{
+	Worker	   *worker = context;
+
+	if (result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK)
+		worker->can_poll = true;
+	else if (result != NULL)
+	{
+		worker_log("could not begin to poll: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
+		session_fail(&worker->polls, worker->now);
+	}
+}
+
+static void
 polls_connected(void *context)
 {
-	((Worker *) context)->was_connected = true;
+	Worker	   *worker = context;
+
+	worker->was_connected = true;
+	client_prepare(&worker->polls, polls_prepared, worker);
 }
 
 static void
 polls_lost(void *context, const char *message)
 {
 	((Worker *) context)->is_hot = false;
+	((Worker *) context)->can_poll = false;
 	worker_log("no connection to poll: %s", message);
 }
 
@@ -93,7 +112,7 @@ channel_known(void *context, PGresult *result)
 	worker->longest_output = strtoul(PQgetvalue(result, 0, 1), NULL, 10);
 	/* names of channels need no quotes, and have at most 63 bytes */
 	snprintf(statement, sizeof statement, "LISTEN %s", PQgetvalue(result, 0, 0));
-	session_send(&worker->calls, false, statement, 0, NULL, set_up, worker);
+	session_send(&worker->calls, statement, 0, NULL, set_up, worker);
 }
 
 static void
@@ -101,7 +120,7 @@ calls_connected(void *context)
 {
 	Worker	   *worker = context;
 
-	session_send(&worker->calls, false, "SELECT taskq.worker_channel($1),"
+	session_send(&worker->calls, "SELECT taskq.worker_channel($1),"
 				 " pg_catalog.pg_size_bytes(pg_catalog.current_setting('taskq.max_payload_size'))", 1,
 				 (const char *[]) {worker->options->identity}, channel_known, worker);
 }

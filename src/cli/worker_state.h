@@ -22,9 +22,9 @@ typedef struct Worker
 {
 	const WorkerOptions *options;
 	int64_t		now;			/* of this turn of the loop */
-	int64_t		wake_at;		/* when the next one is due at the latest */
 
 	Session		polls;
+	bool		can_poll;		/* it is prepared */
 	ClientTask *polled;			/* in a transaction that is not committed yet */
 	int			polled_count;
 	ReportList	polled_with;	/* what that completes */

@@ -230,27 +230,40 @@ session_next(const Session *session)
 }
 
 /*
- * session_send: send a statement to a session that is ready, after a BEGIN if
- * that is asked for, in one round trip.  "done" is told what became of it, while
- * the session works.
+ * session_send: send a statement to a session that is ready; without values it
+ * may be several.  "done" is told what became of it, while the session works.
  */
 void
-session_send(Session *session, bool begin, const char *statement, int count,
-			 const char *const *values, SessionDone done, void *context)
+session_send(Session *session, const char *statement, int count, const char *const *values,
+			 SessionDone done, void *context)
 {
 	session->state = SESSION_BUSY;
 	session->done = done;
 	session->context = context;
-	if (begin)
-	{
-		session->in_pipeline = true;
-		PQenterPipelineMode(session->connection);
-		PQsendQueryParams(session->connection, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
-	}
 	/* what cannot be sent is a lost connection, which the next work finds */
-	PQsendQueryParams(session->connection, statement, count, NULL, values, NULL, NULL, 0);
-	if (begin)
-		PQpipelineSync(session->connection);
+	if (count > 0)
+		PQsendQueryParams(session->connection, statement, count, NULL, values, NULL, NULL, 0);
+	else
+		PQsendQuery(session->connection, statement);
+	PQflush(session->connection);
+}
+
+/*
+ * session_begin: begin a transaction and execute a prepared statement in it, in
+ * one round trip; otherwise like session_send().
+ */
+void
+session_begin(Session *session, const char *name, int count, const char *const *values,
+			  SessionDone done, void *context)
+{
+	session->state = SESSION_BUSY;
+	session->done = done;
+	session->context = context;
+	session->in_pipeline = true;
+	PQenterPipelineMode(session->connection);
+	PQsendQueryParams(session->connection, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
+	PQsendQueryPrepared(session->connection, name, count, values, NULL, NULL, 0);
+	PQpipelineSync(session->connection);
 	PQflush(session->connection);
 }
 

@@ -56,8 +56,10 @@ extern void session_work(Session *session, int64_t now);
 extern int	session_descriptor(const Session *session);
 extern short session_poll_events(const Session *session);
 extern int64_t session_next(const Session *session);
-extern void session_send(Session *session, bool begin, const char *statement, int count,
-						 const char *const *values, SessionDone done, void *context);
+extern void session_send(Session *session, const char *statement, int count, const char *const *values,
+						 SessionDone done, void *context);
+extern void session_begin(Session *session, const char *name, int count, const char *const *values,
+						  SessionDone done, void *context);
 extern void session_fail(Session *session, int64_t now);
 extern void session_close(Session *session);
 

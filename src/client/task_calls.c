@@ -6,22 +6,40 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/plain_memory.h"
 
-#define ISO(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-
-/* in the order of TaskField */
+/* in the order of TaskField; times in the form that client_prepare() has set */
 #define FIELDS \
-	"SELECT task_token, run_id, attempt, activity_type, task_queue, " ISO("scheduled_time") ", " ISO("started_time") \
-	", activity_id, " ISO("least(started_time + start_to_close_timeout, scheduled_time + schedule_to_close_timeout)") \
-	", extract(epoch FROM heartbeat_timeout), priority, fairness_key, header, heartbeat_details, input FROM "
+	"SELECT task_token, run_id, attempt, activity_type, task_queue, scheduled_time, started_time, activity_id," \
+	" least(started_time + start_to_close_timeout, scheduled_time + schedule_to_close_timeout)," \
+	" extract(epoch FROM heartbeat_timeout), priority, fairness_key, header, heartbeat_details, input FROM "
+
+/* by how much a time grows, with its end: "2001-02-03 04:05:06+00" gets ".000000Z" */
+#define ISO_LONGER 8
+
+#define POLL "taskq_poll"
+#define COMPLETE_AND_POLL "taskq_complete_and_poll"
 
 #define SEND(...) \
 	do { \
 		const char *values_[] = {__VA_ARGS__}; \
-		session_send(session, false, statement, sizeof values_ / sizeof *values_, values_, done, context); \
+		session_send(session, statement, sizeof values_ / sizeof *values_, values_, done, context); \
 	} while (0)
+
+/*
+ * client_prepare: what a session needs before client_poll().
+ */
+void
+client_prepare(Session *session, SessionDone done, void *context)
+{
+	session_send(session,
+				 "SET DateStyle = 'ISO'; SET TimeZone = 'UTC';"
+				 "PREPARE " POLL "(text, text, bigint) AS " FIELDS "taskq.poll($1, $2, $3);"
+				 "PREPARE " COMPLETE_AND_POLL "(uuid[], jsonb[], text, text, bigint) AS "
+				 FIELDS "taskq.complete_and_poll($1, $2, $3, $4, $5)", 0, NULL, done, context);
+}
 
 /*
  * client_poll: begin a transaction and poll a queue in it, having completed
@@ -36,11 +54,40 @@ client_poll(Session *session, const ClientResults *completed, const char *queue,
 
 	snprintf(limit, sizeof limit, "%d", count);
 	if (completed == NULL)
-		session_send(session, true, FIELDS "taskq.poll($1, $2, $3::bigint)", 3,
-					 (const char *[]) {queue, identity, limit}, done, context);
+		session_begin(session, POLL, 3, (const char *[]) {queue, identity, limit}, done, context);
 	else
-		session_send(session, true, FIELDS "taskq.complete_and_poll($1::uuid[], $2::jsonb[], $3, $4, $5::bigint)", 5,
-					 (const char *[]) {completed->tokens, completed->results, queue, identity, limit}, done, context);
+		session_begin(session, COMPLETE_AND_POLL, 5,
+					  (const char *[]) {completed->tokens, completed->results, queue, identity, limit}, done, context);
+}
+
+/* How long a field becomes at most, with its end. */
+static size_t
+field_size(const PGresult *result, int row, int field)
+{
+	return PQgetisnull(result, row, field) ? 0 : PQgetlength(result, row, field) + ISO_LONGER;
+}
+
+/*
+ * ISO 8601 with microseconds, of "2001-02-03 04:05:06.7+00".  Another text, such
+ * as infinity, stays.
+ */
+static size_t
+put_time(char *to, const char *time)
+{
+	const char *space = strchr(time, ' ');
+	const char *zone = strstr(time, "+00");
+	const char *point = strchr(time, '.');
+	size_t		length;
+
+	if (space == NULL || zone == NULL || zone[3] != '\0')
+		return stpcpy(to, time) - to + 1;
+	length = zone - time;
+	memcpy(to, time, length);
+	to[space - time] = 'T';
+	for (int digits = point == NULL ? -1 : zone - point - 1; digits < 6; digits++)
+		to[length++] = digits < 0 ? '.' : '0';
+	memcpy(to + length, "Z", 2);
+	return length + 2;
 }
 
 /*
@@ -49,8 +96,24 @@ client_poll(Session *session, const ClientResults *completed, const char *queue,
 void
 client_task_read(ClientTask *task, const PGresult *result, int row)
 {
+	size_t		size = 0;
+	char	   *at;
+
 	for (int i = 0; i < TASK_FIELDS; i++)
-		task->fields[i] = PQgetisnull(result, row, i) ? NULL : plain_copy(PQgetvalue(result, row, i));
+		size += field_size(result, row, i);
+	at = task->memory = plain_zeroed(size);
+	for (int i = 0; i < TASK_FIELDS; i++)
+	{
+		const char *value = PQgetvalue(result, row, i);
+
+		task->fields[i] = PQgetisnull(result, row, i) ? NULL : at;
+		if (task->fields[i] == NULL)
+			continue;
+		if (i == TASK_SCHEDULED_TIME || i == TASK_STARTED_TIME || i == TASK_DEADLINE)
+			at += put_time(at, value);
+		else
+			at = stpcpy(at, value) + 1;
+	}
 }
 
 /*
@@ -59,8 +122,7 @@ client_task_read(ClientTask *task, const PGresult *result, int row)
 void
 client_task_free(ClientTask *task)
 {
-	for (int i = 0; i < TASK_FIELDS; i++)
-		free(task->fields[i]);
+	free(task->memory);
 	*task = (ClientTask) {0};
 }
 
@@ -70,7 +132,7 @@ client_task_free(ClientTask *task)
 void
 client_commit(Session *session, SessionDone done, void *context)
 {
-	session_send(session, false, "COMMIT", 0, NULL, done, context);
+	session_send(session, "COMMIT", 0, NULL, done, context);
 }
 
 /*
@@ -79,7 +141,7 @@ client_commit(Session *session, SessionDone done, void *context)
 void
 client_roll_back(Session *session, SessionDone done, void *context)
 {
-	session_send(session, false, "ROLLBACK", 0, NULL, done, context);
+	session_send(session, "ROLLBACK", 0, NULL, done, context);
 }
 
 /*

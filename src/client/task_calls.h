@@ -35,7 +35,8 @@ typedef enum TaskField
 /* NULL is what the task has not. */
 typedef struct ClientTask
 {
-	char	   *fields[TASK_FIELDS];
+	const char *fields[TASK_FIELDS];
+	char	   *memory;			/* where they are */
 } ClientTask;
 
 typedef struct ClientFailure
@@ -55,6 +56,7 @@ typedef struct ClientResults
 	const char *results;
 } ClientResults;
 
+extern void client_prepare(Session *session, SessionDone done, void *context);
 extern void client_poll(Session *session, const ClientResults *completed, const char *queue,
 						const char *identity, int count, SessionDone done, void *context);
 extern void client_task_read(ClientTask *task, const PGresult *result, int row);

@@ -47,8 +47,10 @@ static Oid	owner = InvalidOid;
 Oid
 extension_lock(void)
 {
+	static Oid	before = InvalidOid;	/* what it was then, a guess */
 	bool		missing_ok = true;
-	Oid			extension = get_extension_oid(TASKQ_EXTENSION, missing_ok);
+	Oid			extension = OidIsValid(before) ? before :
+		get_extension_oid(TASKQ_EXTENSION, missing_ok);
 
 	while (OidIsValid(extension))
 	{
@@ -62,6 +64,7 @@ extension_lock(void)
 			break;
 		UnlockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
 	}
+	before = extension;
 	return extension;
 }
 

@@ -16,15 +16,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -34,12 +31,12 @@
 #include "base/json.h"
 #include "base/texts.h"
 #include "engine/attempt_report.h"
-#include "engine/functions.h"
 #include "engine/own_attempt.h"
 #include "model/duration.h"
 #include "model/failure.h"
 #include "shared/function_pool.h"
 #include "store/extension.h"
+#include "worker/function_call.h"
 #include "worker/function_claim.h"
 #include "worker/function_run.h"
 
@@ -51,7 +48,7 @@ static uint32 signals_seen;
 static MemoryContext error_context = NULL;
 
 /* ------------------------------------------------------------------------
- * The function
+ * One try
  * ------------------------------------------------------------------------
  */
 
@@ -71,82 +68,6 @@ commit(void)
 	CommitTransactionCommand();
 	function_claim_ended(true);
 	pgstat_report_stat(false);
-}
-
-/* as for a worker that does not know the type: another attempt may find it */
-static void
-raise_unknown_type(const Activity *activity)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_FUNCTION),
-			 errmsg("unable to find activityType=%s",
-					text_to_cstring(activity->activity_type)),
-			 errhint("Register a function with taskq.register_function().")));
-}
-
-/* the function to run, if it may run as it is now */
-static Oid
-find_function(const Activity *activity)
-{
-	const RegisteredFunction *registered =
-		function_of(activity->task.queue, activity->activity_type);
-	char	   *signature;
-	const char *problem;
-	Oid			run_as;
-	Oid			function;
-
-	if (registered == NULL)
-		raise_unknown_type(activity);
-	signature = pstrdup(registered->signature);
-	run_as = registered->run_as;
-	function = function_resolve(signature);
-	if (!OidIsValid(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function %s does not exist", signature)));
-	problem = run_as == function_worker_me->role ?
-		function_problem(function, run_as) : "it is to run as another role by now";
-	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("function %s cannot run as an activity: %s", signature,
-						problem)));
-	return function;
-}
-
-/* call it, as a query of the role would; its result, NULL without one */
-static struct varlena *
-call_function(const Activity *activity)
-{
-	Oid			function = find_function(activity);
-	FunctionShape shape = function_shape(function);
-	char	   *query = psprintf("SELECT %s(%s)",
-								 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-															get_func_name(function)),
-								 shape.takes_input ? "$1" : "");
-	Oid			types[] = {JSONBOID};
-	Datum		values[] = {PointerGetDatum(activity->input)};
-	const char *nulls = activity->input == NULL ? "n" : " ";
-	struct varlena *result = NULL;
-	Datum		value;
-	bool		null;
-
-	pgstat_report_activity(STATE_RUNNING, query);
-	SPI_connect();
-	if (SPI_execute_with_args(query, shape.takes_input ? 1 : 0, types, values,
-							  nulls, false, 0) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "function has not returned");
-	if (shape.returns_result)
-	{
-		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-							  &null);
-		if (!null)
-			result = (struct varlena *)
-				DatumGetPointer(SPI_datumTransfer(value, false, -1));
-	}
-	SPI_finish();
-	return result;
 }
 
 /* the attempt is complete with that result, in the transaction that made it */
@@ -179,7 +100,7 @@ run_transaction(void)
 	const Activity *attempt = &own_attempt()->activity;
 
 	begin();
-	complete(attempt, call_function(attempt));
+	complete(attempt, function_call(attempt));
 	if (!IsolationUsesXactSnapshot())
 		(void) function_claim();
 	commit();

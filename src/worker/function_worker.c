@@ -30,7 +30,6 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -123,7 +122,10 @@ limit_memory(void)
 	(void) setrlimit(RLIMIT_DATA, &limit);
 }
 
-/* the session is as after DISCARD ALL */
+/*
+ * The session is as after DISCARD ALL, but for cached plans: they say nothing of
+ * the task, and each function would be planned anew for each task.
+ */
 static void
 discard_all(void)
 {
@@ -135,7 +137,6 @@ discard_all(void)
 	DropAllPreparedStatements();
 	Async_UnlistenAll();
 	LockReleaseAll(USER_LOCKMETHOD, true);
-	ResetPlanCache();
 	ResetTempTableNamespace();
 	ResetSequenceCaches();
 	PopActiveSnapshot();

@@ -11,6 +11,7 @@ use Bench::Peers '%PEERS';
 use Bench::Race qw(middle ratios);
 use Bench::Scenario qw(number table verdict verdicts);
 use Bench::Sizes '%SIZES';
+use Bench::Workers 'workers';
 use Bench::Workloads 'races';
 use Exporter 'import';
 
@@ -23,6 +24,7 @@ our %SECTION = (
 	drain => \&drain,
 	peers => \&peers,
 	sizes => \&sizes,
+	workers => \&workers_section,
 	map {
 		my $name = $_->{name};
 		($name => sub { race($name) })
@@ -248,6 +250,49 @@ sub sizes
 		@rows);
 }
 
+# What of an entry's CPU a worker of that kind is measured by.
+sub worker_row
+{
+	my ($result, $entry) = @_;
+	my ($rounds, $key) = ($result->{rounds}, $entry->{key});
+	my $baseline = $result->{workload}{entries}[0]{key};
+	my $measure = $result->{workload}{target}{measure};
+
+	return [
+		$entry->{name},
+		number(middle($rounds, $key, 'per_second')),
+		digits(middle($rounds, $key, 'server_cpu_us'), 1),
+		digits(middle($rounds, $key, 'client_cpu_us'), 1),
+		$key eq $baseline ? '' : spread($rounds, $key, $baseline, 'per_second'),
+		$key eq $baseline ? '' : spread($rounds, $key, $baseline, $measure)
+	];
+}
+
+sub workers_section
+{
+	my $text = '';
+
+	for my $workload (workers())
+	{
+		my $result = result($workload->{name}) // next;
+		my ($baseline, @others) = entries($result);
+
+		$text .= "$workload->{title}: "
+		  . origin($result)
+		  . table(
+			[
+				'', 'tasks/s', 'CPU µs per task, server', 'client and commands',
+				'× the first, tasks/s', '× the first, CPU'
+			],
+			map { worker_row($result, $_) } $baseline, @others)
+		  . "\n";
+		my @ms = grep { defined } map { $_->{functions}{execute_ms} } @{ $result->{rounds} };
+		$text .= sprintf "`CALL taskq.execute()`, one at a time, from the statement to the result: p50 %.2f ms.\n\n", Bench::median(@ms)
+		  if @ms;
+	}
+	return $text eq '' ? undef : $text =~ s/\n\z//r;
+}
+
 # ---- targets -------------------------------------------------------------
 
 sub race_verdicts
@@ -267,9 +312,24 @@ sub race_verdicts
 	} grep { $race->{targets}{ $_->{key} } } @others;
 }
 
+sub worker_verdicts
+{
+	my ($workload) = @_;
+	my $result = result($workload->{name}) // return;
+	my ($key, $least, $measure) = @{ $workload->{target} }{qw(key least measure)};
+	my ($baseline) = entries($result);
+	my ($ratio) = ratios($result->{rounds}, $key, $baseline->{key}, $measure);
+
+	return verdict("$workload->{title}: × $baseline->{name} by CPU"
+		  . ($measure eq 'client_cpu_us' ? ' of the client and its commands' : ''),
+		$ratio, 'least', $least);
+}
+
 sub targets
 {
 	my @verdicts = map { race_verdicts($_) } grep { $_->{targets} } races();
+
+	push @verdicts, map { worker_verdicts($_) } workers();
 
 	if (my $result = result('drain'))
 	{
