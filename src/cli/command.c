@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* What a shell would exit with. */
@@ -23,6 +23,11 @@ is_read_by_us(int which)
 {
 	return which == PIPE_OUTPUT || which == PIPE_ERRORS || which == PIPE_HEARTBEATS;
 }
+
+/* For our own: a worker that runs many, with two sessions and what libraries open. */
+#define OTHER_DESCRIPTORS 64
+
+static struct rlimit descriptors;	/* that a command may have open */
 
 /*
  * In the child, which has the memory of its parent (see below): never returns,
@@ -43,6 +48,7 @@ become(const int *theirs, char *const *arguments, char **environment, pid_t pare
 	if (close_range(COMMAND_PIPES, ~0U, 0) != 0)
 		for (int i = COMMAND_PIPES; i < sysconf(_SC_OPEN_MAX); i++)
 			close(i);
+	setrlimit(RLIMIT_NOFILE, &descriptors);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -61,6 +67,23 @@ spawn(const int *theirs, char *const *arguments, char **environment)
 	if (child == 0)
 		become(theirs, arguments, environment, parent);
 	return child;
+}
+
+/*
+ * command_allow: have this process open as many descriptors as so many commands
+ * take at a time; what they may open stays as it was.  False when it may not.
+ */
+bool
+command_allow(int commands)
+{
+	struct rlimit ours;
+
+	if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+		return false;
+	ours = descriptors;
+	if (ours.rlim_cur < (rlim_t) commands * COMMAND_PIPES + OTHER_DESCRIPTORS)
+		ours.rlim_cur = (rlim_t) commands * COMMAND_PIPES + OTHER_DESCRIPTORS;
+	return ours.rlim_cur <= ours.rlim_max && setrlimit(RLIMIT_NOFILE, &ours) == 0;
 }
 
 /*

@@ -5,6 +5,7 @@
 #ifndef TASKQ_COMMAND_H
 #define TASKQ_COMMAND_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Our ends of its descriptors 0 to 4. */
@@ -24,6 +25,7 @@ typedef struct Command
 	int			pipes[COMMAND_PIPES];	/* -1: closed */
 } Command;
 
+extern bool command_allow(int commands);
 extern int	command_start(Command *command, char *const *arguments, char **environment);
 extern void command_close(Command *command, CommandPipe which);
 

@@ -16,7 +16,7 @@ _taskq()
 	done
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		COMPREPLY=($(compgen -W 'worker heartbeat watch schedule describe list result complete fail cancel terminate pause unpause
-			reset retry delete queue health --help --version' -- "$word"))
+			reset retry delete update-options queue health --help --version' -- "$word"))
 	elif [ "$COMP_CWORD" -eq 2 ] && [ "${COMP_WORDS[1]}" = queue ]; then
 		COMPREPLY=($(compgen -W 'list describe configure pause unpause' -- "$word"))
 	elif [ "${COMP_WORDS[1]}" = worker ]; then

@@ -29,6 +29,11 @@ connection_options_init(ConnectionOptions *options, const char *application)
 	*options = (ConnectionOptions) {0};
 	set_keyword(options, "fallback_application_name", application);
 	set_keyword(options, "client_encoding", "UTF8");
+	/* a server that is gone without a word is found out in a minute */
+	set_keyword(options, "keepalives_idle", "30");
+	set_keyword(options, "keepalives_interval", "10");
+	set_keyword(options, "keepalives_count", "3");
+	set_keyword(options, "tcp_user_timeout", "60000");
 }
 
 /*

@@ -15,7 +15,7 @@
 #define EXIT_CANNOT_RUN 69
 #define EXIT_NO_CONNECTION 74
 
-#define CONNECTION_KEYWORDS 8
+#define CONNECTION_KEYWORDS 12
 
 /* For PQconnectdbParams(). */
 typedef struct ConnectionOptions

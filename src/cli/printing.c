@@ -19,15 +19,49 @@
 #define FLOAT8_TYPE 701
 #define JSONB_TYPE 3802
 
+#define CONTROL_WIDTH 4			/* of \x1B */
+
+/* How many bytes of a control character a text begins with; a tab is none. */
+static int
+control_length(const char *text)
+{
+	unsigned char first = text[0];
+	unsigned char second = first == 0 ? 0 : text[1];
+
+	if (first == 0xC2 && second >= 0x80 && second < 0xA0)
+		return 2;
+	return first != 0 && (first < 0x20 || first == 0x7F) && first != '\t';
+}
+
 /* How many columns of a terminal a text takes, more or less: its characters. */
 static int
 width_of(const char *text)
 {
 	int			width = 0;
+	int			control;
 
-	for (; *text != '\0'; text++)
-		width += (*text & 0xC0) != 0x80;
+	for (; *text != '\0'; text += control > 0 ? control : 1)
+	{
+		control = control_length(text);
+		width += control > 0 ? CONTROL_WIDTH : (*text & 0xC0) != 0x80;
+	}
 	return width;
+}
+
+/* Who has named a thing does not control the terminal. */
+static void
+print_text(const char *text)
+{
+	int			control;
+
+	for (; *text != '\0'; text += control > 0 ? control : 1)
+	{
+		control = control_length(text);
+		if (control > 0)
+			printf("\\x%02X", (unsigned char) text[control - 1]);
+		else
+			putchar(*text);
+	}
 }
 
 static void
@@ -39,7 +73,8 @@ print_row(const PGresult *result, int row, const int *widths)
 	{
 		const char *text = row < 0 ? PQfname(result, column) : PQgetvalue(result, row, column);
 
-		printf("%s%s", column > 0 ? "  " : "", text);
+		fputs(column > 0 ? "  " : "", stdout);
+		print_text(text);
 		if (column + 1 < columns)
 			printf("%*s", widths[column] - width_of(text), "");
 	}
@@ -84,8 +119,13 @@ print_record(const PGresult *result)
 			width = width_of(PQfname(result, column));
 	for (int row = 0; row < PQntuples(result); row++)
 		for (int column = 0; column < PQnfields(result); column++)
-			if (!PQgetisnull(result, row, column))
-				printf("%-*s  %s\n", width, PQfname(result, column), PQgetvalue(result, row, column));
+		{
+			if (PQgetisnull(result, row, column))
+				continue;
+			printf("%-*s  ", width, PQfname(result, column));
+			print_text(PQgetvalue(result, row, column));
+			putchar('\n');
+		}
 }
 
 static void

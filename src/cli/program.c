@@ -2,8 +2,11 @@
  * program.c
  *		taskq: task queues from the shell.
  */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/beat_command.h"
 #include "cli/connection_options.h"
@@ -25,6 +28,7 @@ static const char help[] =
 	"  schedule, describe, list, result (waits for it), complete, fail: activities\n"
 	"  cancel, terminate, pause, unpause, reset, retry, delete: one run, or those\n"
 	"               for which --where is true\n"
+	"  update-options   change options: of one run, or where --where is true\n"
 	"  queue list, queue describe, queue configure, queue pause, queue unpause\n"
 	"  health       what is wrong with taskq\n"
 	"\n"
@@ -42,11 +46,31 @@ static const struct
 	{"watch", watch_main},
 };
 
-/*
- * main: find the command and run it.
- */
-int
-main(int count, char **arguments)
+/* Those of standard use are open, so that no connection becomes one of them. */
+static void
+open_standard_descriptors(void)
+{
+	int			descriptor;
+
+	do
+		descriptor = open("/dev/null", O_RDONLY);
+	while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+	close(descriptor);
+}
+
+/* Has all been written that was printed? */
+static bool
+is_written(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	fputs("taskq: could not write to standard output\n", stderr);
+	return false;
+}
+
+/* Find the command and run it. */
+static int
+run(int count, char **arguments)
 {
 	const char *name = count > 1 ? arguments[1] : "";
 	const Subcommand *subcommand;
@@ -70,4 +94,17 @@ main(int count, char **arguments)
 		return subcommand_main(subcommand, count - words, arguments + words);
 	fprintf(stderr, "taskq: %s\"%s\"\nTry \"taskq --help\".\n", name[0] == '-' ? "unknown option " : "unknown command ", name);
 	return EXIT_USAGE;
+}
+
+/*
+ * main: returns the exit code.
+ */
+int
+main(int count, char **arguments)
+{
+	int			code;
+
+	open_standard_descriptors();
+	code = run(count, arguments);
+	return is_written() || code != EXIT_DONE ? code : EXIT_NOT_DONE;
 }

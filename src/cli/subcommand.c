@@ -8,6 +8,7 @@
 #include "cli/subcommand.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -237,14 +238,14 @@ print_outcome(const PGresult *result)
 }
 
 static int
-show(const Call *call, const PGresult *result)
+show(const Call *call, const PGconn *connection, const PGresult *result)
 {
 	SubcommandKind kind = call->subcommand->kind;
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		fprintf(stderr, "taskq: %s", PQresultErrorMessage(result));
-		return PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL ? EXIT_NO_CONNECTION : EXIT_NOT_DONE;
+		return PQstatus(connection) == CONNECTION_OK ? EXIT_NOT_DONE : EXIT_NO_CONNECTION;
 	}
 	if (kind == SUBCOMMAND_RESULT && !call->json)
 		return print_outcome(result);
@@ -260,6 +261,29 @@ show(const Call *call, const PGresult *result)
 		return judge_rows(call, result);
 	return strcmp(PQgetvalue(result, 0, 0), "completed") == 0 ? EXIT_DONE :
 		PQgetisnull(result, 0, 2) ? EXIT_OPEN : EXIT_NOT_DONE;
+}
+
+static PGcancel *running;		/* what to ask to end */
+
+static void
+cancel_running(int signal)
+{
+	char		message[256];
+
+	(void) signal;
+	if (running != NULL)
+		PQcancel(running, message, sizeof message);
+}
+
+/* The first INT or TERM ends the statement, or the server would go on with it. */
+static void
+cancel_on_signals(PGconn *connection)
+{
+	struct sigaction action = {.sa_handler = cancel_running, .sa_flags = SA_RESTART | SA_RESETHAND};
+
+	running = PQgetCancel(connection);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 }
 
 /*
@@ -289,8 +313,9 @@ subcommand_main(const Subcommand *subcommand, int count, char **arguments)
 		return EXIT_NO_CONNECTION;
 	}
 	make_statement(&call, &statement);
+	cancel_on_signals(connection);
 	result = PQexecParams(connection, statement.data, call.value_count, NULL, call.values, NULL, NULL, 0);
-	code = show(&call, result);
+	code = show(&call, connection, result);
 	PQclear(result);
 	PQfinish(connection);
 	text_buffer_free(&statement);

@@ -106,6 +106,13 @@ static const SubcommandArgument reset_options[] = {
 	{0}
 };
 
+static const SubcommandArgument update_options[] = {
+	{"options", "options", JSON, false, "those that change: a JSON object"},
+	{"restore-original", "restore_original", "$%d::boolean", true, "all as first scheduled"},
+	{"request-id", "request_id", TEXT, false, "makes the call repeatable"},
+	{0}
+};
+
 static const SubcommandArgument configure_places[] = {
 	{"QUEUE", "task_queue", TEXT, false, NULL},
 	{"CONFIG", "config", JSON, false, NULL},
@@ -151,6 +158,8 @@ const Subcommand subcommands[] = {
 	CONTROL("reset", "start over with attempt 1", "reset", reset_options),
 	{"retry", "schedule closed, unsuccessful runs again", SUBCOMMAND_ROWS, "SELECT * FROM taskq.retry(", ")",
 	"SELECT * FROM taskq.retry_many" RUN_IDS, one_run, 1, nothing, NULL},
+	{"update-options", "change options of open runs", SUBCOMMAND_ROWS, "SELECT taskq.update_options(", ") AS options",
+	"SELECT * FROM taskq.update_options_many" RUN_IDS, one_run, 1, update_options, NULL},
 	CONTROL("delete", "remove runs", "delete", nothing),
 	{"queue list", "list queues", SUBCOMMAND_ROWS, QUEUE_COLUMNS " ORDER BY task_queue", "", NULL,
 	nothing, 0, nothing, NULL},

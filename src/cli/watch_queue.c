@@ -4,6 +4,7 @@
  */
 #include "cli/watch_queue.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -81,6 +82,16 @@ watch(PGconn *connection, const char *queue, bool json, long lines)
 	return EXIT_DONE;
 }
 
+static bool
+read_count(const char *text, long *lines)
+{
+	char	   *end;
+
+	errno = 0;
+	*lines = strtol(text, &end, 10);
+	return end != text && *end == '\0' && errno == 0 && *lines > 0;
+}
+
 /*
  * watch_main: returns the exit code, if it ends.
  */
@@ -104,7 +115,7 @@ watch_main(int count, char **arguments)
 		}
 		if (letter == 'j')
 			json = true;
-		else if (letter == 'n' && (lines = strtol(optarg, NULL, 10)) < 1)
+		else if (letter == 'n' && !read_count(optarg, &lines))
 			return fputs("taskq: --count must be a number above 0\n", stderr), EXIT_USAGE;
 		else if (letter != 'n' && !connection_option(&options, letter, optarg))
 			return EXIT_USAGE;

@@ -99,10 +99,17 @@ static void
 channel_known(void *context, PGresult *result)
 {
 	Worker	   *worker = context;
-	char		statement[128];
+	char		statement[192];
 
 	if (result == NULL)
 		return;
+	if (PQresultStatus(result) != PGRES_TUPLES_OK && reports_is_refusal(PQresultErrorField(result, PG_DIAG_SQLSTATE) ?: ""))
+	{
+		worker_log("--snooze: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
+		worker->exit_code = EXIT_USAGE;
+		worker->stopping = true;
+		return;
+	}
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		worker_log("could not begin: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
@@ -111,7 +118,7 @@ channel_known(void *context, PGresult *result)
 	}
 	worker->longest_output = strtoul(PQgetvalue(result, 0, 1), NULL, 10);
 	/* names of channels need no quotes, and have at most 63 bytes */
-	snprintf(statement, sizeof statement, "LISTEN %s", PQgetvalue(result, 0, 0));
+	snprintf(statement, sizeof statement, "SET default_transaction_isolation = 'read committed'; LISTEN %s", PQgetvalue(result, 0, 0));
 	session_send(&worker->calls, statement, 0, NULL, set_up, worker);
 }
 
@@ -121,8 +128,8 @@ calls_connected(void *context)
 	Worker	   *worker = context;
 
 	session_send(&worker->calls, "SELECT taskq.worker_channel($1),"
-				 " pg_catalog.pg_size_bytes(pg_catalog.current_setting('taskq.max_payload_size'))", 1,
-				 (const char *[]) {worker->options->identity}, channel_known, worker);
+				 " pg_catalog.pg_size_bytes(pg_catalog.current_setting('taskq.max_payload_size')), $2::interval", 2,
+				 (const char *[]) {worker->options->identity, worker->options->snooze}, channel_known, worker);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/command.h"
 #include "client/plain_memory.h"
 #include "common/lengths.h"
 
@@ -122,20 +123,29 @@ read_rate(WorkerOptions *options, const char *text)
 	char	   *end;
 
 	options->max_per_second = strtod(text, &end);
-	if (end == text || *end != '\0' || !(options->max_per_second > 0 && options->max_per_second <= 1e9))
-		return usage("--max-per-second must be a number above 0, not", text);
+	if (end == text || *end != '\0' || !(options->max_per_second >= 1e-6 && options->max_per_second <= 1e9))
+		return usage("--max-per-second must be a number from 0.000001 to 1000000000, not", text);
 	return true;
 }
+
+static char shell[] = "/bin/sh";
 
 static char **
 shell_command(char *text)
 {
 	char	  **command = plain_zeroed(4 * sizeof(char *));
 
-	command[0] = "/bin/sh";
+	command[0] = shell;
 	command[1] = "-c";
 	command[2] = text;
 	return command;
+}
+
+/* The last word of that of a shell is the text. */
+static bool
+is_empty(char *const *command)
+{
+	return command[0][0] == '\0' || (command[0] == shell && command[2][0] == '\0');
 }
 
 static bool
@@ -226,6 +236,11 @@ worker_options_read(WorkerOptions *options, int count, char **arguments)
 		return usage("--queue is required", NULL), EXIT_USAGE;
 	if ((options->command != NULL) == noop)
 		return usage("one of --exec, --noop and a program is required", NULL), EXIT_USAGE;
+	/* which would complete all, and do nothing */
+	if (options->command != NULL && is_empty(options->command))
+		return usage("the command is empty", NULL), EXIT_USAGE;
+	if (!command_allow(noop ? 0 : options->concurrency))
+		return usage("--concurrency takes more descriptors than the limit (ulimit -Hn) lets be open", NULL), EXIT_USAGE;
 	if (options->identity == NULL)
 		options->identity = default_identity();
 	return -1;

@@ -35,7 +35,8 @@ void
 client_prepare(Session *session, SessionDone done, void *context)
 {
 	session_send(session,
-				 "SET DateStyle = 'ISO'; SET TimeZone = 'UTC';"
+				 "SET DateStyle = 'ISO'; SET TimeZone = 'UTC'; SET default_transaction_isolation = 'read committed';"
+				 "SET statement_timeout = 0;"	/* it waits */
 				 "PREPARE " POLL "(text, text, bigint) AS " FIELDS "taskq.poll($1, $2, $3);"
 				 "PREPARE " COMPLETE_AND_POLL "(uuid[], jsonb[], text, text, bigint) AS "
 				 FIELDS "taskq.complete_and_poll($1, $2, $3, $4, $5)", 0, NULL, done, context);

@@ -65,6 +65,10 @@ cache_row(const FunctionRow *row, void *arg)
 				  sizeof(RegisteredFunction), cache_context);
 	function = &cached[ncached++];
 	function->queue = queue_ref(copy_name(row->task_queue));
+	function->first_of_queue = true;
+	for (int i = 0; i < ncached - 1; i++)
+		if (cached[i].queue.key.hash == function->queue.key.hash)
+			function->first_of_queue = false;
 	function->activity_type = copy_name(row->activity_type);
 	function->type = name_digest(VARDATA_ANY(row->activity_type),
 								 VARSIZE_ANY_EXHDR(row->activity_type));

@@ -11,6 +11,7 @@
 typedef struct RegisteredFunction
 {
 	QueueRef	queue;
+	bool		first_of_queue; /* the others of the queue come later */
 	text	   *activity_type;
 	uint64		type;			/* hash of it */
 	char	   *signature;

@@ -23,14 +23,21 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "base/back_off.h"
 #include "shared/directory.h"
 #include "shared/function_pool.h"
+
+/* how long the place of who has left for somebody is kept for him */
+#define PROMISE_MS		5000
 
 typedef struct FunctionPool
 {
 	int			size;			/* max_worker_processes as of startup */
 	int			used;			/* slots that are not free; read without lock, to
 								 * return fast */
+	Oid			promised_to;	/* the database for which a process was asked to
+								 * leave; InvalidOid = none */
+	TimestampTz promised_until;	/* real clock */
 	TimestampTz refused_since;	/* the server had no room; DT_NOEND = it had */
 	FunctionWorker workers[FLEXIBLE_ARRAY_MEMBER];
 } FunctionPool;
@@ -92,6 +99,36 @@ function_pool_used(void)
 		if (pool->workers[i].state != FUNCTION_WORKER_NONE)
 			pool->used++;
 	return pool->used;
+}
+
+/*
+ * function_pool_promise: a process leaves for a database, which is to have its
+ * place, and not whoever is faster.  It has to come for it soon.  Caller holds the
+ * lock exclusively, as in the next two.
+ */
+void
+function_pool_promise(Oid database)
+{
+	pool->promised_to = database;
+	pool->promised_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   PROMISE_MS);
+}
+
+/* function_pool_promised: is the next place another database's? */
+bool
+function_pool_promised(Oid database)
+{
+	return OidIsValid(pool->promised_to) && pool->promised_to != database &&
+		is_ahead(pool->promised_until, GetCurrentTimestamp(),
+				 PROMISE_MS * INT64CONST(1000));
+}
+
+/* function_pool_kept: the database has one. */
+void
+function_pool_kept(Oid database)
+{
+	if (pool->promised_to == database)
+		pool->promised_to = InvalidOid;
 }
 
 /* function_worker_signal: if it has a process.  Caller holds the lock. */

@@ -72,6 +72,9 @@ extern void function_pool_shmem_init(LWLockPadded *locks);
 extern int	function_pool_size(void);
 extern FunctionWorker *function_worker_at(int i);
 extern int	function_pool_used(void);
+extern void function_pool_promise(Oid database);
+extern bool function_pool_promised(Oid database);
+extern void function_pool_kept(Oid database);
 extern void function_worker_signal(FunctionWorker *worker, int signal);
 
 /* these take it; they neither allocate nor fail */

@@ -38,6 +38,9 @@
 /* longest sleep: a lost hint costs no more than that */
 #define MAX_SLEEP_MS	60000
 
+/* how often to look at queues for which there is no place in the lists */
+#define UNLISTED_US		USECS_PER_SEC
+
 /* where to begin, so that each queue has its turn */
 static uint64 last_queue = 0;
 
@@ -53,29 +56,19 @@ function_identity(void)
 	return identity;
 }
 
-/* is that the queue's, of a role's functions? the first entry of each queue */
-static bool
-is_first_of_queue(const RegisteredFunction *functions, int i, Oid role)
-{
-	if (functions[i].run_as != role)
-		return false;
-	for (int j = 0; j < i; j++)
-		if (functions[j].queue.key.hash == functions[i].queue.key.hash)
-			return false;
-	return true;
-}
-
-/* the queues of our role, in the order of the table; how many */
+/* the queues of our role, in the order of the table, allocated; how many */
 static int
-my_queues(QueueRef *queues)
+my_queues(QueueRef **queues)
 {
 	RegisteredFunction *functions;
 	int			n = functions_registered(&functions);
 	int			count = 0;
 
-	for (int i = 0; i < n && count < MAX_WAIT_PLACES; i++)
-		if (is_first_of_queue(functions, i, function_worker_me->role))
-			queues[count++] = functions[i].queue;
+	*queues = palloc(Max(n, 1) * sizeof(QueueRef));
+	for (int i = 0; i < n; i++)
+		if (functions[i].first_of_queue &&
+			functions[i].run_as == function_worker_me->role)
+			(*queues)[count++] = functions[i].queue;
 	return count;
 }
 
@@ -176,8 +169,8 @@ claim_of(const QueueRef *queue)
 bool
 function_claim(void)
 {
-	QueueRef	queues[MAX_WAIT_PLACES];
-	int			n = function_worker_me->leave ? 0 : my_queues(queues);
+	QueueRef   *queues;
+	int			n = function_worker_me->leave ? 0 : my_queues(&queues);
 	int			first = 0;
 
 	for (int i = 0; i < n; i++)
@@ -255,7 +248,7 @@ end_look(void)
 	CommitTransactionCommand();
 }
 
-/* take our places in the lists, or stay in them */
+/* take our places in the lists, or stay in them; of queues beyond the places, none */
 static void
 enter(const QueueRef *queues, int n)
 {
@@ -263,6 +256,7 @@ enter(const QueueRef *queues, int n)
 	static int	nentered = 0;
 	uint64		keys[MAX_WAIT_PLACES];
 
+	n = Min(n, MAX_WAIT_PLACES);
 	for (int i = 0; i < n; i++)
 		keys[i] = queues[i].key.hash;
 	if (n != nentered || memcmp(keys, entered, n * sizeof(uint64)) != 0)
@@ -297,19 +291,22 @@ look_again_at(const QueueRef *queue)
 static bool
 look(TimestampTz *next)
 {
-	QueueRef	queues[MAX_WAIT_PLACES];
+	QueueRef   *queues;
 	int			n;
 	bool		claimed;
 
 	function_begin();
-	n = my_queues(queues);
+	n = my_queues(&queues);
 	enter(queues, n);
 	claimed = n > 0 && function_claim();
 	for (int i = 0; i < n && !claimed; i++)
 	{
 		*next = Min(*next, look_again_at(&queues[i]));
-		wait_saw_nothing(i);
+		if (i < MAX_WAIT_PLACES)
+			wait_saw_nothing(i);
 	}
+	if (n > MAX_WAIT_PLACES)	/* nobody wakes us for the others */
+		*next = Min(*next, instant_add(clock_now(), UNLISTED_US));
 	end_look();
 	if (claimed)
 	{

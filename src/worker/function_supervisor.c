@@ -10,7 +10,8 @@
  *
  * taskq.function_workers is the number for all databases and roles together.  When
  * it is reached, somebody who has more than the one who asks has to go: at once if
- * he is idle, after his task otherwise.
+ * he is idle, after his task otherwise.  His place is kept for the database that has
+ * asked.
  *
  * What those leave behind that have gone is seen to in function_gone.c.
  */
@@ -121,6 +122,7 @@ make_room(Oid role)
 						 best_there <= mine + 1))
 		return;
 	best->leave = true;
+	function_pool_promise(MyDatabaseId);
 	if (best->proc != NULL)
 		SetLatch(&best->proc->procLatch);
 }
@@ -130,11 +132,13 @@ static int
 take_slot(Oid role, uint32 *generation)
 {
 	int			number = -1;
+	int			free;
 
 	LWLockAcquire(function_pool_lock, LW_EXCLUSIVE);
-	if (function_pool_used() >= taskq_function_workers)
+	free = taskq_function_workers - function_pool_used();
+	if (free <= 0)
 		make_room(role);
-	else
+	else if (free > 1 || !function_pool_promised(MyDatabaseId))
 		for (int i = 0; i < function_pool_size() && number < 0; i++)
 		{
 			FunctionWorker *worker = function_worker_at(i);
@@ -149,6 +153,7 @@ take_slot(Oid role, uint32 *generation)
 			worker->role = role;
 			worker->started_at = GetCurrentTimestamp();
 			worker->beat.nonce = 0;
+			function_pool_kept(MyDatabaseId);
 			number = i;
 		}
 	(void) function_pool_used();

@@ -36,6 +36,12 @@ for (
 	[ [ 'worker', '--queue', 'q', '--noop', '--grace', 'long' ], qr/--grace must be a number of seconds, not "long"/ ],
 	[ [ 'worker', '--queue', 'q', '--noop', '--max-per-second', '-1' ], qr/--max-per-second must be/ ],
 	[ [ 'worker', '--queue', 'q', '--noop', '--heartbeat', 'never' ], qr/--heartbeat can only be/ ],
+	[ [ 'worker', '--queue', 'q', '--exec', '' ], qr/the command is empty/ ],
+	[ [ 'worker', '--queue', 'q', '--', '' ], qr/the command is empty/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--max-per-second', '1e-300' ], qr/--max-per-second must be/ ],
+	[ [ 'worker', '--queue', 'q', '--noop', '--max-per-second', 'nan' ], qr/--max-per-second must be/ ],
+	[ [ 'watch', '--count', '5x', 'q' ], qr/--count must be a number/ ],
+	[ [ 'watch', '--count', '99999999999999999999', 'q' ], qr/--count must be a number/ ],
 	[ ['heartbeat'], qr/TASKQ_TASK_TOKEN is not set/ ],
   )
 {
@@ -49,5 +55,17 @@ for (
 my ($code, undef, $stderr) = run_taskq(undef, 'worker', '-h', '/nonexistent', '--connect-timeout', '0.1', '--queue', 'q', '--noop');
 is($code, 74, 'no connection');
 like($stderr, qr/no connection to poll: .*nonexistent/, 'it says why');
+
+# What cannot be written is not passed over in silence.
+for my $command ("$program --help", "$program --version", "$program worker --help", "$program list --help")
+{
+	for my $where ('>/dev/full', '>&-')
+	{
+		my $errors = `$command 2>&1 $where`;
+
+		is($? >> 8, 1, "$command $where");
+		like($errors, qr/could not write to standard output/, '... it says why');
+	}
+}
 
 done_testing();

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../../lib";
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use TaskqTest;
 use TaskqWorker;
@@ -28,7 +29,7 @@ sub output
 	return "$code $stdout" . ($stderr =~ s/\n.*//sr);
 }
 
-for my $command (qw(schedule describe list result complete fail cancel terminate pause unpause reset retry delete health watch),
+for my $command (qw(schedule describe list result complete fail cancel terminate pause unpause reset retry delete health watch update-options),
 	map { "queue $_" } qw(list describe configure pause unpause))
 {
 	my ($code, $stdout, $stderr) = run_taskq(undef, split(/ /, $command), '--help');
@@ -85,11 +86,20 @@ like(output('delete', '--where', "task_queue = 'many'"), qr/^0 run_id ok error\n
 schedule_task($node, 'q', 1, "start_to_close_timeout => '1 h', activity_id => 'open'");
 like(output('schedule', 'q', 't', @timeout, '--id', 'open'), qr/^1 taskq: ERROR/, 'schedule: an error');
 
+my $run = schedule_task($node, 'options', 1, "start_to_close_timeout => '1 h', priority => 4");
+schedule_task($node, 'options', 1, "start_to_close_timeout => '1 h'");
+like(output('update-options', $run, '--options', '{"priority": 1}'), qr/^0 options\n\{.*"priority": 1[,}]/, 'update-options');
+like(output('update-options', $run, '--restore-original', '--json'), qr/^0 \{"options": \{.*"priority": 4[,}]/, 'update-options --restore-original');
+like(output('update-options', '--where', "task_queue = 'options'", '--options', '{"priority": 5}'), qr/^0 run_id ok error\n(\d+ t \n){2}$/,
+	'update-options --where');
+is(sql($node, "SELECT string_agg(DISTINCT priority::text, ',') FROM taskq.activities WHERE task_queue = 'options'"), '5', 'both are changed');
+like(output('update-options', $run, '--options', '{"nothing": 1}'), qr/^1 taskq: ERROR/, 'update-options: an error');
+
 # ---- queues -----------------------------------------------------------------------
 
 is(output('queue configure', 'q', '{"max_started": 5}', '--reason', 'r'), qq(0 config\n{"max_started": 5}\n), 'queue configure');
 is(output('queue pause', 'q'), qq(0 config\n{"paused": true, "max_started": 5}\n), 'queue pause');
-like(output('queue list'), qr/^0 task_queue .* paused\nq .* t\n/, 'queue list');
+like(output('queue list'), qr/^0 task_queue .* paused\n.*^q .* t\n/ms, 'queue list');
 is(output('queue unpause', 'q'), qq(0 config\n{"max_started": 5}\n), 'queue unpause');
 like(output('queue describe', 'q'), qr/^0 task_queue q\nbacklog_count 1\n/, 'queue describe');
 like(output('queue describe', 'nothing'), qr/^1 taskq: there is no such queue/, 'queue describe: no such queue');
@@ -112,5 +122,45 @@ for (
 	like($stderr, $wanted, "@$arguments: it says why");
 }
 is((run_taskq(undef, 'health', '-h', '/nonexistent'))[0], 74, 'no connection');
+
+# ---- what may be in the way -----------------------------------------------------
+
+my $program = $ENV{TASKQ_CLI} || 'taskq';
+for my $command ("$program list --json", "$program queue list", "$program describe $run", "$program watch --count 1 q")
+{
+	for my $where ('>/dev/full', '>&-')
+	{
+		my $errors = `$command 2>&1 $where`;
+
+		is($? >> 8, 1, "$command $where: what cannot be written is not passed over");
+		like($errors, qr/could not write to standard output/, '... it says why');
+	}
+}
+is(system("$program schedule closed t 1 --start-to-close 1h <&- >&- 2>&-") >> 8, 1, 'no descriptor is open');
+is(sql($node, "SELECT count(*) FROM taskq.activities WHERE task_queue = 'closed'"), 1, '... and yet it is scheduled');
+
+sql($node, q(SELECT run_id FROM taskq.schedule('screen', E'a\u001b[2J\nb\u009b', start_to_close_timeout => '1 h', summary => E'one\ttwo')));
+like(output('list', '--where', "task_queue = 'screen'"), qr/\n\d+ a\\x1B\[2J\\x0Ab\\x9B screen /, 'a table controls no terminal');
+like(output('describe', sql($node, "SELECT max(run_id) FROM taskq.activities")), qr/\nactivity_type a\\x1B\[2J\\x0Ab\\x9B\n.*summary one\ttwo\n/s, 'nor does a record');
+
+# Of a statement that runs: its server process.
+my $backend = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state = 'active' AND query ~ 'wait_for_close|delete_many'";
+for my $case ('the connection', 'INT', 'TERM')
+{
+	my $handle = IPC::Run::start(
+		$case eq 'the connection'
+		? [ $program, 'result', $run, '--timeout', '1 h' ]
+		: [ $program, 'delete', '--where', "task_queue = 'options' AND pg_sleep(1000) IS NOT NULL" ],
+		'>', \my $out, '2>', \my $errors);
+
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM ($backend) a") or die 'it does not run';
+	if ($case eq 'the connection') { sql($node, "SELECT pg_terminate_backend(pid) FROM ($backend) a") }
+	else { $handle->signal($case) }
+	$handle->finish;
+	is($handle->full_result(0) >> 8, $case eq 'the connection' ? 74 : 1, "$case is cut: the exit code");
+	like($errors, $case eq 'the connection' ? qr/terminating connection|server closed/ : qr/canceling statement due to user request/, '... it says why');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM ($backend) a"), '... and nothing goes on in the server');
+}
+is(sql($node, "SELECT count(*) FROM taskq.activities WHERE task_queue = 'options'"), 2, 'nothing is deleted');
 
 done_testing();

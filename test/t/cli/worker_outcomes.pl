@@ -171,4 +171,33 @@ run_taskq($node, 'worker', '--queue', 'slow', '--concurrency', 4, '--max-per-sec
 is(sql($node, "SELECT max(first_started_time) - min(first_started_time) >= interval '1 s' FROM taskq.activities WHERE task_queue = 'slow'"),
 	't', '--max-per-second is kept');
 
+# ---- surroundings -----------------------------------------------------------
+
+my $program = $ENV{TASKQ_CLI} || 'taskq';
+my $connection = "-h '" . $node->host . "' -p " . $node->port . ' -d postgres';
+
+is((run_taskq($node, 'worker', '--queue', 'q', '--noop', '--snooze', 'soon'))[0], 2, '--snooze that is no interval: it does not begin');
+
+my $closed = schedule_task($node, 'closed', 1, $once);
+is(system("$program worker $connection --queue closed --drain --exec 'echo 7' <&- >&- 2>&-") >> 8, 0, 'no descriptor is open');
+is(activity($node, $closed, 'status, result'), 'completed|7', '... and yet it completes');
+
+schedule_task($node, 'wide', $_, $once) for 1 .. 60;
+is(system("ulimit -Sn 100; exec $program worker $connection --queue wide --concurrency 60 --drain --exec 'ulimit -Sn; sleep 0.5' 2>/dev/null") >> 8,
+	0, 'more commands than the soft limit of descriptors lets run');
+is(sql($node, "SELECT string_agg(DISTINCT result::text, ','), max(attempt), count(*) FROM taskq.activities WHERE task_queue = 'wide' AND status = 'completed'"),
+	'100|1|60', '... run, and have that limit');
+{
+	local $ENV{PGOPTIONS} = '-c statement_timeout=200ms -c default_transaction_isolation=serializable';
+	my $worker = start_worker($node, '--queue', 'timeout', '--noop');
+
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'CALL taskq.wait_for_tasks%'
+		AND state = 'active' AND clock_timestamp() - query_start > '1 s'"), 'a statement_timeout does not end its wait');
+	my $run_id = schedule_task($node, 'timeout', 1, $once);
+
+	ok(wait_for_activity($node, $run_id, "status = 'completed'"), '... and it goes on');
+	is($worker->stop, 0, '... to its end');
+	unlike($worker->log, qr/could not/, '... without complaint');
+}
+
 done_testing();

@@ -54,6 +54,13 @@ sql($old, qq(SELECT taskq.heartbeat('$token', '{"at": 7}')));
 sql($old, q(SELECT taskq.grant_access('grantee', 'worker'); SELECT taskq.configure_queue('held', '{"retention": "100 days"}')));
 my @late = map { (start($old, 'late', "start_to_close_timeout => '3 s', $once"))[0] } 1 .. 3;
 my $second = $old->safe_psql('second', "SELECT run_id FROM taskq.schedule('q', 't', start_to_close_timeout => '1 h')");
+
+# A function, and a task of it that is late.
+sql($old, q(CREATE ROLE app LOGIN; CREATE SCHEMA app AUTHORIZATION app; SELECT taskq.grant_access('app', 'developer');
+	SET ROLE app;
+	CREATE FUNCTION app.effect(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
+	SELECT taskq.register_function('effect', 'app.effect(jsonb)', 'functions', concurrency => 3)));
+my $function = sql($old, q(SELECT run_id FROM taskq.schedule('functions', 'effect', '5', start_to_close_timeout => '1 h', start_delay => '1 h')));
 wait_for_flush($old);
 my $rows = "SELECT * FROM taskq.activities WHERE task_queue <> 'late' ORDER BY run_id";
 my $config = 'SELECT task_queue, config FROM taskq.task_queues WHERE config IS NOT NULL ORDER BY 1';
@@ -89,6 +96,10 @@ ok($new->poll_query_until('postgres',
 	'timers fire');
 is(sqlstate($new, "SELECT taskq.complete('$token', '1')"), 'ok', 'a token of before is good');
 is(activity($new, $held, 'status, result, heartbeat_details'), 'completed|1|{"at": 7}', 'and closes its run');
+is(sql($new, q(SELECT function, run_as, concurrency, problem FROM taskq.functions)), 'app.effect(pg_catalog.jsonb)|app|3|', 'functions are registered as before');
+my $again = sql($new, q(SELECT run_id FROM taskq.schedule('functions', 'effect', '6', start_to_close_timeout => '1 h')));
+ok(wait_for_activity($new, $again, "status = 'completed' AND result = '6'"), 'and run');
+is(activity($new, $function, 'run_state'), 'scheduled', 'a task of before waits until its time');
 cmp_ok(schedule($new, 'new'), '>', $last, 'numbers of runs go on');
 is($new->safe_psql('second', "SELECT run_id FROM taskq.poll('q')"), $second, 'the second database, too');
 is(sql($new, "SET ROLE grantee; SELECT count(*) FROM taskq.poll('new')"), '1', 'who had access has it');
