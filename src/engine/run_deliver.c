@@ -25,12 +25,14 @@
 #include "model/run_mail.h"
 #include "model/run_task.h"
 #include "notes/effects.h"
+#include "store/find.h"
 #include "store/find_run.h"
 #include "store/inbox.h"
 #include "store/open.h"
 
 /* what may wait for a started task; more make it fail */
 #define MOST_MAIL			100
+#define MOST_MAIL_BYTES		(2 * 1024 * 1024)
 
 /* is the call all that its transaction does? */
 static bool
@@ -44,6 +46,17 @@ put(int64 run_id, const RunMail *mail)
 {
 	inbox_put(run_id, run_mail_write(mail));
 	effects_mail();
+}
+
+/* is that more than may wait? */
+static bool
+too_much(const InboxRow *rows, int n)
+{
+	Size		bytes = 0;
+
+	for (int i = 0; i < n; i++)
+		bytes += VARSIZE(rows[i].mail);
+	return n >= MOST_MAIL || bytes >= MOST_MAIL_BYTES;
 }
 
 /* too much waits for the task in progress: it is over, and all is told */
@@ -77,7 +90,7 @@ take(Run *before, const RunMail *mail)
 		return;
 	if (!run_has_task_started(&run))
 		run_events_from_outside(&step);
-	else if (step.nmail >= MOST_MAIL)
+	else if (too_much(rows, nrows))
 		force_task(&step);
 	else
 	{
@@ -170,6 +183,26 @@ run_deliver_closes(void)
 }
 
 /*
+ * Is there nothing to do for the run's inbox, since a task is started?  Whoever is
+ * changing the run may have looked into it before the mail came: *busy then.  Who locks the
+ * run later sees the mail.
+ */
+static bool
+may_wait(int64 run_id, bool *busy)
+{
+	OpenGlance	glance;
+	InboxRow   *rows;
+	int			n;
+
+	*busy = false;
+	if (!store_glance(run_id, &glance) || !state_in_progress(glance.state))
+		return false;
+	n = inbox_read(run_id, &rows);
+	*busy = glance.changing;
+	return !too_much(rows, n);
+}
+
+/*
  * run_drain: have the run take what is in its inbox.  False: somebody else has it, and it
  * is to be tried again.
  */
@@ -177,7 +210,10 @@ bool
 run_drain(int64 run_id)
 {
 	Run			run;
+	bool		busy;
 
+	if (may_wait(run_id, &busy))
+		return !busy;
 	switch (run_lock(run_id, RUN_LOCK_STEP, false, &run))
 	{
 		case RUN_LOCK_BUSY:

@@ -303,6 +303,7 @@ close_run(RunStep *step, const Run *before)
 	task_queues(&queues, &was.task, &was.task);
 	if (task_delete(&was.task, STATE_COMPLETED, &queues, true) != STORE_OK)
 		elog(ERROR, "could not close run " INT64_FORMAT, was.task.run_id);
+	was.signals = step->run->signals;	/* with those that waited */
 	run_drop_all(&was);
 	insert_closed(step);
 	ledger_count(&queues.after, counter_of(step->close), 1);

@@ -189,6 +189,7 @@ row_open_glance(TupleTableSlot *slot, OpenGlance *glance)
 	glance->kind = kind_of_queue(glance->task_queue);
 	holder = row_holder(slot);
 	glance->locked = holder != ROW_FREE && holder != ROW_CHANGED_BY_US;
+	glance->changing = holder == ROW_LOCKED || holder == ROW_CHANGED;
 }
 
 /* what a walk along a lane looks at */

@@ -20,6 +20,7 @@ typedef struct OpenGlance
 	int64		nonce;
 	text	   *task_queue;		/* copied */
 	bool		locked;			/* somebody else locks, writes, has written it */
+	bool		changing;		/* ... and may change it, or has */
 } OpenGlance;
 
 /* Where a row stands in its lane, and with what weight. */
