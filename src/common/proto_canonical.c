@@ -137,7 +137,7 @@ kind_of_value(Slice value)
 		case '[':
 			return "an array";
 		case '"':
-			return "a string: ";
+			return "a string";
 		case 't':
 		case 'f':
 		case 'n':
@@ -147,13 +147,13 @@ kind_of_value(Slice value)
 	}
 }
 
-/* Something else was to be where the reader is; false. */
+/* Something else was to be where the reader is; false.  A string may be a payload, so it is not told. */
 static bool
 fail_value(Writing *writing, const Place *place, Slice value, const char *expected)
 {
 	size_t		shown = 0;
 
-	if (json_text_type(value) != '{' && json_text_type(value) != '[')
+	if (strchr("{[\"", json_text_type(value)) == NULL)
 		shown = clip(value, MOST_SHOWN);
 	snprintf(writing->error->problem, sizeof(writing->error->problem), "expected %s, found %s%.*s%s",
 			 expected, kind_of_value(value), (int) shown, value.data,

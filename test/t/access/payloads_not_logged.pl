@@ -53,7 +53,8 @@ sub lines_with
 # Names, and what must be right for a call to go far; any other text or jsonb is
 # a payload.
 my %by_name = (
-	task_queue => "'q'", activity_type => "'t'", activity_id => "'a'", request_id => "'r'", identity => "'w'",
+	task_queue => "'q'", workflow_id => "'wf'", workflow_type => "'W'", signal_name => "'s'", sticky_task_queue => "'sq'", sticky_for => "'q'",
+	cron_schedule => 'NULL', timer_id => "'ti'", marker_name => "'m'", cause => "'UNHANDLED_COMMAND'", activity_type => "'t'", activity_id => "'a'", request_id => "'r'", identity => "'w'",
 	fairness_key => "'f'", error_type => "'e'", access => "'worker'", activity_ids => "'{a1}'",
 	run_id => ':run', task_token => ":'token'", run_ids => ":'runs'", timeout => "'1ms'", max_tasks => '1',
 	retry_policy => 'NULL', ready => 'NULL', status => 'NULL', start_at => 'NULL');
