@@ -30,8 +30,8 @@ SRC_model = action_parts activity attempt_actions command_call control_actions c
 	run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands run_rebuild run_start \
 	run_step run_task search_values timeout
 SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory \
-	function_pool heartbeat_pool heartbeat_slots lane_cursor layout listened_queues listener_marks pollers queue_locks queues ring sizes \
-	stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs
+	function_pool heartbeat_pool heartbeat_slots lane_cursor layout listened_queues listener_marks pollers queue_locks \
+	queues ring sizes stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs
 SRC_notes = beats chains cursor_notes effects ledger ledger_end ledger_entries ledger_sums listens marks
 SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows extension find find_run function_rows \
 	heartbeat_row history inbox instance kept keyed_rows lane leaves open open_row overdue places queue_names ready \
