@@ -283,6 +283,8 @@ CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = 
 CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
 -- runs by their workflow_id, and the activities of a run
 CREATE UNIQUE INDEX open_scoped_id ON taskq.open (scope, activity_id) WHERE scope IS NOT NULL;
+CREATE INDEX open_search_attributes ON taskq.open USING gin (search_attributes)
+  WHERE scope OPERATOR(pg_catalog.=) (-1)::bigint AND search_attributes IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come
 -- by COPY (a restore), or by an administrator's hand.
@@ -1908,9 +1910,10 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN ($1 >> 48)::int;
 COMMENT ON FUNCTION taskq.node_of(bigint) IS 'the node where a run was scheduled';
 
+-- the first bit tells tokens of workflow tasks from those of activities
 CREATE FUNCTION taskq.node_of(task_token uuid) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN ('x'::text || left($1::text, 4))::bit(16)::int;
+RETURN ('x'::text || left($1::text, 4))::bit(16)::int & 32767;
 COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
 
 CREATE FUNCTION taskq.run_uuid(run_id bigint) RETURNS uuid

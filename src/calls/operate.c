@@ -232,10 +232,14 @@ Datum
 taskq_delete(PG_FUNCTION_ARGS)
 {
 	int64		run_id;
+	Activity	activity;
+	Verdict		verdict;
 
 	begin_operating(fcinfo, "taskq.delete()");
 	run_id = arg_run(fcinfo);
-	if (!execute_delete(run_id))
+	verdict = execute_delete(run_id, &activity);
+	raise_refusal(&verdict, &activity, run_id);
+	if (verdict.answer == ANSWER_NOT_FOUND)
 		raise_not_found(arg_text(fcinfo, 0),
 						PG_ARGISNULL(1) ? NULL : &run_id);
 	PG_RETURN_VOID();

@@ -81,7 +81,10 @@ act_by_event(Entry *entry, const Operation *operation,
 static int
 act_delete(Entry *entry, const Operation *operation, ClosedRows *closed_rows)
 {
-	return execute_delete(entry->run_id) ? 0 : ERRCODE_TASKQ_NOT_FOUND;
+	Activity	activity;
+	Verdict		verdict = execute_delete(entry->run_id, &activity);
+
+	return refusal_sqlstate(&verdict);
 }
 
 static int

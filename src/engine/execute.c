@@ -24,7 +24,7 @@
 #include "engine/heartbeat.h"
 #include "engine/owner_mail.h"
 #include "engine/queue_config.h"
-#include "engine/refusal.h"
+#include "common/error_words.h"
 #include "engine/tasks.h"
 #include "model/failure.h"
 #include "model/machine.h"
@@ -427,17 +427,18 @@ execute_delete_open(int64 run_id, WorkerEvent event)
 	return true;
 }
 
-/* execute_delete: remove a run, open or closed; false when there is none. */
-bool
-execute_delete(int64 run_id)
+/*
+ * execute_delete: remove a run, open or closed.  The verdict is ANSWER_NOT_FOUND when
+ * there is none; "activity" is only of use after a refusal.
+ */
+Verdict
+execute_delete(int64 run_id, Activity *activity)
 {
-	Activity	activity;
+	Verdict		verdict = {.answer = ANSWER_DONE};
 
-	if (store_find(run_id, &activity) && activity.owner != 0)
-	{
-		Verdict		refused = refused_for_owner();
-
-		raise_refusal(&refused, &activity, run_id);
-	}
-	return execute_delete_open(run_id, WORKER_EVENT_DELETED) || store_delete_closed(run_id);
+	if (store_find(run_id, activity) && activity->owner != 0)
+		return refused_for_owner();
+	if (!execute_delete_open(run_id, WORKER_EVENT_DELETED) && !store_delete_closed(run_id))
+		verdict.answer = ANSWER_NOT_FOUND;
+	return verdict;
 }

@@ -28,7 +28,7 @@ extern Verdict execute(const Address *address, Event event, EventData *data,
 					   const Checkpoint *checkpoint, Activity *activity);
 extern Verdict execute_control(int64 run_id, Event event, EventData *data,
 						   Activity *activity);
-extern bool execute_delete(int64 run_id);
+extern Verdict execute_delete(int64 run_id, Activity *activity);
 extern bool execute_delete_open(int64 run_id, WorkerEvent event);
 extern StoreResult execute_store(Activity *activity, const Activity *before,
 								 bool wait);

@@ -94,16 +94,22 @@ answer_open(const Run *run, bool same_request, RunStarted *started)
 	started->status = RUN_STATUS_RUNNING;
 }
 
-/* the signal that comes with the start; a request that was seen before is none */
-static void
+/*
+ * The signal that comes with the start; a request that was seen before is none.  False:
+ * the run has been closed meanwhile.
+ */
+static bool
 send_signal(const RunStartCall *call, int64 run_id)
 {
 	if (call->signal == NULL)
-		return;
+		return true;
 	if (call->signal_request_id != NULL &&
 		!run_request_remember(run_id, call->signal_request_id))
-		return;
-	(void) run_deliver(run_id, call->signal);
+		return true;
+	if (run_deliver(run_id, call->signal))
+		return true;
+	run_requests_delete(run_id);
+	return false;
 }
 
 /* an open run gives way to the new one */
@@ -127,8 +133,7 @@ existing_serves(const RunStartCall *call, const Run *run, int64 new_run_id, RunS
 	if (answered(run, request_id))
 	{
 		answer_open(run, true, started);
-		send_signal(call, run->task.run_id);
-		return true;
+		return send_signal(call, run->task.run_id);
 	}
 	if (call->conflict == RUN_CONFLICT_TERMINATE_EXISTING)
 	{
@@ -140,8 +145,7 @@ existing_serves(const RunStartCall *call, const Run *run, int64 new_run_id, RunS
 	answer_open(run, false, started);
 	if (call->signal == NULL)
 		attach(run, request_id);
-	send_signal(call, run->task.run_id);
-	return true;
+	return send_signal(call, run->task.run_id);
 }
 
 /* a closed run has the id: true if it is the answer */

@@ -233,13 +233,19 @@ run_drop_all(const Run *run)
 	inbox_remove_run(run_id);
 }
 
+/* the queue whose settings and statistics are the run's, wherever its task was */
+static QueueRef
+home_queue_of(const Run *run)
+{
+	return queue_ref(cstring_to_text(psprintf(WORKFLOW_QUEUE_PREFIX "%s",
+											  text_to_cstring(run->home_queue))));
+}
+
 static void
 insert_closed(RunStep *step)
 {
 	ClosedRun	closed = {0};
-	text	   *queue = cstring_to_text(psprintf(WORKFLOW_QUEUE_PREFIX "%s",
-												 text_to_cstring(step->run->home_queue)));
-	QueueRef	ref = queue_ref(queue);
+	QueueRef	ref = home_queue_of(step->run);
 	int64		retention = queue_config_retention(&ref);
 
 	closed.run = *step->run;
@@ -299,6 +305,7 @@ close_run(RunStep *step, const Run *before)
 {
 	Run			was = *before;
 	TaskQueues	queues;
+	QueueRef	home;
 
 	task_queues(&queues, &was.task, &was.task);
 	if (task_delete(&was.task, STATE_COMPLETED, &queues, true) != STORE_OK)
@@ -306,7 +313,8 @@ close_run(RunStep *step, const Run *before)
 	was.signals = step->run->signals;	/* with those that waited */
 	run_drop_all(&was);
 	insert_closed(step);
-	ledger_count(&queues.after, counter_of(step->close), 1);
+	home = home_queue_of(step->run);
+	ledger_count(&home, counter_of(step->close), 1);
 	if (step->successor.run_id != 0)
 		insert_successor(step);
 }
