@@ -27,7 +27,9 @@
  *     configure_queue  settings of task queues
  *     internal         what views ask of shared memory
  *     read             activities: the view, describe, outcome
- *     queue_counts     how many of them are open
+ *     run_ids          runs as uuids
+ *     workflow_views   workflows: runs, events and timers, as views
+ *     queue_counts     how many tasks are open
  *     queue_views      task queues, pollers, statistics
  *     health           is taskq working well
  *   nodes, the numbers in run ids and tokens
@@ -1680,7 +1682,7 @@ SELECT
   o.summary,
   o.search_attributes,
   o.transitions AS state_transition_count,
-  o.scope AS workflow_run_id,
+  o.owner AS workflow_run_id,
   o.scheduled_event_id
 FROM (
   SELECT o.*,
@@ -1688,8 +1690,8 @@ FROM (
     CASE WHEN o.state IN (2, 3, 4, 5) THEN taskq.newest_heartbeat(o.run_id, o.nonce, h.last_time, h.count, h.details) ELSE h END AS beat
   FROM (
     -- apart, since each has an index of its own for activity ids
-    SELECT * FROM taskq.open a WHERE a.scope IS NULL UNION ALL
-    SELECT * FROM taskq.open w WHERE w.scope > 0::bigint
+    SELECT *, NULL::bigint AS owner FROM taskq.open a WHERE a.scope IS NULL UNION ALL
+    SELECT *, w.scope FROM taskq.open w WHERE w.scope > 0::bigint
   ) o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
 ) o
 UNION ALL
@@ -1733,6 +1735,126 @@ CREATE FUNCTION taskq.outcome(
 ) RETURNS SETOF record ROWS 1
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_outcome';
 COMMENT ON FUNCTION taskq.outcome(bigint) IS 'how an activity ended, or its status so far';
+
+--
+-- run_ids
+--
+
+CREATE FUNCTION taskq.run_uuid(run_id bigint) RETURNS uuid
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_uuid';
+COMMENT ON FUNCTION taskq.run_uuid(bigint) IS 'a run_id as a uuid, for programs that need one; of this installation only';
+
+CREATE FUNCTION taskq.run_of(run_uuid uuid) RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_of';
+COMMENT ON FUNCTION taskq.run_of(uuid) IS 'the run_id that run_uuid has made that uuid of';
+
+--
+-- workflow_views
+--
+
+CREATE TYPE taskq.pending_task AS (state text, attempt int, since timestamptz);
+COMMENT ON TYPE taskq.pending_task IS 'the workflow task of a run: scheduled or started, and since when';
+
+CREATE VIEW taskq.workflows AS
+SELECT
+  o.activity_id::text AS workflow_id,
+  o.run_id,
+  taskq.run_uuid(o.run_id) AS run_uuid,
+  o.activity_type::text AS workflow_type,
+  o.home_queue::text AS task_queue,
+  'running'::taskq.workflow_status AS status,
+  o.start_time,
+  taskq.later(o.start_time, coalesce((o.control ->> 'first_task_backoff'::text)::bigint, 0)) AS execution_time,
+  NULL::timestamptz AS close_time,
+  NULL::interval AS execution_duration,
+  o.next_event_id - 1::bigint AS history_length,
+  o.history_size AS history_size_bytes,
+  o.control ->> 'parent_workflow_id'::text AS parent_workflow_id,
+  (o.control ->> 'parent_run_id'::text)::bigint AS parent_run_id,
+  coalesce((o.control ->> 'root_run_id'::text)::bigint, o.run_id) AS root_run_id,
+  (o.control ->> 'first_run_id'::text)::bigint AS first_run_id,
+  coalesce((o.control ->> 'run_attempt'::text)::int, 1) AS attempt,
+  o.control ->> 'cron_schedule'::text AS cron_schedule,
+  taskq.payloads(jsonb_build_object('fields', o.control -> 'memo'::text)) AS memo,
+  o.search_attributes,
+  NULL::jsonb AS result,
+  NULL::jsonb AS failure,
+  (o.run_flags & 1::smallint) OPERATOR(pg_catalog.<>) 0::smallint AS cancel_requested,
+  coalesce(o.pending_activities, 0) AS pending_activities,
+  coalesce(o.pending_timers, 0) AS pending_timers,
+  0 AS pending_children,
+  CASE o.state
+    WHEN 1::smallint THEN ROW('scheduled', o.attempt, o.schedule_time)::taskq.pending_task
+    WHEN 2::smallint THEN ROW('started', o.attempt, o.started_time)::taskq.pending_task
+  END AS pending_task,
+  o.sticky_queue::text AS sticky_task_queue
+FROM taskq.open o
+WHERE o.scope = (-1)::bigint
+UNION ALL
+SELECT
+  c.workflow_id::text, c.run_id, taskq.run_uuid(c.run_id), c.workflow_type::text, c.home_queue::text, c.status, c.start_time,
+  taskq.later(c.start_time, coalesce((c.control ->> 'first_task_backoff'::text)::bigint, 0)),
+  c.close_time,
+  c.close_time - taskq.later(c.start_time, coalesce((c.control ->> 'first_task_backoff'::text)::bigint, 0)),
+  c.history_length, c.history_size,
+  c.control ->> 'parent_workflow_id'::text,
+  (c.control ->> 'parent_run_id'::text)::bigint,
+  coalesce((c.control ->> 'root_run_id'::text)::bigint, c.run_id),
+  (c.control ->> 'first_run_id'::text)::bigint,
+  coalesce((c.control ->> 'run_attempt'::text)::int, 1),
+  c.control ->> 'cron_schedule'::text,
+  taskq.payloads(jsonb_build_object('fields', c.control -> 'memo'::text)),
+  c.search_attributes, c.result, c.failure,
+  (c.run_flags & 1::smallint) OPERATOR(pg_catalog.<>) 0::smallint,
+  0, 0, 0, NULL::taskq.pending_task, NULL::text
+FROM (
+  -- without conditions or expressions: the planner sees through it
+  TABLE taskq.closed_run_0 UNION ALL TABLE taskq.closed_run_1 UNION ALL TABLE taskq.closed_run_2 UNION ALL
+  TABLE taskq.closed_run_3 UNION ALL TABLE taskq.closed_run_4 UNION ALL TABLE taskq.closed_run_5 UNION ALL
+  TABLE taskq.closed_run_6 UNION ALL TABLE taskq.closed_run_7 UNION ALL TABLE taskq.closed_run_long
+) c
+WHERE c.expire_time > taskq.clock();
+COMMENT ON VIEW taskq.workflows IS 'all runs of workflows, open and closed';
+
+CREATE FUNCTION taskq.run_events(
+  run_id bigint,
+  OUT event_id bigint, OUT event_time timestamptz, OUT event_type text, OUT attributes jsonb, OUT user_metadata jsonb, OUT extra jsonb
+) RETURNS SETOF record ROWS 50
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_run_events';
+COMMENT ON FUNCTION taskq.run_events(bigint) IS 'internal: all events of a run, none if it is gone; read taskq.workflow_events';
+
+CREATE FUNCTION taskq.event_summary(attributes jsonb) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_event_summary';
+COMMENT ON FUNCTION taskq.event_summary(jsonb) IS 'internal: attributes of an event as one line; read taskq.workflow_events';
+
+-- The history is read run by run: of each only the leaves that have some of it.
+-- Conditions on run_id and workflow_id get down to the tables that have the runs.
+CREATE VIEW taskq.workflow_events AS
+SELECT r.run_id, r.workflow_id, e.event_id, e.event_time, e.event_type, e.attributes, e.user_metadata, e.extra,
+  taskq.event_summary(e.attributes) AS summary
+FROM (
+  SELECT o.run_id, o.activity_id::text AS workflow_id FROM taskq.open o WHERE o.scope = (-1)::bigint
+  UNION ALL
+  SELECT c.run_id, c.workflow_id::text
+  FROM (
+  TABLE taskq.closed_run_0 UNION ALL TABLE taskq.closed_run_1 UNION ALL TABLE taskq.closed_run_2 UNION ALL
+  TABLE taskq.closed_run_3 UNION ALL TABLE taskq.closed_run_4 UNION ALL TABLE taskq.closed_run_5 UNION ALL
+  TABLE taskq.closed_run_6 UNION ALL TABLE taskq.closed_run_7 UNION ALL TABLE taskq.closed_run_long
+  ) c
+  WHERE c.expire_time > taskq.clock()
+) r
+CROSS JOIN LATERAL taskq.run_events(r.run_id) e;
+COMMENT ON VIEW taskq.workflow_events IS 'events of all runs of workflows';
+
+CREATE VIEW taskq.workflow_timers AS
+SELECT t.run_id, o.activity_id::text AS workflow_id, t.timer_id::text, t.started_event_id, t.fire_time
+FROM taskq.run_timer t JOIN taskq.open o ON o.run_id = t.run_id;
+COMMENT ON VIEW taskq.workflow_timers IS 'timers of running workflows that have not fired';
+
+CREATE FUNCTION taskq.describe_workflow(workflow_id text DEFAULT NULL, run_id bigint DEFAULT NULL) RETURNS json
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'taskq_describe_workflow';
+COMMENT ON FUNCTION taskq.describe_workflow(text, bigint)
+  IS 'one run of a workflow, with what it waits for; by workflow_id alone its latest run';
 
 --
 -- queue_counts
@@ -1916,14 +2038,6 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN ('x'::text || left($1::text, 4))::bit(16)::int & 32767;
 COMMENT ON FUNCTION taskq.node_of(uuid) IS 'the node that issued a task token';
 
-CREATE FUNCTION taskq.run_uuid(run_id bigint) RETURNS uuid
-LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_uuid';
-COMMENT ON FUNCTION taskq.run_uuid(bigint) IS 'a run_id as a uuid, for programs that need one; of this installation only';
-
-CREATE FUNCTION taskq.run_of(run_uuid uuid) RETURNS bigint
-LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'taskq_run_of';
-COMMENT ON FUNCTION taskq.run_of(uuid) IS 'the run_id that run_uuid has made that uuid of';
-
 CREATE FUNCTION taskq.set_node(node int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1955,13 +2069,13 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   reading_routines CONSTANT name[] := ARRAY['clock', 'duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb', 'is_paused', 'queue_counts', 'queue_rates', 'poller_states', 'queue_statistics', 'health_checks',
-    'describe', 'outcome', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads'];
-  reading_views CONSTANT name[] := ARRAY['activities', 'task_queues', 'task_queue_priorities', 'pollers',
+    'describe', 'outcome', 'run_events', 'event_summary', 'describe_workflow', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads'];
+  reading_views CONSTANT name[] := ARRAY['activities', 'workflows', 'workflow_events', 'workflow_timers', 'task_queues', 'task_queue_priorities', 'pollers',
     'stat_task_queues', 'health'];
 BEGIN
   routines := CASE access
     WHEN 'producer' THEN ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request',
-      'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
+      'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'describe_workflow', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']::name[]
     WHEN 'worker' THEN ARRAY['poll_workflow_task', 'complete_workflow_task', 'complete_workflow_tasks', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request',
       'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with', 'command_cancel', 'command_continue_as_new',
       'command_record_marker', 'command_upsert_search_attributes', 'command_modify_properties',

@@ -46,7 +46,7 @@ fill(void *arg, const HistoryEvent *event)
 	return true;
 }
 
-/* the events of the task that have a number, but are not stored; how many */
+/* the events of the task that have a number, but were not stored; how many */
 static int
 unwritten(const Run *run, HistoryEvent *events)
 {
@@ -74,11 +74,8 @@ is_wanted(const HistoryPage *page, const HistoryEvent *event)
 
 /* those that are not stored come last; or first */
 static bool
-fill_unwritten(Filling *filling)
+fill_unwritten(Filling *filling, const HistoryEvent *events, int n)
 {
-	HistoryEvent events[2];
-	int			n = unwritten(filling->page->run, events);
-
 	for (int i = 0; i < n; i++)
 	{
 		const HistoryEvent *event = &events[filling->page->newest_first ? n - 1 - i : i];
@@ -89,24 +86,31 @@ fill_unwritten(Filling *filling)
 	return true;
 }
 
-/* history_page: the events that are wanted, one by one. */
+/*
+ * history_page: the events that are wanted, one by one.  What was not stored when the
+ * run was read may be by now, with others after it: the page ends as the run was then.
+ */
 void
 history_page(HistoryPage *page, HistorySink sink, void *arg)
 {
 	Filling		filling = {page, sink, arg, 0, 0};
 	HistoryRange range = {0};
+	HistoryEvent last[2];
+	int			n = unwritten(page->run, last);
 
 	page->next_event_id = 0;
 	range.run_id = page->run_id;
 	range.after = page->after;
 	range.until = page->until;
+	if (n > 0 && (range.until == 0 || range.until >= last[0].event_id))
+		range.until = last[0].event_id - 1;
 	range.newest_first = page->newest_first;
 	range.leaves = page->leaves;
-	if (page->newest_first && !fill_unwritten(&filling))
+	if (page->newest_first && !fill_unwritten(&filling, last, n))
 		return;
 	history_read(&range, fill, &filling);
 	if (!page->newest_first && page->next_event_id == 0)
-		(void) fill_unwritten(&filling);
+		(void) fill_unwritten(&filling, last, n);
 }
 
 /* members of an object, without its braces, after a comma */

@@ -37,25 +37,34 @@ has_id(const Run *run, const text *workflow_id)
 }
 
 /*
- * named_run_find: by the run_id, or (0) the latest run of the workflow_id; what is not
- * told is 0 or NULL, but not both.  Raises TQ001.
+ * named_run_look: by the run_id, or (0) the latest run of the workflow_id; what is not
+ * told is 0 or NULL, but not both.  False when there is none.
  */
-void
-named_run_find(const text *workflow_id, int64 run_id, NamedRun *named)
+bool
+named_run_look(const text *workflow_id, int64 run_id, NamedRun *named)
 {
 	named->is_open = run_id != 0 ? see_run(run_id, &named->run) :
 		see_run_by_workflow_id(workflow_id, &named->run);
 	if (named->is_open && has_id(&named->run, workflow_id))
 	{
 		named->run_id = named->run.task.run_id;
-		return;
+		return true;
 	}
 	named->is_open = false;
 	if (!(run_id != 0 ? closed_run_find(run_id, &named->closed) :
 		  closed_run_see_newest(workflow_id, &named->closed)) ||
 		!has_id(&named->closed.run, workflow_id))
-		raise_workflow_not_found(run_id != 0 ? NULL : workflow_id, run_id != 0 ? run_id : 0);
+		return false;
 	named->run_id = named->closed.run.task.run_id;
+	return true;
+}
+
+/* named_run_find: likewise; raises TQ001. */
+void
+named_run_find(const text *workflow_id, int64 run_id, NamedRun *named)
+{
+	if (!named_run_look(workflow_id, run_id, named))
+		raise_workflow_not_found(run_id != 0 ? NULL : workflow_id, run_id != 0 ? run_id : 0);
 }
 
 /* outcome_values: run_id, status, result, failure. */

@@ -20,6 +20,7 @@ typedef struct NamedRun
 	ClosedRun	closed;			/* if it is not */
 } NamedRun;
 
+extern bool named_run_look(const text *workflow_id, int64 run_id, NamedRun *named);
 extern void named_run_find(const text *workflow_id, int64 run_id, NamedRun *named);
 extern void outcome_values(const NamedRun *named, Datum *values, bool *nulls);
 extern int64 arg_run_id(FunctionCallInfo fcinfo, int n);

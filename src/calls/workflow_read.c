@@ -1,10 +1,13 @@
 /*
  * workflow_read.c
  *		What is read of workflows: workflow_history, workflow_run, workflow_outcome,
- *		pending_activity.
+ *		describe_workflow, pending_activity.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -19,6 +22,7 @@
 #include "engine/run_refusal.h"
 #include "model/options.h"
 #include "store/catalog.h"
+#include "store/extension.h"
 #include "store/find_run.h"
 
 /* ------------------------------------------------------------------------
@@ -45,6 +49,18 @@ put_event(void *arg, const HistoryEvent *event)
 	return VARSIZE(event->attributes);
 }
 
+/* all events of the run; leaves == 0: any may have some */
+static HistoryPage
+page_of(const NamedRun *named)
+{
+	HistoryPage page = {0};
+
+	page.run_id = named->run_id;
+	page.run = named->is_open ? &named->run : NULL;
+	page.leaves = named->is_open ? named->run.history_leaves : named->closed.run.history_leaves;
+	return page;
+}
+
 PG_FUNCTION_INFO_V1(taskq_workflow_history);
 
 /*
@@ -54,15 +70,13 @@ PG_FUNCTION_INFO_V1(taskq_workflow_history);
 Datum
 taskq_workflow_history(PG_FUNCTION_ARGS)
 {
-	HistoryPage page = {0};
+	HistoryPage page;
 	NamedRun	named;
 
 	begin_reading();
 	require_arg(fcinfo, 0, "run_id");
-	page.run_id = arg_run_id(fcinfo, 0);
-	named_run_find(NULL, page.run_id, &named);
-	page.run = named.is_open ? &named.run : NULL;
-	page.leaves = named.is_open ? named.run.history_leaves : named.closed.run.history_leaves;
+	named_run_find(NULL, arg_run_id(fcinfo, 0), &named);
+	page = page_of(&named);
 	page.after = arg_is_null(fcinfo, 1) ? 0 : PG_GETARG_INT64(1);
 	page.until = arg_is_null(fcinfo, 2) ? 0 : PG_GETARG_INT64(2);
 	page.max_bytes = arg_is_null(fcinfo, 3) ? 0 : PG_GETARG_INT32(3);
@@ -78,10 +92,42 @@ taskq_workflow_history(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+PG_FUNCTION_INFO_V1(taskq_run_events);
+
+/*
+ * taskq.run_events(run_id) returns setof event: for a view, which found the run a
+ * moment ago; none if it is gone.
+ */
+Datum
+taskq_run_events(PG_FUNCTION_ARGS)
+{
+	HistoryPage page;
+	NamedRun	named;
+
+	begin_reading();
+	InitMaterializedSRF(fcinfo, 0);
+	if (!named_run_look(NULL, PG_GETARG_INT64(0), &named))
+		return (Datum) 0;
+	page = page_of(&named);
+	history_page(&page, put_event, fcinfo);
+	return (Datum) 0;
+}
+
 /* ------------------------------------------------------------------------
  * Runs
  * ------------------------------------------------------------------------
  */
+
+/* all of it in one statement, so as of one instant */
+static const char description_query[] =
+"SELECT pg_catalog.row_to_json(d) FROM ("
+" SELECT w.*,"
+" COALESCE((SELECT pg_catalog.json_agg(pg_catalog.row_to_json(a) ORDER BY a.scheduled_event_id USING OPERATOR(pg_catalog.<))"
+"  FROM (SELECT * FROM taskq.activities v WHERE v.workflow_run_id OPERATOR(pg_catalog.=) $1) a), '[]') AS activities,"
+" COALESCE((SELECT pg_catalog.json_agg(pg_catalog.row_to_json(t) ORDER BY t.started_event_id USING OPERATOR(pg_catalog.<))"
+"  FROM (SELECT v.timer_id, v.started_event_id, v.fire_time FROM taskq.workflow_timers v WHERE v.run_id OPERATOR(pg_catalog.=) $1) t), '[]') AS timers,"
+" '[]'::pg_catalog.json AS children"
+" FROM taskq.workflows w WHERE w.run_id OPERATOR(pg_catalog.=) $1) d";
 
 /* what names a run in reading calls: workflow_id, run_id */
 static void
@@ -140,6 +186,59 @@ taskq_workflow_outcome(PG_FUNCTION_ARGS)
 	begin_result(fcinfo);
 	put_row(fcinfo, values, nulls, lengthof(values));
 	return (Datum) 0;
+}
+
+/* a run and what it waits for, as one JSON object; NULL if it is gone */
+static text *
+read_description(int64 run_id)
+{
+	static SPIPlanPtr kept = NULL;
+	Oid			type = INT8OID;
+	Datum		argument = Int64GetDatum(run_id);
+	MemoryContext context = CurrentMemoryContext;
+	text	   *description = NULL;
+	OwnerSwitch saved;
+
+	owner_begin(&saved);
+	SPI_connect();
+	if (kept == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(description_query, 1, &type);
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare to read taskq.workflows");
+		kept = plan;
+	}
+	if (SPI_execute_plan(kept, &argument, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read taskq.workflows");
+	if (SPI_processed > 0)
+	{
+		char	   *json = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+		MemoryContext old_context = MemoryContextSwitchTo(context);
+
+		description = cstring_to_text(json);
+		MemoryContextSwitchTo(old_context);
+	}
+	SPI_finish();
+	owner_end(&saved);
+	return description;
+}
+
+PG_FUNCTION_INFO_V1(taskq_describe_workflow);
+
+/* taskq.describe_workflow(workflow_id, run_id) returns json */
+Datum
+taskq_describe_workflow(PG_FUNCTION_ARGS)
+{
+	NamedRun	named;
+	text	   *description;
+
+	begin_reading();
+	arg_named(fcinfo, &named);
+	description = read_description(named.run_id);
+	if (description == NULL)
+		raise_workflow_not_found(arg_text(fcinfo, 0), named.run_id);
+	PG_RETURN_TEXT_P(description);
 }
 
 PG_FUNCTION_INFO_V1(taskq_pending_activity);

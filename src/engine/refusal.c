@@ -24,16 +24,10 @@
 #include "base/json.h"
 #include "common/statuses.h"
 #include "engine/refusal.h"
+#include "engine/run_refusal.h"
 #include "engine/token.h"
 #include "store/closed.h"
 #include "store/find.h"
-
-/* errword: in ereport(), the word of the error. */
-int
-errword(const char *word)
-{
-	return err_generic_string(PG_DIAG_CONSTRAINT_NAME, word);
-}
 
 /* ------------------------------------------------------------------------
  * Facts
@@ -196,7 +190,8 @@ name_in_call(const text *activity_id, const int64 *run_id)
 /*
  * raise_not_found: there is no such run, or none that is open, for a call that
  * names it by its activity id, its run id, or both; what is not told is NULL.
- * Of another run than the one that is meant nothing is told.
+ * Of another run than the one that is meant nothing is told, but that it is of a
+ * workflow.
  */
 void
 raise_not_found(const text *activity_id, const int64 *run_id)
@@ -207,6 +202,8 @@ raise_not_found(const text *activity_id, const int64 *run_id)
 		look_up(*run_id, &run) &&
 		(activity_id == NULL || is_run_of(&run, activity_id));
 
+	if (!known && activity_id == NULL)
+		raise_if_workflow(*run_id);
 	report_not_found(ERROR, name_in_call(activity_id, run_id),
 					 known ? &run : NULL, WORD_NO_ATTEMPT);
 }

@@ -5,10 +5,10 @@
 #ifndef TASKQ_REFUSAL_H
 #define TASKQ_REFUSAL_H
 
+#include "base/errword.h"
 #include "common/error_words.h"
 #include "model/event.h"
 
-extern int	errword(const char *word);
 extern char *facts_of_run(const Activity *activity);
 extern char *facts_of_queue(const text *task_queue, const char *limit,
 							int64 value);

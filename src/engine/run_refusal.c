@@ -7,10 +7,12 @@
 #include "utils/builtins.h"
 
 #include "base/basics.h"
+#include "base/errword.h"
 #include "base/json.h"
-#include "engine/refusal.h"
+#include "common/error_words.h"
 #include "engine/run_refusal.h"
 #include "engine/run_world.h"
+#include "store/find_run.h"
 
 /* run_status_name: the label of taskq.workflow_status. */
 const char *
@@ -64,6 +66,28 @@ static char *
 id_of(const Run *run)
 {
 	return TextDatumGetCString(PointerGetDatum(run->workflow_id));
+}
+
+/* raise_if_workflow: TQ001, if the run that a call for activities names is one of a workflow. */
+void
+raise_if_workflow(int64 run_id)
+{
+	ClosedRun	closed;
+	Run			run;
+	const char *facts;
+
+	if (see_run(run_id, &run))
+		facts = facts_of_open_run(&run);
+	else if (closed_run_find(run_id, &closed))
+		facts = facts_of_closed_run(&closed);
+	else
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TASKQ_NOT_FOUND),
+			 errmsg("activity not found for ID: " INT64_FORMAT, run_id),
+			 errword(WORD_NOT_AN_ACTIVITY),
+			 errdetail_internal("%s", facts),
+			 errhint("That is a run of a workflow: see taskq.describe_workflow(), taskq.workflow_outcome(), and the calls whose names end in _workflow.")));
 }
 
 /* raise_workflow_not_found: there is no such run, as the call has named it; what is not told is NULL or 0. */

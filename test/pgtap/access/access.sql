@@ -15,17 +15,17 @@ SELECT taskq.grant_access(('taskq_' || part)::regrole, part) FROM unnest('{produ
 -- the parts, as docs/reference.md has them
 CREATE TABLE part (name text, routines text);
 INSERT INTO part VALUES
-('producer', 'args describe execute node_of outcome payloads retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many signal_with_start_workflow signal_with_start_workflow_request signal_workflow signal_workflow_request start_workflow start_workflow_request to_payloads wait_for_close wait_for_workflow watch workflow_history workflow_outcome workflow_run'),
+('producer', 'args describe describe_workflow execute node_of outcome payloads retry_policy retry_policy_from_jsonb run_of run_uuid schedule schedule_many signal_with_start_workflow signal_with_start_workflow_request signal_workflow signal_workflow_request start_workflow start_workflow_request to_payloads wait_for_close wait_for_workflow watch workflow_history workflow_outcome workflow_run'),
 ('developer', 'current_task record_heartbeat register_function unregister_function'),
 ('worker', 'args channel command_cancel command_cancel_timer command_complete command_continue_as_new command_fail command_fail_with command_modify_properties command_record_marker command_request_cancel_activity command_schedule_activity command_start_timer command_upsert_search_attributes complete complete_and_poll complete_by_id complete_many complete_workflow_task complete_workflow_tasks current_task describe fail fail_by_id fail_many fail_with fail_with_by_id fail_with_many fail_workflow_task heartbeat heartbeat_by_id heartbeat_many listen node_of outcome payloads pending_activity poll poll_many poll_workflow_task record_heartbeat release release_many release_workflow_task report_canceled report_canceled_by_id reset_sticky retry_policy retry_policy_from_jsonb run_of run_uuid signal_workflow signal_workflow_request to_payloads unlisten wait_for_task wait_for_tasks worker_channel worker_gone workflow_history'),
-('operator', 'configure_queue delete delete_many delete_workflow describe node_of outcome pause pause_many payloads request_cancel request_cancel_many request_cancel_workflow request_cancel_workflow_request reset reset_many reset_sticky retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many terminate_workflow terminate_workflow_request unpause unpause_many update_options update_options_many wait_for_close wait_for_workflow watch workflow_history workflow_outcome workflow_run'),
-('monitor', 'describe node_of outcome payloads run_of run_uuid wait_for_close wait_for_workflow workflow_history workflow_outcome workflow_run');
+('operator', 'configure_queue delete delete_many delete_workflow describe describe_workflow node_of outcome pause pause_many payloads request_cancel request_cancel_many request_cancel_workflow request_cancel_workflow_request reset reset_many reset_sticky retry retry_many retry_policy run_of run_uuid stat_reset terminate terminate_many terminate_workflow terminate_workflow_request unpause unpause_many update_options update_options_many wait_for_close wait_for_workflow watch workflow_history workflow_outcome workflow_run'),
+('monitor', 'describe describe_workflow node_of outcome payloads run_of run_uuid wait_for_close wait_for_workflow workflow_history workflow_outcome workflow_run');
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM pg_proc p WHERE pronamespace = 'taskq'::regnamespace
     AND has_function_privilege('taskq_' || name, p.oid, 'EXECUTE') AND obj_description(p.oid, 'pg_proc') NOT LIKE 'internal: %'),
   routines, name || ': exactly the functions of that part') FROM part;
 SELECT is((SELECT string_agg(relname::text, ' ' ORDER BY relname) FROM pg_class c WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'v'
     AND has_table_privilege('taskq_' || name, c.oid, 'SELECT')),
-  CASE WHEN name IN ('operator', 'monitor') THEN 'activities health pollers stat_task_queues task_queue_priorities task_queues' WHEN name = 'developer' THEN 'functions' END,
+  CASE WHEN name IN ('operator', 'monitor') THEN 'activities health pollers stat_task_queues task_queue_priorities task_queues workflow_events workflow_timers workflows' WHEN name = 'developer' THEN 'functions' END,
   name || ': exactly the views of that part') FROM part;
 SELECT is((SELECT count(*) FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
     WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'r' AND has_table_privilege('taskq_' || name, c.oid, privilege)), 0,
@@ -64,7 +64,7 @@ SELECT throws_ok('SELECT taskq.schedule(''q'', ''test'', start_to_close_timeout 
 SELECT throws_ok('SELECT taskq.set_node(1)', '42501', NULL, 'operator: not set_node');
 SELECT throws_ok('SELECT taskq.grant_access(''taskq_nobody'', ''monitor'')', '42501', NULL, 'operator: not grant_access');
 SET LOCAL ROLE taskq_monitor;
-SELECT lives_ok('SELECT * FROM taskq.' || v, 'monitor: ' || v) FROM unnest('{activities,task_queues,task_queue_priorities,pollers,stat_task_queues,health}'::text[]) v;
+SELECT lives_ok('SELECT * FROM taskq.' || v, 'monitor: ' || v) FROM unnest('{activities,workflows,workflow_events,workflow_timers,task_queues,task_queue_priorities,pollers,stat_task_queues,health}'::text[]) v;
 SELECT throws_ok('SELECT taskq.stat_reset()', '42501', NULL, 'monitor: not stat_reset');
 SELECT throws_ok('SELECT taskq.delete(''a'')', '42501', NULL, 'monitor: not delete');
 SELECT throws_ok('SELECT * FROM taskq.open', '42501', NULL, 'monitor: not the tables');
@@ -78,7 +78,7 @@ CREATE ROLE taskq_pg_monitor;
 GRANT pg_monitor TO taskq_pg_monitor;
 SET LOCAL ROLE taskq_pg_monitor;
 SELECT lives_ok('SELECT * FROM taskq.' || v, 'pg_monitor: ' || v) FROM unnest('{task_queues,task_queue_priorities,pollers,stat_task_queues,health}'::text[]) v;
-SELECT throws_ok('SELECT * FROM taskq.activities', '42501', NULL, 'pg_monitor: no payloads');
+SELECT throws_ok('SELECT * FROM taskq.' || v, '42501', NULL, 'pg_monitor: no payloads: ' || v) FROM unnest('{activities,workflows,workflow_events,workflow_timers}'::text[]) v;
 SELECT throws_ok('SELECT * FROM taskq.describe(''a'')', '42501', NULL, 'pg_monitor: no payloads by describe');
 SELECT throws_ok('SELECT * FROM taskq.open', '42501', NULL, 'pg_monitor: no tables');
 RESET ROLE;

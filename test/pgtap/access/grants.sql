@@ -38,10 +38,10 @@ SELECT is(relations_of('r_nobody'), '{}', 'PUBLIC: no relation');
 SELECT is(has_schema_privilege('r_nobody', 'taskq', 'USAGE') OR has_schema_privilege('r_nobody', 'taskq', 'CREATE'), false, 'PUBLIC: not the schema');
 
 -- the lists are those of docs/reference.md; internal functions of the views go with Reading
-\set reading '''activities'', ''health'', ''pollers'', ''stat_task_queues'', ''task_queue_priorities'', ''task_queues'''
-\set internal '''clock'', ''duration'', ''health_checks'', ''is_paused'', ''later'', ''newest_heartbeat'', ''retry_policy_to_jsonb'', ''poller_states'', ''queue_counts'', ''queue_rates'', ''queue_statistics'''
+\set reading '''activities'', ''health'', ''pollers'', ''stat_task_queues'', ''task_queue_priorities'', ''task_queues'', ''workflow_events'', ''workflow_timers'', ''workflows'''
+\set internal '''clock'', ''duration'', ''event_summary'', ''health_checks'', ''is_paused'', ''later'', ''newest_heartbeat'', ''retry_policy_to_jsonb'', ''run_events'', ''poller_states'', ''queue_counts'', ''queue_rates'', ''queue_statistics'''
 SELECT taskq.grant_access('r_producer', 'producer');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
+SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'describe_workflow', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']), 'producer');
 SELECT is(relations_of('r_producer'), '{}', 'producer: no relation');
 SELECT taskq.grant_access('r_worker', 'worker');
 SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_workflow_task', 'complete_workflow_tasks', 'fail_workflow_task', 'release_workflow_task', 'workflow_history', 'worker_gone', 'reset_sticky', 'pending_activity', 'signal_workflow', 'signal_workflow_request', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'command_schedule_activity', 'command_start_timer', 'command_cancel_timer', 'command_request_cancel_activity', 'command_complete', 'command_fail', 'command_fail_with',
@@ -51,12 +51,12 @@ SELECT is(routines_of('r_worker'), sorted(ARRAY['poll_workflow_task', 'complete_
   'record_heartbeat', 'current_task', 'node_of', 'run_uuid', 'run_of']), 'worker');
 SELECT is(relations_of('r_worker'), '{}', 'worker: no relation');
 SELECT taskq.grant_access('r_operator', 'operator');
-SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel_workflow', 'request_cancel_workflow_request', 'terminate_workflow', 'terminate_workflow_request', 'delete_workflow', 'reset_sticky', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
+SELECT is(routines_of('r_operator'), sorted(ARRAY['request_cancel_workflow', 'request_cancel_workflow_request', 'terminate_workflow', 'terminate_workflow_request', 'delete_workflow', 'reset_sticky', 'describe_workflow', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'request_cancel', 'terminate', 'pause', 'unpause', 'reset', 'update_options', 'delete', 'retry',
   'request_cancel_many', 'terminate_many', 'pause_many', 'unpause_many', 'reset_many', 'update_options_many', 'delete_many', 'retry_many',
   'watch', 'configure_queue', 'describe', 'outcome', 'wait_for_close', 'retry_policy', 'stat_reset', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'operator');
 SELECT is(relations_of('r_operator'), ARRAY[:reading], 'operator: the views');
 SELECT taskq.grant_access('r_monitor', 'monitor');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'monitor');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe_workflow', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'monitor');
 SELECT is(relations_of('r_monitor'), ARRAY[:reading], 'monitor: the views');
 SELECT taskq.grant_access('r_developer', 'developer');
 SELECT is(routines_of('r_developer'), sorted(ARRAY['register_function', 'unregister_function', 'record_heartbeat', 'current_task', 'function_problem']), 'developer');
@@ -64,7 +64,7 @@ SELECT is(relations_of('r_developer'), ARRAY['functions'], 'developer: the view 
 SELECT is(has_schema_privilege(r, 'taskq', 'USAGE') AND NOT has_schema_privilege(r, 'taskq', 'CREATE'), true, r || ': may use the schema')
 FROM unnest(ARRAY['r_producer', 'r_worker', 'r_operator', 'r_monitor', 'r_developer']) r;
 SELECT is(routines_of('r_pg_monitor'), (SELECT sorted(array_agg(name)) FROM unnest(ARRAY[:internal]) name
-  WHERE name NOT IN ('duration', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb')), 'pg_monitor: what its views need');
+  WHERE name NOT IN ('duration', 'event_summary', 'run_events', 'later', 'newest_heartbeat', 'retry_policy_to_jsonb')), 'pg_monitor: what its views need');
 SELECT is(relations_of('r_pg_monitor'), ARRAY['health', 'pollers', 'stat_task_queues', 'task_queue_priorities', 'task_queues'], 'pg_monitor: five views');
 
 -- every function belongs to some part, or to none on purpose
@@ -116,14 +116,14 @@ SELECT lives_ok($$SELECT taskq.revoke_access('r_operator', 'operator')$$, 'revok
 -- parts overlap
 SELECT taskq.grant_access('r_producer', 'producer'), taskq.grant_access('r_producer', 'operator');
 SELECT taskq.revoke_access('r_producer', 'operator');
-SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
+SELECT is(routines_of('r_producer'), sorted(ARRAY['start_workflow', 'start_workflow_request', 'signal_workflow', 'signal_workflow_request', 'signal_with_start_workflow', 'signal_with_start_workflow_request', 'workflow_run', 'workflow_outcome', 'wait_for_workflow', 'workflow_history', 'describe_workflow', 'watch', 'schedule', 'schedule_many', 'retry_policy', 'retry_policy_from_jsonb', 'args', 'payloads', 'to_payloads', 'execute', 'outcome', 'describe', 'wait_for_close', 'node_of', 'run_uuid', 'run_of']),
   'what another part needs stays');
 SELECT is(relations_of('r_producer'), '{}', 'and nothing else');
 SELECT taskq.grant_access('r_monitor', 'producer');
 SELECT taskq.revoke_access('r_monitor', 'producer');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'a monitor stays one');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe_workflow', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'a monitor stays one');
 SELECT taskq.revoke_access('r_monitor', 'worker');
-SELECT is(routines_of('r_monitor'), sorted(ARRAY['workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'also without having been a worker');
+SELECT is(routines_of('r_monitor'), sorted(ARRAY['describe_workflow', 'workflow_run', 'workflow_outcome', 'workflow_history', 'wait_for_workflow', 'describe', 'outcome', 'wait_for_close', 'node_of', 'run_uuid', 'run_of', 'payloads', :internal]), 'also without having been a worker');
 SELECT is(has_schema_privilege('r_monitor', 'taskq', 'USAGE'), true, 'with the schema');
 
 -- names that need quotes; errors

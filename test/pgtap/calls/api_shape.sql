@@ -40,6 +40,15 @@ FROM (VALUES
   'schedule_to_close_timeout interval, schedule_to_start_timeout interval, start_to_close_timeout interval, heartbeat_timeout interval, '
   'retry_policy jsonb, start_delay interval, priority int, fairness_key text, fairness_weight float8, cancel_reason text, summary text, '
   'search_attributes jsonb, state_transition_count int, workflow_run_id bigint, scheduled_event_id bigint'),
+('pending_task', 'state text, attempt int, since timestamptz'),
+('workflows', 'workflow_id text, run_id bigint, run_uuid uuid, workflow_type text, task_queue text, status workflow_status, start_time timestamptz, '
+  'execution_time timestamptz, close_time timestamptz, execution_duration interval, history_length bigint, history_size_bytes bigint, '
+  'parent_workflow_id text, parent_run_id bigint, root_run_id bigint, first_run_id bigint, attempt int, cron_schedule text, memo jsonb, '
+  'search_attributes jsonb, result jsonb, failure jsonb, cancel_requested boolean, pending_activities int, pending_timers int, pending_children int, '
+  'pending_task pending_task, sticky_task_queue text'),
+('workflow_events', 'run_id bigint, workflow_id text, event_id bigint, event_time timestamptz, event_type text, attributes jsonb, user_metadata jsonb, '
+  'extra jsonb, summary text'),
+('workflow_timers', 'run_id bigint, workflow_id text, timer_id text, started_event_id bigint, fire_time timestamptz'),
 ('task_queues', 'task_queue text, backlog_count bigint, backlog_age interval, delayed_count bigint, started_count bigint, paused_count bigint, '
   'tasks_add_rate float8, tasks_dispatch_rate float8, rate_limit float8, rate_limit_source text, rate_limiting_active boolean, paused boolean, '
   'config jsonb, config_reason text, config_update_identity text, config_update_time timestamptz, poller_count bigint'),
@@ -284,6 +293,8 @@ INSERT INTO api VALUES
 ('complete_workflow_tasks', 'completions jsonb[], OUT slot int, OUT ok boolean, OUT error text, OUT failed_cause text, OUT failed_message text, OUT closed boolean, '
   'OUT new_task taskq.workflow_task, OUT eager_activities jsonb',
   'SETOF record'),
+('describe_workflow', 'workflow_id text = NULL, run_id bigint = NULL',
+  'json'),
 ('node_of', 'run_id bigint',
   'integer'),
 ('node_of', 'task_token uuid',
@@ -310,7 +321,7 @@ SELECT is((SELECT string_agg(result, ' and ') FROM routines r WHERE r.name = a.n
 SELECT is((SELECT string_agg(name, ', ') FROM routines r WHERE NOT EXISTS (SELECT FROM api a WHERE a.name = r.name AND a.arguments = r.arguments)
     AND coalesce(obj_description(oid, 'pg_proc'), '') NOT LIKE 'internal: %'), NULL, 'nothing but internal functions beyond the API');
 SELECT is((SELECT string_agg(relname, ', ') FROM pg_class c WHERE relnamespace = 'taskq'::regnamespace AND relkind IN ('v', 'm', 'r', 'p', 'S', 'f')
-    AND relname NOT IN ('activities', 'task_queues', 'task_queue_priorities', 'pollers', 'stat_task_queues', 'health', 'functions')
+    AND relname NOT IN ('activities', 'workflows', 'workflow_events', 'workflow_timers', 'task_queues', 'task_queue_priorities', 'pollers', 'stat_task_queues', 'health', 'functions')
     AND coalesce(obj_description(oid, 'pg_class'), '') NOT LIKE 'internal: %'), NULL, 'nothing but internal relations beyond the API');
 
 -- several result columns: exactly one row, and (f(...)).* calls once

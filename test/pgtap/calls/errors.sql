@@ -56,7 +56,7 @@ FROM unnest(ARRAY['SELECT taskq.describe(''nobody'')', 'SELECT taskq.outcome(0)'
 SELECT is(short(call), 'TQ001 activity_not_found', 'no such run: ' || call)
 FROM pg_proc p, unnest(ARRAY[9223372036854775807, -9223372036854775808, 0]) run_id, unnest(ARRAY['', ', activity_id => ''a''']) id,
   format('SELECT taskq.%I(run_id => (%s)%s%s)', proname, run_id, id, CASE proname WHEN 'update_options' THEN ', restore_original => true' END) call
-WHERE pronamespace = 'taskq'::regnamespace AND prokind = 'f' AND pronargs - pronargdefaults <= 1 AND proname NOT IN ('node_of', 'run_uuid', 'run_of') AND proname NOT LIKE '%workflow%' AND proname NOT IN ('reset_sticky', 'replay')
+WHERE pronamespace = 'taskq'::regnamespace AND prokind = 'f' AND pronargs - pronargdefaults <= 1 AND proname NOT IN ('node_of', 'run_uuid', 'run_of') AND proname NOT LIKE '%workflow%' AND proname NOT IN ('reset_sticky', 'replay', 'run_events')
   AND 'run_id' = ANY (proargnames[:pronargs]) AND (id = '' OR 'activity_id' = ANY (proargnames[:pronargs]));
 
 -- TQ002
