@@ -207,15 +207,9 @@ note_held_back(const Admission *admission)
 	queue_state_unlock();
 }
 
-/*
- * admission_grant: note the pollers, and decide how many tasks it may start.
- * What it may is reserved until admission_settle() and the end of the
- * transaction.
- */
-void
-admission_grant(Admission *admission, const QueueRef *queue,
-				char *const *identities, int nidentities, int wanted,
-				double worker_rate)
+/* the configuration, copied: it may be read again meanwhile */
+static void
+begin_admission(Admission *admission, const QueueRef *queue)
 {
 	const QueueConfig *config = queue_config(queue);
 
@@ -229,6 +223,44 @@ admission_grant(Admission *admission, const QueueRef *queue,
 		admission->config = copy;
 	}
 	ledger_make_room(2);
+}
+
+/*
+ * admission_at_once: may one task be started without a poll?  Not if the queue is paused or
+ * has a rate limit, wherever from, nor if max_started has no room, or that is not known.
+ * If so, admission_settle() is to follow.
+ */
+bool
+admission_at_once(Admission *admission, const QueueRef *queue)
+{
+	QueueState *state;
+	double		rate;
+
+	begin_admission(admission, queue);
+	if (admission->config != NULL && admission->config->paused)
+		return false;
+	queue_state_lock(&queue->key, LW_EXCLUSIVE);
+	state = queue_state_get(&queue->key, VARDATA_ANY(queue->name), VARSIZE_ANY_EXHDR(queue->name));
+	if (state != NULL &&
+		admission_rate(admission->config, state->worker_rate, &rate) == RATE_NONE)
+		grant_locked(admission, state, own_places(&queue->key, admission->config), 1);
+	queue_state_unlock();
+	if (admission->granted > 0)
+		ledger_reserved(&queue->key, admission->granted);
+	return admission->granted > 0;
+}
+
+/*
+ * admission_grant: note the pollers, and decide how many tasks it may start.
+ * What it may is reserved until admission_settle() and the end of the
+ * transaction.
+ */
+void
+admission_grant(Admission *admission, const QueueRef *queue,
+				char *const *identities, int nidentities, int wanted,
+				double worker_rate)
+{
+	begin_admission(admission, queue);
 	if (try_to_grant(admission, identities, nidentities, wanted, worker_rate) &&
 		find_out(queue))
 		(void) try_to_grant(admission, identities, nidentities, wanted,

@@ -13,10 +13,10 @@
 #include "utils/timestamp.h"
 
 #include "base/json.h"
+#include "engine/admission.h"
 #include "engine/execute.h"
 #include "engine/heartbeat.h"
 #include "engine/run_activities.h"
-#include "engine/queue_config.h"
 #include "engine/tasks.h"
 #include "engine/token.h"
 #include "model/machine.h"
@@ -126,15 +126,6 @@ from_event(Activity *activity, const Run *run, const RunAction *action, Timestam
 	activity->task.alarm = activity_next_deadline(activity, DT_NOBEGIN).when;
 }
 
-/* may the queue's tasks be handed out without a poll? */
-static bool
-is_free(const QueueRef *queue)
-{
-	const QueueConfig *config = queue_config(queue);
-
-	return config == NULL;
-}
-
 /* the worker of the workflow task gets it at once */
 static void
 start_at_once(Activity *activity, const QueueRef *queue, TimestampTz now, const char *identity)
@@ -152,7 +143,6 @@ start_at_once(Activity *activity, const QueueRef *queue, TimestampTz now, const 
 	else
 		activity->task.alarm = deadline;
 	ledger_count(queue, COUNT_STARTED, 1);
-	ledger_started(&queue->key, 1);
 }
 
 /*
@@ -164,11 +154,12 @@ run_activity_schedule(const Run *run, const RunAction *action, TimestampTz now,
 					  const char *eager_for, Activity *activity)
 {
 	QueueRef	queue;
+	Admission	admission;
 	bool		eager;
 
 	from_event(activity, run, action, now);
 	queue = queue_ref(activity->task.queue);
-	eager = eager_for != NULL && action->eager && is_free(&queue);
+	eager = eager_for != NULL && action->eager && admission_at_once(&admission, &queue);
 	if (eager)
 		start_at_once(activity, &queue, now, eager_for);
 	if (!store_insert(&activity->task))
@@ -177,6 +168,8 @@ run_activity_schedule(const Run *run, const RunAction *action, TimestampTz now,
 				 errmsg("activity \"%s\" of run " INT64_FORMAT " is there already",
 						action->id, run->task.run_id)));
 	task_scheduled(&queue, &activity->task, 1);
+	if (eager)
+		admission_settle(&admission, 1);
 	return eager;
 }
 
