@@ -43,7 +43,7 @@ SRC_worker = channel_queues chore cursor_check function_call function_claim func
 	function_worker heartbeat_flush inboxes instance_check launcher lifecycle listen_commands notify notify_listeners \
 	notify_runs put_off recount retention timer_look timers worker
 SRC_calls = args call_activity channel commands configure_queue developer event_summary health history_text input_arguments internal \
-	listen one_queue operate operate_many payload_values policy poll poll_many queue_counts queue_views read report \
+	listen one_queue operate operate_many payload_values policy poll poll_many queue_counts queue_kinds queue_views read report \
 	report_batch run_ids schedule schedule_args sleep test_hooks wait wait_close watch workflow_args workflow_control \
 	workflow_read workflow_replay workflow_report workflow_report_batch workflow_start workflow_task workflow_wait
 FOLDERS = common base task model shared notes store engine worker calls

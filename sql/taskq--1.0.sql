@@ -1182,9 +1182,9 @@ COMMENT ON FUNCTION taskq.retry_many(bigint[])
 --
 
 CREATE PROCEDURE taskq.wait_for_task(
-  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL
+  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity'
 ) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_task';
-COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean)
+COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean, taskq.task_kind)
   IS 'sleep until a poll of the queue would return a task, or the time is up';
 
 CREATE PROCEDURE taskq.wait_for_tasks(
@@ -1557,9 +1557,9 @@ COMMENT ON PROCEDURE taskq.wait_for_workflow(text, bigint, interval, taskq.workf
 -- channel
 --
 
-CREATE FUNCTION taskq.channel(task_queue text) RETURNS text
+CREATE FUNCTION taskq.channel(task_queue text, kind taskq.task_kind DEFAULT 'activity') RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
-COMMENT ON FUNCTION taskq.channel(text)
+COMMENT ON FUNCTION taskq.channel(text, taskq.task_kind)
   IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour, LISTEN for as long as it listens';
 
 CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
@@ -1576,9 +1576,9 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_listen';
 COMMENT ON FUNCTION taskq.listen(text, text[], taskq.task_kind)
   IS 'the name to LISTEN on for tasks of many queues, whose names are the payloads; asks for notifications for one hour';
 
-CREATE FUNCTION taskq.unlisten(listener text, task_queues text[] DEFAULT NULL) RETURNS void
+CREATE FUNCTION taskq.unlisten(listener text, task_queues text[] DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity') RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unlisten';
-COMMENT ON FUNCTION taskq.unlisten(text, text[])
+COMMENT ON FUNCTION taskq.unlisten(text, text[], taskq.task_kind)
   IS 'a listener wants to hear no more of these queues, or of any';
 
 --
@@ -1595,9 +1595,9 @@ COMMENT ON FUNCTION taskq.watch(bigint[])
 --
 
 CREATE FUNCTION taskq.configure_queue(
-  task_queue text, config jsonb, reason text DEFAULT NULL, identity text DEFAULT NULL
+  task_queue text, config jsonb, reason text DEFAULT NULL, identity text DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity'
 ) RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_configure_queue';
-COMMENT ON FUNCTION taskq.configure_queue(text, jsonb, text, text)
+COMMENT ON FUNCTION taskq.configure_queue(text, jsonb, text, text, taskq.task_kind)
   IS 'change settings of a task queue; returns all that are set';
 
 CREATE FUNCTION taskq.is_paused(config jsonb) RETURNS boolean
@@ -1868,28 +1868,28 @@ COMMENT ON FUNCTION taskq.one_queue(internal)
 CREATE FUNCTION taskq.queue_counts(
   one_queue text DEFAULT NULL,
   OUT task_queue text, OUT priority int, OUT backlog_count bigint, OUT oldest timestamptz, OUT delayed_count bigint,
-  OUT started_count bigint, OUT paused_count bigint
+  OUT started_count bigint, OUT paused_count bigint, OUT kind taskq.task_kind
 ) RETURNS SETOF record
 LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_queue_counts';
 COMMENT ON FUNCTION taskq.queue_counts(text)
-  IS 'internal: open activities by queue and level (NULL = on any), as committed; read taskq.task_queues';
+  IS 'internal: open tasks by queue and level (NULL = on any), as committed; read taskq.task_queues';
 
 --
 -- queue_views
 --
 
 CREATE FUNCTION taskq.queue_rates(
-  task_queue text,
+  task_queue text, kind taskq.task_kind,
   OUT add_rate float8, OUT dispatch_rate float8, OUT rate_limit float8, OUT rate_limit_source text,
   OUT rate_limiting_active boolean
 ) RETURNS SETOF record ROWS 1
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_queue_rates';
-COMMENT ON FUNCTION taskq.queue_rates(text) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
+COMMENT ON FUNCTION taskq.queue_rates(text, taskq.task_kind) IS 'internal: rates and effective rate limit of a queue; read taskq.task_queues';
 
 CREATE FUNCTION taskq.poller_states(
   one_queue text DEFAULT NULL,
   OUT task_queue text, OUT identity text, OUT last_access_time timestamptz, OUT rate_per_second float8,
-  OUT waiting boolean
+  OUT waiting boolean, OUT kind taskq.task_kind
 ) RETURNS SETOF record
 LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_poller_states';
 COMMENT ON FUNCTION taskq.poller_states(text) IS 'internal: pollers of the last minutes; read taskq.pollers';
@@ -1904,7 +1904,7 @@ CREATE FUNCTION taskq.queue_statistics(
   OUT heartbeats bigint, OUT empty_polls bigint,
   OUT schedule_to_start_histogram bigint[], OUT execution_histogram bigint[],
   OUT stats_reset timestamptz,
-  OUT released bigint
+  OUT released bigint, OUT kind taskq.task_kind
 ) RETURNS SETOF record
 LANGUAGE c SUPPORT taskq.one_queue AS 'MODULE_PATHNAME', 'taskq_queue_statistics';
 COMMENT ON FUNCTION taskq.queue_statistics(text) IS 'internal: counters of queues; read taskq.stat_task_queues';
@@ -1912,8 +1912,17 @@ COMMENT ON FUNCTION taskq.queue_statistics(text) IS 'internal: counters of queue
 -- Conditions on task_queue get down to each member of a UNION ALL, and to the
 -- functions: a view of one queue looks at no other.
 CREATE VIEW taskq.pollers AS
-SELECT task_queue, identity, last_access_time, rate_per_second, waiting FROM taskq.poller_states();
+SELECT task_queue, identity, last_access_time, rate_per_second, waiting, kind FROM taskq.poller_states();
 COMMENT ON VIEW taskq.pollers IS 'who polled which queue in the last five minutes';
+
+-- Queues of workflows have a name of their own there.
+CREATE VIEW taskq.configured_queues AS
+SELECT c.task_queue, 'activity'::taskq.task_kind AS kind FROM taskq.queue_config c
+WHERE NOT (c.task_queue >= '/_sys/w/'::text AND c.task_queue < '/_sys/w0'::text)
+UNION ALL
+SELECT substr(c.task_queue, 9), 'workflow' FROM taskq.queue_config c
+WHERE c.task_queue >= '/_sys/w/'::text AND c.task_queue < '/_sys/w0'::text;
+COMMENT ON VIEW taskq.configured_queues IS 'internal: names of configured queues; read taskq.task_queues';
 
 CREATE VIEW taskq.task_queues AS
 SELECT
@@ -1933,10 +1942,12 @@ SELECT
   c.reason AS config_reason,
   c.identity AS config_update_identity,
   c.update_time AS config_update_time,
-  q.poller_count
+  q.poller_count,
+  q.kind
 FROM (
   SELECT
     u.task_queue,
+    u.kind,
     sum(u.backlog_count) AS backlog_count,
     min(u.oldest) AS oldest,
     sum(u.delayed_count) AS delayed_count,
@@ -1944,39 +1955,40 @@ FROM (
     sum(u.paused_count) AS paused_count,
     count(u.identity) AS poller_count
   FROM (
-    SELECT o.task_queue COLLATE "C" AS task_queue, o.backlog_count, o.oldest, o.delayed_count, o.started_count, o.paused_count, NULL::text AS identity
+    SELECT o.task_queue COLLATE "C" AS task_queue, o.kind, o.backlog_count, o.oldest, o.delayed_count, o.started_count, o.paused_count, NULL::text AS identity
     FROM taskq.queue_counts() o
-    UNION ALL SELECT c.task_queue, NULL, NULL, NULL, NULL, NULL, NULL FROM taskq.queue_config c
-    UNION ALL SELECT p.task_queue COLLATE "C", NULL, NULL, NULL, NULL, NULL, p.identity FROM taskq.poller_states() p
+    UNION ALL SELECT c.task_queue, c.kind, NULL, NULL, NULL, NULL, NULL, NULL FROM taskq.configured_queues c
+    UNION ALL SELECT p.task_queue COLLATE "C", p.kind, NULL, NULL, NULL, NULL, NULL, p.identity FROM taskq.poller_states() p
   ) u
-  GROUP BY 1
+  GROUP BY 1, 2
 ) q
-LEFT JOIN taskq.queue_config c ON c.task_queue = q.task_queue
-CROSS JOIN LATERAL taskq.queue_rates(q.task_queue) r;
-COMMENT ON VIEW taskq.task_queues IS 'task queues that have open activities, a configuration or a poller';
+LEFT JOIN taskq.queue_config c ON c.task_queue = CASE WHEN q.kind OPERATOR(pg_catalog.=) 'workflow' THEN '/_sys/w/'::text || q.task_queue ELSE q.task_queue END
+CROSS JOIN LATERAL taskq.queue_rates(q.task_queue, q.kind) r;
+COMMENT ON VIEW taskq.task_queues IS 'task queues that have open tasks, a configuration or a poller';
 
 CREATE VIEW taskq.task_queue_priorities AS
 SELECT
   q.task_queue,
   l.level AS priority,
   coalesce(sum(q.backlog_count) FILTER (WHERE q.priority = l.level), 0)::bigint AS backlog_count,
-  taskq.clock() - min(q.oldest) FILTER (WHERE q.priority = l.level) AS backlog_age
+  taskq.clock() - min(q.oldest) FILTER (WHERE q.priority = l.level) AS backlog_age,
+  q.kind
 FROM (
-  SELECT o.task_queue COLLATE "C" AS task_queue, o.priority, o.backlog_count, o.oldest FROM taskq.queue_counts() o
-  UNION ALL SELECT c.task_queue, NULL, NULL, NULL FROM taskq.queue_config c
-  UNION ALL SELECT p.task_queue COLLATE "C", NULL, NULL, NULL FROM taskq.poller_states() p
+  SELECT o.task_queue COLLATE "C" AS task_queue, o.kind, o.priority, o.backlog_count, o.oldest FROM taskq.queue_counts() o
+  UNION ALL SELECT c.task_queue, c.kind, NULL, NULL, NULL FROM taskq.configured_queues c
+  UNION ALL SELECT p.task_queue COLLATE "C", p.kind, NULL, NULL, NULL FROM taskq.poller_states() p
 ) q
 CROSS JOIN generate_series(1, 5) l(level)
-GROUP BY 1, 2;
+GROUP BY 1, 2, 5;
 COMMENT ON VIEW taskq.task_queue_priorities IS 'backlog of task queues per priority level';
 
 CREATE VIEW taskq.stat_task_queues AS
 SELECT * FROM taskq.queue_statistics();
 COMMENT ON VIEW taskq.stat_task_queues IS 'counters of task queues since stats_reset';
 
-CREATE FUNCTION taskq.stat_reset(task_queue text DEFAULT NULL) RETURNS void
+CREATE FUNCTION taskq.stat_reset(task_queue text DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity') RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_stat_reset';
-COMMENT ON FUNCTION taskq.stat_reset(text) IS 'set the counters of a task queue, or of all, to zero';
+COMMENT ON FUNCTION taskq.stat_reset(text, taskq.task_kind) IS 'set the counters of a task queue, or of all, to zero';
 
 --
 -- health
@@ -2184,7 +2196,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA taskq FROM PUBLIC;
 GRANT USAGE ON SCHEMA taskq TO pg_monitor;
 GRANT SELECT ON taskq.task_queues, taskq.task_queue_priorities, taskq.pollers, taskq.stat_task_queues, taskq.health
   TO pg_monitor;
-GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.is_paused(jsonb), taskq.queue_counts(text), taskq.queue_rates(text), taskq.poller_states(text), taskq.queue_statistics(text),
+GRANT EXECUTE ON FUNCTION taskq.clock(), taskq.is_paused(jsonb), taskq.queue_counts(text), taskq.queue_rates(text, taskq.task_kind), taskq.poller_states(text), taskq.queue_statistics(text),
   taskq.health_checks() TO pg_monitor;
 
 -- the background worker serves this database from the commit on

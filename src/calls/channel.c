@@ -12,7 +12,7 @@
 #include "utils/builtins.h"
 
 #include "calls/args.h"
-#include "model/options.h"
+#include "calls/queue_kinds.h"
 #include "notes/listens.h"
 #include "shared/channel_asks.h"
 #include "shared/directory.h"
@@ -36,7 +36,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 	if (kind == NAME_OF_WORKER)
 		check_identity(argument, false);
 	else
-		(void) check_queue_name(argument);
+		argument = arg_queue(fcinfo, 0, 1);
 	name = VARDATA_ANY(argument);
 	length = VARSIZE_ANY_EXHDR(argument);
 
@@ -52,7 +52,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 PG_FUNCTION_INFO_V1(taskq_channel);
 
 /*
- * taskq.channel(task_queue): the channel of a queue, listened to from now on.
+ * taskq.channel(task_queue, kind): the channel of a queue, listened to from now on.
  */
 Datum
 taskq_channel(PG_FUNCTION_ARGS)

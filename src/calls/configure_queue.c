@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "calls/args.h"
-#include "model/options.h"
+#include "calls/queue_kinds.h"
 #include "model/queue_settings.h"
 #include "notes/effects.h"
 #include "store/config_rows.h"
@@ -73,6 +73,26 @@ check_config(Jsonb *merged)
 				 errdetail("A queue can have %d.", MAX_WEIGHT_OVERRIDES)));
 }
 
+/* what queues of workflows do not have */
+static void
+check_settings_of_workflows(Jsonb *changes)
+{
+	static const char *const others[] = {
+		"queue_rate_limit", "fairness_key_rate_limit", "max_backlog"
+	};
+
+	for (int i = 0; i < (int) lengthof(others); i++)
+	{
+		JsonbValue *value = json_get(changes, others[i]);
+
+		if (value != NULL && value->type != jbvNull)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("queue setting \"%s\" is not for queues of workflows", others[i]),
+					 errhint("They have fairness_weights, paused, max_started and retention.")));
+	}
+}
+
 /* one try to write the row; false when somebody else was faster */
 static bool
 write_row(text *task_queue, Jsonb *changes, text *reason, text *identity,
@@ -94,7 +114,7 @@ write_row(text *task_queue, Jsonb *changes, text *reason, text *identity,
 
 PG_FUNCTION_INFO_V1(taskq_configure_queue);
 
-/* taskq.configure_queue(task_queue, config, reason, identity) returns jsonb */
+/* taskq.configure_queue(task_queue, config, reason, identity, kind) returns jsonb */
 Datum
 taskq_configure_queue(PG_FUNCTION_ARGS)
 {
@@ -105,13 +125,14 @@ taskq_configure_queue(PG_FUNCTION_ARGS)
 	QueueConfig checked;
 
 	begin_writing("taskq.configure_queue()");
-	require_arg(fcinfo, 0, "task_queue");
-	task_queue = check_queue_name(arg_text(fcinfo, 0));
+	task_queue = arg_queue(fcinfo, 0, 4);
 	require_arg(fcinfo, 1, "config");
 	changes = arg_jsonb(fcinfo, 1);
 	(void) arg_reason(fcinfo, 2);
 	(void) arg_identity(fcinfo, 3);
 	queue_settings_parse(changes, &checked);
+	if (arg_queue_kind(fcinfo, 4) == QUEUE_OF_WORKFLOWS)
+		check_settings_of_workflows(changes);
 	while (!write_row(task_queue, changes, arg_text(fcinfo, 2),
 					  arg_text(fcinfo, 3), &merged))
 		CHECK_FOR_INTERRUPTS();

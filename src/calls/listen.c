@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "calls/args.h"
+#include "calls/queue_kinds.h"
 #include "model/options.h"
 #include "notes/listens.h"
 #include "shared/channel_asks.h"
@@ -51,13 +52,13 @@ arg_listener(FunctionCallInfo fcinfo, int n)
 }
 
 static QueueRef *
-arg_queue_refs(FunctionCallInfo fcinfo, int n, int *count)
+arg_queue_refs(FunctionCallInfo fcinfo, int n, QueueKind kind, int *count)
 {
 	Datum	   *queues = arg_elements(fcinfo, n, TEXTOID, "task_queues", count);
 	QueueRef   *refs = palloc(sizeof(QueueRef) * Max(*count, 1));
 
 	for (int i = 0; i < *count; i++)
-		refs[i] = queue_ref(check_queue_name(DatumGetTextPP(queues[i])));
+		refs[i] = queue_ref(queue_of_kind(check_queue_name(DatumGetTextPP(queues[i])), kind));
 	return refs;
 }
 
@@ -77,8 +78,7 @@ taskq_listen(PG_FUNCTION_ARGS)
 
 	directory_require();
 	listener = arg_listener(fcinfo, 0);
-	queues = arg_queue_refs(fcinfo, 1, &count);
-	require_arg(fcinfo, 2, "kind");
+	queues = arg_queue_refs(fcinfo, 1, arg_queue_kind(fcinfo, 2), &count);
 	PreventCommandDuringRecovery("taskq.listen()");
 	ref = channel_ask(listener.name, listener.length, NAME_OF_LISTENER,
 					  listener.channel);
@@ -92,7 +92,7 @@ taskq_listen(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(taskq_unlisten);
 
 /*
- * taskq.unlisten(listener, task_queues) returns void: the listener is told of
+ * taskq.unlisten(listener, task_queues, kind) returns void: the listener is told of
  * these queues no more, or of none (NULL).
  */
 Datum
@@ -107,7 +107,7 @@ taskq_unlisten(PG_FUNCTION_ARGS)
 	directory_require();
 	listener = arg_listener(fcinfo, 0);
 	if (!all)
-		queues = arg_queue_refs(fcinfo, 1, &count);
+		queues = arg_queue_refs(fcinfo, 1, arg_queue_kind(fcinfo, 2), &count);
 	PreventCommandDuringRecovery("taskq.unlisten()");
 	if (all)
 	{

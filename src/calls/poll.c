@@ -88,6 +88,13 @@ put_task(void *arg, const Task *task, bool started_before)
 	put_row((FunctionCallInfo) arg, values, nulls, TASK_FIELDS);
 }
 
+/* poll_remember_identity: who polls now in this session. */
+void
+poll_remember_identity(const char *identity)
+{
+	strlcpy(last_identity, identity, sizeof(last_identity));
+}
+
 /*
  * poll_result: claim what was asked for, and put it into the result of the
  * call, which begin_result() has begun.
@@ -95,7 +102,7 @@ put_task(void *arg, const Task *task, bool started_before)
 void
 poll_result(FunctionCallInfo fcinfo, const ClaimRequest *request)
 {
-	strlcpy(last_identity, request->identity, sizeof(last_identity));
+	poll_remember_identity(request->identity);
 	claim_tasks(request, put_task, fcinfo);
 }
 

@@ -38,6 +38,7 @@ extern void poll_task_values(const Task *task, bool started_before,
 extern void poll_arguments(FunctionCallInfo fcinfo, int first,
 						   ClaimRequest *request);
 extern void poll_result(FunctionCallInfo fcinfo, const ClaimRequest *request);
+extern void poll_remember_identity(const char *identity);
 extern const char *poll_last_identity(void);
 
 #endif							/* TASKQ_POLL_H */

@@ -19,9 +19,11 @@
 #include "base/texts.h"
 #include "calls/args.h"
 #include "calls/poll.h"
+#include "calls/queue_kinds.h"
 #include "model/activity.h"
 #include "model/options.h"
 #include "model/retry_policy_json.h"
+#include "store/catalog.h"
 
 /* arguments */
 enum
@@ -98,17 +100,24 @@ read_rates(FunctionCallInfo fcinfo, Slot *slots, int count)
 			slots[i].rate = poll_check_rate(DatumGetFloat8(rates[i]));
 }
 
-/* there is one kind, and its queues are all normal ones */
+/* it hands out activities only, whose queues are all normal ones */
 static void
 check_kinds(FunctionCallInfo fcinfo, int count)
 {
 	bool	   *nulls;
+	Datum	   *kinds = NULL;
 	Datum	   *names;
 
 	if (!arg_is_null(fcinfo, ARG_KINDS))
-		(void) arg_beside(fcinfo, ARG_KINDS,
-						  ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(ARG_KINDS)),
-						  "kinds", "task_queues", count, &nulls);
+		kinds = arg_beside(fcinfo, ARG_KINDS,
+						   ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(ARG_KINDS)),
+						   "kinds", "task_queues", count, &nulls);
+	for (int i = 0; kinds != NULL && i < count; i++)
+		if (!nulls[i] && DatumGetObjectId(kinds[i]) != catalog()->task_kind[QUEUE_OF_ACTIVITIES])
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("taskq.poll_many() hands out tasks of activities only"),
+					 errhint("Use taskq.poll_workflow_task().")));
 	names = arg_beside(fcinfo, ARG_NORMAL_NAMES, TEXTOID, "normal_names",
 					   "task_queues", count, &nulls);
 	for (int i = 0; names != NULL && i < count; i++)

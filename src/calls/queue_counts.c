@@ -33,6 +33,7 @@
 #include "base/compat.h"
 #include "calls/args.h"
 #include "calls/queue_counts.h"
+#include "calls/queue_kinds.h"
 #include "common/lengths.h"
 #include "shared/counts.h"
 #include "shared/counts_known.h"
@@ -55,7 +56,7 @@ typedef struct QueueNumbers
 	int64		waiting[LEVELS];
 	LevelDelays delays[LEVELS];
 	int			name_length;
-	char		name[MAX_NAME_LENGTH];
+	char		name[MAX_QUEUE_NAME_LENGTH];
 } QueueNumbers;
 
 /* ------------------------------------------------------------------------
@@ -68,10 +69,12 @@ static void
 put_level(FunctionCallInfo fcinfo, text *task_queue, int level,
 		  int64 backlog, int64 delayed, TimestampTz oldest)
 {
-	Datum		values[7];
-	bool		nulls[7] = {false};
+	Datum		values[8];
+	bool		nulls[8] = {false};
 
-	values[0] = PointerGetDatum(task_queue);
+	if (!put_queue_name(VARDATA_ANY(task_queue), VARSIZE_ANY_EXHDR(task_queue),
+						&values[0], &values[7]))
+		return;
 	values[1] = Int32GetDatum(level);
 	values[2] = Int64GetDatum(backlog);
 	values[3] = TimestampTzGetDatum(oldest);
@@ -86,10 +89,12 @@ static void
 put_queue(FunctionCallInfo fcinfo, text *task_queue, int64 started,
 		  int64 paused)
 {
-	Datum		values[7] = {0};
-	bool		nulls[7] = {false};
+	Datum		values[8] = {0};
+	bool		nulls[8] = {false};
 
-	values[0] = PointerGetDatum(task_queue);
+	if (!put_queue_name(VARDATA_ANY(task_queue), VARSIZE_ANY_EXHDR(task_queue),
+						&values[0], &values[7]))
+		return;
 	nulls[1] = nulls[3] = true;
 	values[2] = values[4] = Int64GetDatum(0);
 	values[5] = Int64GetDatum(started);
@@ -356,21 +361,25 @@ put_from_table(FunctionCallInfo fcinfo, const text *one_queue)
 					  count->paused);
 }
 
+static void
+put_counts(FunctionCallInfo fcinfo, const text *one_queue)
+{
+	if (!put_from_memory(fcinfo, one_queue))
+		put_from_table(fcinfo, one_queue);
+}
+
 PG_FUNCTION_INFO_V1(taskq_queue_counts);
 
 /*
  * taskq.queue_counts(one_queue) returns setof (task_queue, priority,
- *	 backlog_count, oldest, delayed_count, started_count, paused_count); NULL =
- *	 of all queues
+ *	 backlog_count, oldest, delayed_count, started_count, paused_count, kind);
+ *	 NULL = of all queues
  */
 Datum
 taskq_queue_counts(PG_FUNCTION_ARGS)
 {
-	text	   *one_queue = arg_text(fcinfo, 0);
-
 	InitMaterializedSRF(fcinfo, 0);
-	if (!put_from_memory(fcinfo, one_queue))
-		put_from_table(fcinfo, one_queue);
+	put_of_queues(fcinfo, put_counts);
 	return (Datum) 0;
 }
 

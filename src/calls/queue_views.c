@@ -20,10 +20,10 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "calls/args.h"
+#include "calls/queue_kinds.h"
 #include "common/lengths.h"
 #include "engine/admission.h"
 #include "engine/queue_config.h"
-#include "model/options.h"
 #include "shared/directory.h"
 #include "shared/queue_locks.h"
 #include "shared/queue_state.h"
@@ -101,7 +101,7 @@ copy_state(const QueueKey *key, QueueState *copy)
 PG_FUNCTION_INFO_V1(taskq_queue_rates);
 
 /*
- * taskq.queue_rates(task_queue) returns (add_rate, dispatch_rate, rate_limit,
+ * taskq.queue_rates(task_queue, kind) returns (add_rate, dispatch_rate, rate_limit,
  *	 rate_limit_source, rate_limiting_active)
  */
 Datum
@@ -113,7 +113,7 @@ taskq_queue_rates(PG_FUNCTION_ARGS)
 		[RATE_WORKER] = "worker",
 		[RATE_SYSTEM] = "system",
 	};
-	QueueRef	queue = queue_ref(PG_GETARG_TEXT_PP(0));
+	QueueRef	queue = queue_ref(queue_of_kind(PG_GETARG_TEXT_PP(0), arg_queue_kind(fcinfo, 1)));
 	QueueState *state = palloc0(sizeof(QueueState));
 	double		rate = 0;
 	const QueueConfig *config = NULL;
@@ -155,7 +155,7 @@ typedef struct PollerCopy
 {
 	PollerState poller;
 	int			name_length;
-	char		name[MAX_NAME_LENGTH];
+	char		name[MAX_QUEUE_NAME_LENGTH];
 } PollerCopy;
 
 /*
@@ -203,28 +203,19 @@ copy_pollers(const text *one_queue)
 	return list;
 }
 
-PG_FUNCTION_INFO_V1(taskq_poller_states);
-
-/*
- * taskq.poller_states(one_queue) returns setof (task_queue, identity,
- *	 last_access_time, rate_per_second, waiting); NULL = of all queues
- */
-Datum
-taskq_poller_states(PG_FUNCTION_ARGS)
+static void
+put_pollers(FunctionCallInfo fcinfo, const text *one_queue)
 {
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (control == NULL)
-		return (Datum) 0;
-	foreach(cell, copy_pollers(arg_text(fcinfo, 0)))
+	foreach(cell, copy_pollers(one_queue))
 	{
 		PollerCopy *copy = lfirst(cell);
-		Datum		values[5];
-		bool		nulls[5] = {false};
+		Datum		values[6];
+		bool		nulls[6] = {false};
 
-		values[0] = PointerGetDatum(cstring_to_text_with_len(copy->name,
-															 copy->name_length));
+		if (!put_queue_name(copy->name, copy->name_length, &values[0], &values[5]))
+			continue;
 		values[1] = CStringGetTextDatum(copy->poller.identity);
 		values[2] = TimestampTzGetDatum(copy->poller.last_access);
 		values[3] = Float8GetDatum(copy->poller.rate);
@@ -232,6 +223,20 @@ taskq_poller_states(PG_FUNCTION_ARGS)
 		values[4] = BoolGetDatum(copy->poller.waiting > 0);
 		put_row(fcinfo, values, nulls, lengthof(values));
 	}
+}
+
+PG_FUNCTION_INFO_V1(taskq_poller_states);
+
+/*
+ * taskq.poller_states(one_queue) returns setof (task_queue, identity,
+ *	 last_access_time, rate_per_second, waiting, kind); NULL = of all queues
+ */
+Datum
+taskq_poller_states(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (control != NULL)
+		put_of_queues(fcinfo, put_pollers);
 	return (Datum) 0;
 }
 
@@ -253,25 +258,46 @@ histogram_datum(const uint64 *buckets)
 
 /* shown first: COUNT_ADDED is only there for the rates, COUNT_RELEASED is last */
 #define SHOWN_COUNTERS	COUNT_ADDED
-#define STAT_COLUMNS	(1 + SHOWN_COUNTERS + 4)
+#define STAT_COLUMNS	(1 + SHOWN_COUNTERS + 5)
 
 static void
 put_statistics(FunctionCallInfo fcinfo, const QueueState *state)
 {
 	Datum		values[STAT_COLUMNS];
 	bool		nulls[STAT_COLUMNS] = {false};
-	int			i = 0;
+	int			i = 1;
 
-	values[i++] = PointerGetDatum(cstring_to_text_with_len(state->name,
-														   state->name_length));
+	if (!put_queue_name(state->name, state->name_length, &values[0],
+						&values[STAT_COLUMNS - 1]))
+		return;
 	for (int counter = 0; counter < SHOWN_COUNTERS; counter++)
 		values[i++] = Int64GetDatum(state->counters[counter]);
 	values[i++] = histogram_datum(&state->counters[COUNT_SCHEDULE_TO_START_FIRST]);
 	values[i++] = histogram_datum(&state->counters[COUNT_EXECUTION_FIRST]);
 	values[i++] = TimestampTzGetDatum(state->stats_reset);
 	values[i++] = Int64GetDatum(state->counters[COUNT_RELEASED]);
-	Assert(i == STAT_COLUMNS);
+	Assert(i == STAT_COLUMNS - 1);
 	put_row(fcinfo, values, nulls, lengthof(values));
+}
+
+static void
+put_statistics_of(FunctionCallInfo fcinfo, const text *one_queue)
+{
+	int			max = one_queue == NULL ? taskq_max_queues : 1;
+	QueueState *copies;
+	QueueState *state = NULL;
+	QueueKey	key;
+	int			n = 0;
+
+	copies = MemoryContextAllocHuge(CurrentMemoryContext,
+									max * sizeof(QueueState));
+	lock_queues(one_queue, LW_SHARED, &key);
+	while ((state = next_wanted(one_queue, &key, state)) != NULL && n < max)
+		copies[n++] = *state;
+	queue_state_unlock();
+	for (int i = 0; i < n; i++)
+		put_statistics(fcinfo, &copies[i]);
+	pfree(copies);
 }
 
 PG_FUNCTION_INFO_V1(taskq_queue_statistics);
@@ -283,42 +309,26 @@ PG_FUNCTION_INFO_V1(taskq_queue_statistics);
 Datum
 taskq_queue_statistics(PG_FUNCTION_ARGS)
 {
-	text	   *one_queue = arg_text(fcinfo, 0);
-	int			max = one_queue == NULL ? taskq_max_queues : 1;
-	QueueState *copies;
-	QueueState *state = NULL;
-	QueueKey	key;
-	int			n = 0;
-
 	InitMaterializedSRF(fcinfo, 0);
-	if (control == NULL)
-		return (Datum) 0;
-	copies = MemoryContextAllocHuge(CurrentMemoryContext,
-									max * sizeof(QueueState));
-	lock_queues(one_queue, LW_SHARED, &key);
-	while ((state = next_wanted(one_queue, &key, state)) != NULL && n < max)
-		copies[n++] = *state;
-	queue_state_unlock();
-	for (int i = 0; i < n; i++)
-		put_statistics(fcinfo, &copies[i]);
-	pfree(copies);
+	if (control != NULL)
+		put_of_queues(fcinfo, put_statistics_of);
 	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(taskq_stat_reset);
 
-/* taskq.stat_reset(task_queue) returns void; NULL = all queues */
+/* taskq.stat_reset(task_queue, kind) returns void; NULL = all queues, of all kinds */
 Datum
 taskq_stat_reset(PG_FUNCTION_ARGS)
 {
-	text	   *task_queue = arg_text(fcinfo, 0);
+	text	   *task_queue = NULL;
 	QueueState *state = NULL;
 	TimestampTz now = GetCurrentTimestamp();
 	QueueKey	key;
 
 	begin_writing("taskq.stat_reset()");
-	if (task_queue != NULL)
-		(void) check_queue_name(task_queue);
+	if (!arg_is_null(fcinfo, 0))
+		task_queue = arg_queue(fcinfo, 0, 1);
 	lock_queues(task_queue, LW_EXCLUSIVE, &key);
 	while ((state = next_wanted(task_queue, &key, state)) != NULL)
 	{

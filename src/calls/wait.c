@@ -17,6 +17,7 @@
 #include "base/texts.h"
 #include "calls/args.h"
 #include "calls/poll.h"
+#include "calls/queue_kinds.h"
 #include "calls/sleep.h"
 #include "engine/claim.h"
 #include "model/options.h"
@@ -33,11 +34,10 @@ typedef struct QueueWait
 	TimestampTz next[MAX_WAIT_PLACES];	/* a task is due, as far as we know */
 } QueueWait;
 
-/* a queue that is named twice counts once */
+/* a queue, by its name inside; one that is named twice counts once */
 static void
 add_queue(QueueWait *wait, text *task_queue)
 {
-	(void) check_queue_name(task_queue);
 	for (int i = 0; i < wait->n; i++)
 		if (text_equal(wait->queues[i].name, task_queue))
 			return;
@@ -125,7 +125,7 @@ run_wait(QueueWait *wait, TimestampTz deadline)
 
 PG_FUNCTION_INFO_V1(taskq_wait_for_task);
 
-/* CALL taskq.wait_for_task(task_queue, timeout, INOUT ready) */
+/* CALL taskq.wait_for_task(task_queue, timeout, INOUT ready, kind) */
 Datum
 taskq_wait_for_task(PG_FUNCTION_ARGS)
 {
@@ -135,8 +135,7 @@ taskq_wait_for_task(PG_FUNCTION_ARGS)
 	bool		null = false;
 
 	begin_writing("taskq.wait_for_task()");
-	require_arg(fcinfo, 0, "task_queue");
-	add_queue(&wait, arg_text(fcinfo, 0));
+	add_queue(&wait, arg_queue(fcinfo, 0, 3));
 	deadline = arg_deadline(fcinfo, 1);
 	require_own_transactions(fcinfo, "taskq.wait_for_task()");
 	value = BoolGetDatum(run_wait(&wait, deadline) >= 0);
@@ -156,7 +155,7 @@ arg_waited_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
 						MAX_WAIT_PLACES),
 				 errdetail("It has %d.", count)));
 	for (int i = 0; i < count; i++)
-		add_queue(wait, DatumGetTextPP(queues[i]));
+		add_queue(wait, check_queue_name(DatumGetTextPP(queues[i])));
 }
 
 PG_FUNCTION_INFO_V1(taskq_wait_for_tasks);

@@ -205,6 +205,7 @@ taskq_poll_workflow_task(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_tasks must be at least 1")));
+	poll_remember_identity(request.identity);
 	begin_result(fcinfo);
 	claim_tasks(&request, put_task, &poll);
 	return (Datum) 0;

@@ -130,7 +130,7 @@ static const SubcommandArgument configure_options[] = {
 	"SELECT * FROM taskq." function "_many" RUN_IDS, one_run, 1, options, NULL}
 
 #define QUEUE_COLUMNS \
-	"SELECT task_queue, backlog_count, backlog_age, delayed_count, started_count, paused_count, poller_count, paused" \
+	"SELECT task_queue, backlog_count, backlog_age, delayed_count, started_count, paused_count, poller_count, paused, kind" \
 	" FROM taskq.task_queues"
 
 #define LIST \
@@ -161,10 +161,10 @@ const Subcommand subcommands[] = {
 	{"update-options", "change options of open runs", SUBCOMMAND_ROWS, "SELECT taskq.update_options(", ") AS options",
 	"SELECT * FROM taskq.update_options_many" RUN_IDS, one_run, 1, update_options, NULL},
 	CONTROL("delete", "remove runs", "delete", nothing),
-	{"queue list", "list queues", SUBCOMMAND_ROWS, QUEUE_COLUMNS " ORDER BY task_queue", "", NULL,
+	{"queue list", "list queues", SUBCOMMAND_ROWS, QUEUE_COLUMNS " ORDER BY task_queue, kind", "", NULL,
 	nothing, 0, nothing, NULL},
 	{"queue describe", "show all that is known of a queue", SUBCOMMAND_RECORD,
-		"SELECT * FROM taskq.task_queues WHERE task_queue = ", "", NULL, bare_queue, 1, nothing, NULL},
+		"SELECT * FROM taskq.task_queues WHERE kind = 'activity' AND task_queue = ", "", NULL, bare_queue, 1, nothing, NULL},
 	{"queue configure", "change settings of a queue: a JSON object", SUBCOMMAND_ROWS,
 		"SELECT taskq.configure_queue(", ") AS config", NULL, configure_places, 2, configure_options, NULL},
 	{"queue pause", "start no attempts of a queue", SUBCOMMAND_ROWS,

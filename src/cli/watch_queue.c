@@ -44,7 +44,7 @@ static const char statement[] =
 	" coalesce(delayed_count, 0) AS delayed, coalesce(paused_count, 0) AS paused,"
 	" round(coalesce(tasks_add_rate, 0)::numeric, 1)::float8 AS added_s,"
 	" round(coalesce(tasks_dispatch_rate, 0)::numeric, 1)::float8 AS taken_s, coalesce(poller_count, 0) AS pollers"
-	" FROM (SELECT $1::text AS wanted) AS asked LEFT JOIN taskq.task_queues ON task_queue = wanted";
+	" FROM (SELECT $1::text AS wanted) AS asked LEFT JOIN taskq.task_queues ON task_queue = wanted AND kind = 'activity'";
 
 static void
 print_line(const PGresult *result, long number)

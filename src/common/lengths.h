@@ -8,6 +8,7 @@
 #define TASKQ_LENGTHS_H
 
 #define MAX_NAME_LENGTH			1000	/* queues, types, ids, identities */
+#define MAX_QUEUE_NAME_LENGTH	(MAX_NAME_LENGTH + 8)	/* with the prefix of its kind */
 #define MAX_SUMMARY_LENGTH		400
 #define MAX_FAIRNESS_KEY_LENGTH	64
 

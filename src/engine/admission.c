@@ -13,6 +13,8 @@
  * ended itself leaves room for what it polls: both become true together, or
  * neither.  While the number is not known nothing is handed out; counts.c finds
  * it out.
+ *
+ * Queues that are private to a worker have no limits: only its poll is noted.
  */
 #include "postgres.h"
 
@@ -75,10 +77,12 @@ admission_rate(const QueueConfig *config, double worker_rate, double *rate)
 
 /* is there anything that limits the queue but a pause? */
 static bool
-is_limited(const QueueConfig *config, double worker_rate)
+is_limited(const QueueRef *queue, const QueueConfig *config, double worker_rate)
 {
 	double		rate;
 
+	if (queue->is_private)
+		return false;
 	return (config != NULL && config->max_started > 0) ||
 		admission_rate(config, worker_rate, &rate) != RATE_NONE;
 }
@@ -150,22 +154,29 @@ note_pollers(const QueueKey *queue, char *const *identities, int n,
 	}
 }
 
+/* what is known of the queue, which is locked; NULL when there is no room, or never any */
+static QueueState *
+state_of(const QueueRef *queue)
+{
+	return queue->is_private ? NULL :
+		queue_state_get(&queue->key, VARDATA_ANY(queue->name),
+						VARSIZE_ANY_EXHDR(queue->name));
+}
+
 /* one try; true when the number of running attempts has to be known first */
 static bool
 try_to_grant(Admission *admission, char *const *identities, int nidentities,
 			 int wanted, double worker_rate)
 {
 	const QueueConfig *config = admission->config;
-	const text *name = admission->queue.name;
-	bool		limited = is_limited(config, worker_rate);
+	bool		limited = is_limited(&admission->queue, config, worker_rate);
 	bool		paused = config != NULL && config->paused;
 	int64		own = own_places(&admission->queue.key, config);
 	QueueState *state;
 	bool		count = false;
 
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
-	state = queue_state_get(&admission->queue.key, VARDATA_ANY(name),
-							VARSIZE_ANY_EXHDR(name));
+	state = state_of(&admission->queue);
 	note_pollers(&admission->queue.key, identities, nidentities, worker_rate);
 	if (state != NULL)
 	{
@@ -246,7 +257,7 @@ admission_at_once(Admission *admission, const QueueRef *queue)
 		grant_locked(admission, state, own_places(&queue->key, admission->config), 1);
 	queue_state_unlock();
 	if (admission->granted > 0)
-		ledger_reserved(&queue->key, admission->granted);
+		ledger_reserved(queue, admission->granted);
 	return admission->granted > 0;
 }
 
@@ -267,7 +278,7 @@ admission_grant(Admission *admission, const QueueRef *queue,
 							worker_rate);
 	if (admission->reserved && admission->granted > 0)
 	{
-		ledger_reserved(&queue->key, admission->granted);
+		ledger_reserved(queue, admission->granted);
 		if (admission->spacing > 0)
 			ledger_tokens(&queue->key,
 						  admission->granted * limiter_part(admission->spacing));
@@ -295,7 +306,7 @@ give_back(const Admission *admission, int unused)
 		state->refused = false;
 	}
 	queue_state_unlock();
-	ledger_reserved(&admission->queue.key, -unused);
+	ledger_reserved(&admission->queue, -unused);
 	if (admission->spacing > 0)
 		ledger_tokens(&admission->queue.key, -unused * limiter_part(admission->spacing));
 	return refused;
@@ -311,7 +322,7 @@ admission_settle(Admission *admission, int claimed)
 
 	Assert(claimed >= 0 && unused >= 0);
 	if (!admission->reserved)
-		ledger_started(&admission->queue.key, claimed);
+		ledger_started(&admission->queue, claimed);
 	else if (unused > 0 && give_back(admission, unused))
 		tell_queue(admission->queue.key.hash, DT_NOBEGIN, unused);
 	if (admission->held_back && claimed > 0 && unused == 0)
@@ -338,11 +349,10 @@ admission_would_grant(const QueueRef *queue, TimestampTz *when)
 	if (config != NULL && config->paused)
 		return false;
 	queue_state_lock(&queue->key, LW_EXCLUSIVE);
-	state = queue_state_get(&queue->key, VARDATA_ANY(queue->name),
-							VARSIZE_ANY_EXHDR(queue->name));
+	state = state_of(queue);
 	if (state != NULL)
 	{
-		state->limited = is_limited(config, state->worker_rate);
+		state->limited = is_limited(queue, config, state->worker_rate);
 		would = room_of(state, config, own, 1) > 0;
 		count = !would && !state->known;
 		source = admission_rate(config, state->worker_rate, &rate);
@@ -356,7 +366,7 @@ admission_would_grant(const QueueRef *queue, TimestampTz *when)
 		}
 		state->refused |= !would;
 	}
-	else if (is_limited(config, 0))
+	else if (is_limited(queue, config, 0))
 	{
 		would = false;
 		*when = instant_add(clock_now(), NO_ROOM_RETRY);

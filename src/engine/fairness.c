@@ -57,7 +57,7 @@ fairness_begin(const Admission *admission, Lane **lanes, int n)
 	TimestampTz seen = GetCurrentTimestamp();
 
 	Assert(level >= 0 && level < LEVELS);
-	if (n < 2)
+	if (n < 2 || admission->queue.is_private)
 		return;
 	queue_state_lock(&admission->queue.key, LW_EXCLUSIVE);
 	queue = queue_state_find(&admission->queue.key);

@@ -65,14 +65,14 @@ static void
 warn_unreadable(const char *task_queue, const ErrorData *error)
 {
 	static HTAB *warned = NULL;
-	char		name[MAX_NAME_LENGTH + 1] = {0};
+	char		name[MAX_QUEUE_NAME_LENGTH + 1] = {0};
 	bool		found;
 
 	if (warned == NULL)
 	{
 		HASHCTL		info = {0};
 
-		info.keysize = info.entrysize = MAX_NAME_LENGTH + 1;
+		info.keysize = info.entrysize = MAX_QUEUE_NAME_LENGTH + 1;
 		info.hcxt = CacheMemoryContext;
 		warned = hash_create("taskq unreadable configurations", 16, &info,
 							 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);

@@ -203,8 +203,8 @@ update_run(RunStep *step, const Run *before)
 			effects_attempt_started(run->task.run_id, run->task.nonce, deadline);
 		else
 			run->task.alarm = deadline;
-		ledger_ended(&queues.before.key);
-		ledger_started(&queues.after.key, 1);
+		ledger_ended(&queues.before);
+		ledger_started(&queues.after, 1);
 		ledger_count(&queues.after, COUNT_STARTED, 1);
 	}
 	if (task_update(&run->task, &was.task, &queues, true) != STORE_OK)

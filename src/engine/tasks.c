@@ -42,7 +42,7 @@ attempt_ended(const QueueRef *taken_from)
 {
 	const QueueConfig *config = queue_config(taken_from);
 
-	ledger_ended(&taken_from->key);
+	ledger_ended(taken_from);
 	if (config != NULL && config->max_started > 0)
 		effects_task_due(&taken_from->key, DT_NOBEGIN);
 }

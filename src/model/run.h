@@ -23,7 +23,7 @@
 
 /* Queues of workflow tasks, and the private ones of workers. */
 #define WORKFLOW_QUEUE_PREFIX	RESERVED_QUEUE_PREFIX "w/"
-#define STICKY_QUEUE_PREFIX		RESERVED_QUEUE_PREFIX "s/"
+#define STICKY_QUEUE_PREFIX		PRIVATE_QUEUE_PREFIX
 
 /* open.scope: the owner of what runs; standalone activities have none (NULL) */
 #define SCOPE_NONE				INT64CONST(0)

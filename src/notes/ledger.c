@@ -6,6 +6,8 @@
  * see them, and given back when the transaction or savepoint that polled is
  * rolled back.  Counters, and the numbers of open activities, move only at
  * commit (ledger_end.c).
+ *
+ * Of queues that are private to a worker nothing is noted.
  */
 #include "postgres.h"
 
@@ -36,6 +38,8 @@ ledger_make_room(int n)
 void
 ledger_count(const QueueRef *queue, int counter, int n)
 {
+	if (queue->is_private)
+		return;
 	ledger_named_entry(ENTRY_COUNT, counter, queue)->n += n;
 }
 
@@ -66,6 +70,8 @@ ledger_open(const QueueRef *queue, const Task *task, State state, int n)
 	DelayKey	delay;
 
 	Assert(queue_key(task->queue).hash == queue->key.hash);
+	if (queue->is_private)
+		return;
 	if (state == STATE_PAUSED)
 		ledger_named_entry(ENTRY_PAUSED, 0, queue)->n += n;
 	if (state != STATE_SCHEDULED)
@@ -81,23 +87,26 @@ ledger_open(const QueueRef *queue, const Task *task, State state, int n)
 
 /* ledger_reserved: n attempts may be started (negative: fewer than said). */
 void
-ledger_reserved(const QueueKey *queue, int n)
+ledger_reserved(const QueueRef *queue, int n)
 {
-	ledger_queue_entry(ENTRY_RESERVED, 0, queue)->n += n;
+	if (!queue->is_private)
+		ledger_queue_entry(ENTRY_RESERVED, 0, &queue->key)->n += n;
 }
 
 /* ledger_started: n attempts were started without a reservation. */
 void
-ledger_started(const QueueKey *queue, int n)
+ledger_started(const QueueRef *queue, int n)
 {
-	ledger_add(ledger_queue_entry(ENTRY_STARTED, 0, queue), n);
+	if (!queue->is_private)
+		ledger_add(ledger_queue_entry(ENTRY_STARTED, 0, &queue->key), n);
 }
 
 /* ledger_ended: an attempt that was taken from the queue has ended. */
 void
-ledger_ended(const QueueKey *queue)
+ledger_ended(const QueueRef *queue)
 {
-	ledger_add(ledger_queue_entry(ENTRY_ENDED, 0, queue), 1);
+	if (!queue->is_private)
+		ledger_add(ledger_queue_entry(ENTRY_ENDED, 0, &queue->key), 1);
 }
 
 /* ledger_tokens: that part of what the queue's limiter can hold was taken. */

@@ -14,9 +14,9 @@ extern void ledger_duration(const QueueRef *queue, int first, int64 duration);
 extern void ledger_make_room(int n);
 extern void ledger_open(const QueueRef *queue, const Task *task, State state,
 						int n);
-extern void ledger_reserved(const QueueKey *queue, int n);
-extern void ledger_started(const QueueKey *queue, int n);
-extern void ledger_ended(const QueueKey *queue);
+extern void ledger_reserved(const QueueRef *queue, int n);
+extern void ledger_started(const QueueRef *queue, int n);
+extern void ledger_ended(const QueueRef *queue);
 extern int64 ledger_places(const QueueKey *queue);
 extern void ledger_tokens(const QueueKey *key, double part);
 extern void ledger_lane_tokens(const LaneKey *key, double part);

@@ -251,7 +251,7 @@ void
 channel_set_name(ListenedChannel *channel, const char *name, int length)
 {
 	Assert(LWLockHeldByMeInMode(control->lock, LW_EXCLUSIVE));
-	Assert(length > 0 && length <= MAX_NAME_LENGTH);
+	Assert(length > 0 && length <= MAX_QUEUE_NAME_LENGTH);
 	memcpy(channel->name, name, length);
 	channel->name_length = length;
 }

@@ -56,7 +56,7 @@ typedef struct ListenedChannel
 	TimestampTz last_sent;
 	char		channel[NAMEDATALEN];
 	uint16		name_length;	/* 0 = the name is not known */
-	char		name[MAX_NAME_LENGTH];	/* of the queue or listener, or identity */
+	char		name[MAX_QUEUE_NAME_LENGTH];	/* of the queue or listener, or identity */
 	int			events_first;	/* worker channel: oldest pending event */
 	int			events_used;
 	PendingEvent events[MAX_PENDING_EVENTS];

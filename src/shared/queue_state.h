@@ -86,10 +86,10 @@ typedef struct QueueState
 
 	/* last: who looks for an entry that may go reads what is before */
 	uint16		name_length;
-	char		name[MAX_NAME_LENGTH];
+	char		name[MAX_QUEUE_NAME_LENGTH];
 } QueueState;
 
-StaticAssertDecl(MAX_NAME_LENGTH <= PG_UINT16_MAX,
+StaticAssertDecl(MAX_QUEUE_NAME_LENGTH <= PG_UINT16_MAX,
 				 "name_length has room for it");
 
 typedef struct LaneState

@@ -273,7 +273,7 @@ queue_state_make(const QueueKey *key, const char *name, int length,
 
 	if (state == NULL)
 		return NULL;
-	state->name_length = Min(length, MAX_NAME_LENGTH);
+	state->name_length = Min(length, MAX_QUEUE_NAME_LENGTH);
 	memcpy(state->name, name, state->name_length);
 	state->last_used = state->stats_reset = GetCurrentTimestamp();
 	counts_begin(state);

@@ -28,19 +28,19 @@
 #include "shared/stat_file.h"
 
 #define STAT_FILE		PGSTAT_STAT_PERMANENT_DIRECTORY "/taskq.stat"
-#define STAT_MAGIC		0x54515332	/* changes with QueueRecord */
+#define STAT_MAGIC		0x54515333	/* changes with QueueRecord */
 
 /* What is kept of a queue. */
 typedef struct QueueRecord
 {
 	QueueKey	key;
 	int32		name_length;
-	char		name[MAX_NAME_LENGTH];
+	char		name[MAX_QUEUE_NAME_LENGTH];
 	TimestampTz stats_reset;
 	uint64		counters[ALL_COUNTERS];
 } QueueRecord;
 
-StaticAssertDecl(sizeof(QueueRecord) == 1536,
+StaticAssertDecl(sizeof(QueueRecord) == 1544,
 				 "STAT_MAGIC changes with QueueRecord");
 
 static bool
@@ -50,7 +50,7 @@ read_record(FILE *file)
 	QueueState *state;
 
 	if (fread(&record, sizeof(record), 1, file) != 1 ||
-		record.name_length < 0 || record.name_length > MAX_NAME_LENGTH)
+		record.name_length < 0 || record.name_length > MAX_QUEUE_NAME_LENGTH)
 		return false;
 	queue_state_lock(&record.key, LW_EXCLUSIVE);
 	state = queue_state_get(&record.key, record.name, record.name_length);

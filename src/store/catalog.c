@@ -184,6 +184,7 @@ load_workflow_enums(void)
 	};
 	Oid			status = type_oid("workflow_status");
 	Oid			conflict = type_oid("workflow_id_conflict_policy");
+	Oid			kind = type_oid("task_kind");
 
 	StaticAssertStmt(lengthof(statuses) == lengthof(cached.workflow_status),
 					 "each has a name");
@@ -192,6 +193,8 @@ load_workflow_enums(void)
 	cached.workflow_conflict_fail = enum_oid(conflict, "fail");
 	cached.workflow_conflict_use_existing = enum_oid(conflict, "use_existing");
 	cached.conflict_terminate_existing = enum_oid(conflict, "terminate_existing");
+	cached.task_kind[0] = enum_oid(kind, "activity");
+	cached.task_kind[1] = enum_oid(kind, "workflow");
 }
 
 static void

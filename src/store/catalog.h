@@ -49,6 +49,7 @@ typedef struct Catalog
 	Oid			workflow_conflict_fail;
 	Oid			workflow_conflict_use_existing;
 	Oid			conflict_terminate_existing;
+	Oid			task_kind[2];	/* labels, in their order */
 } Catalog;
 
 extern const Catalog *catalog(void);

@@ -7,6 +7,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "task/queue_keys.h"
 #include "task/store_result.h"
 #include "task/task.h"
 
@@ -14,9 +15,6 @@
  * What is marked with PGDLLEXPORT, here and elsewhere, is for libraries that
  * bring a kind of their own.
  */
-
-/* Names of queues that begin so are not for activities. */
-#define RESERVED_QUEUE_PREFIX		"/_sys/"
 
 /* The start of an attempt. */
 typedef struct Start

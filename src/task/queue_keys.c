@@ -71,11 +71,22 @@ queue_key(const text *task_queue)
 	return last;
 }
 
+static bool
+is_private(const text *task_queue)
+{
+	const char *name = VARDATA_ANY(task_queue);
+	size_t		prefix = strlen(PRIVATE_QUEUE_PREFIX);
+
+	return VARSIZE_ANY_EXHDR(task_queue) >= prefix &&
+		name[0] == PRIVATE_QUEUE_PREFIX[0] &&
+		memcmp(name, PRIVATE_QUEUE_PREFIX, prefix) == 0;
+}
+
 /* queue_ref: likewise, with the name, which is not copied. */
 QueueRef
 queue_ref(const text *task_queue)
 {
-	QueueRef	queue = {queue_key(task_queue), task_queue};
+	QueueRef	queue = {queue_key(task_queue), task_queue, is_private(task_queue)};
 
 	return queue;
 }

@@ -7,6 +7,15 @@
 
 #include "datatype/timestamp.h"
 
+/* Names of queues that begin so are not for activities. */
+#define RESERVED_QUEUE_PREFIX	"/_sys/"
+
+/*
+ * Queues of one worker each.  Nothing is counted, limited or configured there: in shared
+ * memory they have their poller, and what finds their tasks.
+ */
+#define PRIVATE_QUEUE_PREFIX	RESERVED_QUEUE_PREFIX "s/"
+
 typedef struct QueueKey
 {
 	Oid			database;
@@ -67,6 +76,7 @@ typedef struct QueueRef
 {
 	QueueKey	key;
 	const text *name;			/* as long as the reference is used */
+	bool		is_private;		/* to a worker, by its name */
 } QueueRef;
 
 extern uint64 name_digest(const char *name, int length);

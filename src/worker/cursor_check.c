@@ -66,7 +66,7 @@ start(void)
 static text *
 name_of(const QueueKey *key)
 {
-	char		name[MAX_NAME_LENGTH];
+	char		name[MAX_QUEUE_NAME_LENGTH];
 	int			length = -1;
 	QueueState *state;
 
@@ -89,7 +89,7 @@ check_piece(void)
 
 	for (; current < nqueues && budget > 0; current++)
 	{
-		QueueRef	queue = {queues[current], name_of(&queues[current])};
+		QueueRef	queue = {queues[current], name_of(&queues[current]), false};
 
 		if (queue.name == NULL)
 			cursors_forget_queue(&queues[current]);

@@ -30,6 +30,13 @@
 #include "task/channel_names.h"
 #include "worker/listen_commands.h"
 
+static Oid
+task_kind(Oid schema)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum("task_kind"), ObjectIdGetDatum(schema));
+}
+
 /*
  * may_ask: may the user call the function that has such channels?
  */
@@ -41,7 +48,7 @@ may_ask(NameKind kind)
 		const char *name;
 		int			nargs;
 	}			functions[] = {
-		[NAME_OF_QUEUE] = {"channel", 1},
+		[NAME_OF_QUEUE] = {"channel", 2},
 		[NAME_OF_WORKER] = {"worker_channel", 1},
 		[NAME_OF_LISTENER] = {"unlisten", 2},	/* goes with "listen" */
 	};
@@ -51,6 +58,8 @@ may_ask(NameKind kind)
 
 	if (!OidIsValid(schema))
 		return false;
+	if (kind == NAME_OF_QUEUE)
+		arguments[1] = task_kind(schema);
 	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 							   CStringGetDatum(functions[kind].name),
 							   PointerGetDatum(buildoidvector(arguments,

@@ -18,6 +18,7 @@
 #include "base/basics.h"
 #include "base/clock.h"
 #include "base/compat.h"
+#include "model/run.h"
 #include "shared/channels.h"
 #include "shared/directory.h"
 #include "shared/listened_queues.h"
@@ -88,6 +89,16 @@ find_names(void)
 		store_queue_names(see_queue);
 }
 
+/* the name that the listener has told */
+static const char *
+shown_name(const text *queue)
+{
+	const char *name = text_to_cstring(queue);
+	size_t		prefix = strlen(WORKFLOW_QUEUE_PREFIX);
+
+	return strncmp(name, WORKFLOW_QUEUE_PREFIX, prefix) == 0 ? name + prefix : name;
+}
+
 /* look up and send what was taken; on error it stays in the batch */
 static void
 process_batch(void)
@@ -105,7 +116,7 @@ process_batch(void)
 			batch[i].found = store_next_due(&queue, clock_now());
 		}
 		if (batch[i].notify)
-			Async_Notify(channels[i], text_to_cstring(names[i]));
+			Async_Notify(channels[i], shown_name(names[i]));
 	}
 	chore_commit();
 }

@@ -205,17 +205,20 @@ static void
 count_open(const OpenCount *row, void *arg)
 {
 	Recount    *counting = arg;
-	QueueKey	key = queue_key(row->task_queue);
-	Count	   *count = count_of(counting, &key, row->task_queue);
+	QueueRef	queue = queue_ref(row->task_queue);
+	Count	   *count;
 	DelayKey	delay;
 	DelayCount *delayed;
 	bool		found;
 
 	counting->any_elsewhere |= row->elsewhere;
-	if (!count_row(&count->count, &key, row, &delay))
+	if (queue.is_private)
+		return;
+	count = count_of(counting, &queue.key, row->task_queue);
+	if (!count_row(&count->count, &queue.key, row, &delay))
 		return;
 	delayed = hash_search(counting->delays, &delay, HASH_ENTER, &found);
-	delayed->queue = key;
+	delayed->queue = queue.key;
 	delayed->tasks = found ? delayed->tasks + 1 : 1;
 }
 

@@ -51,13 +51,13 @@ FROM (VALUES
 ('workflow_timers', 'run_id bigint, workflow_id text, timer_id text, started_event_id bigint, fire_time timestamptz'),
 ('task_queues', 'task_queue text, backlog_count bigint, backlog_age interval, delayed_count bigint, started_count bigint, paused_count bigint, '
   'tasks_add_rate float8, tasks_dispatch_rate float8, rate_limit float8, rate_limit_source text, rate_limiting_active boolean, paused boolean, '
-  'config jsonb, config_reason text, config_update_identity text, config_update_time timestamptz, poller_count bigint'),
-('task_queue_priorities', 'task_queue text, priority int, backlog_count bigint, backlog_age interval'),
-('pollers', 'task_queue text, identity text, last_access_time timestamptz, rate_per_second float8, waiting boolean'),
+  'config jsonb, config_reason text, config_update_identity text, config_update_time timestamptz, poller_count bigint, kind task_kind'),
+('task_queue_priorities', 'task_queue text, priority int, backlog_count bigint, backlog_age interval, kind task_kind'),
+('pollers', 'task_queue text, identity text, last_access_time timestamptz, rate_per_second float8, waiting boolean, kind task_kind'),
 ('stat_task_queues', 'task_queue text, scheduled bigint, started bigint, completed bigint, failed bigint, retried bigint, canceled bigint, '
   'terminated bigint, timed_out_schedule_to_start bigint, timed_out_start_to_close bigint, timed_out_schedule_to_close bigint, '
   'timed_out_heartbeat bigint, heartbeats bigint, empty_polls bigint, schedule_to_start_histogram bigint[], execution_histogram bigint[], '
-  'stats_reset timestamptz, released bigint'),
+  'stats_reset timestamptz, released bigint, kind task_kind'),
 ('functions', 'activity_type text, task_queue text, function text, run_as regrole, concurrency int, problem text'),
 ('health', 'check_name text, status text, detail text, hint text')) v (name, columns);
 
@@ -120,15 +120,15 @@ INSERT INTO api VALUES
   'SETOF taskq.scheduled_run'),
 ('poll', 'task_queue text, identity text = NULL, max_tasks bigint = 1, max_tasks_per_second float8 = NULL',
   'SETOF taskq.activity_task'),
-('wait_for_task', 'IN task_queue text, IN timeout interval = ''00:01:00'', INOUT ready boolean = NULL',
+('wait_for_task', 'IN task_queue text, IN timeout interval = ''00:01:00'', INOUT ready boolean = NULL, IN kind taskq.task_kind = ''activity''',
   'procedure'),
 ('wait_for_tasks', 'IN task_queues text[], IN timeout interval = ''00:01:00'', INOUT task_queue text = NULL',
   'procedure'),
-('channel', 'task_queue text',
+('channel', 'task_queue text, kind taskq.task_kind = ''activity''',
   'text'),
 ('listen', 'listener text, task_queues text[], kind taskq.task_kind = ''activity''',
   'text'),
-('unlisten', 'listener text, task_queues text[] = NULL',
+('unlisten', 'listener text, task_queues text[] = NULL, kind taskq.task_kind = ''activity''',
   'void'),
 ('watch', 'run_ids bigint[]',
   'text[]'),
@@ -218,7 +218,7 @@ INSERT INTO api VALUES
   'SETOF record'),
 ('retry_many', 'run_ids bigint[], OUT run_id bigint, OUT ok boolean, OUT error text, OUT new_run_id bigint',
   'SETOF record'),
-('configure_queue', 'task_queue text, config jsonb, reason text = NULL, identity text = NULL',
+('configure_queue', 'task_queue text, config jsonb, reason text = NULL, identity text = NULL, kind taskq.task_kind = ''activity''',
   'jsonb'),
 ('describe', 'activity_id text = NULL, run_id bigint = NULL',
   'SETOF taskq.activities'),
@@ -242,7 +242,7 @@ INSERT INTO api VALUES
   'record'),
 ('current_task', '',
   'taskq.activity_task'),
-('stat_reset', 'task_queue text = NULL',
+('stat_reset', 'task_queue text = NULL, kind taskq.task_kind = ''activity''',
   'void'),
 ('complete_workflow_task', 'task_token uuid, commands jsonb, sticky_task_queue text = NULL, sticky_schedule_to_start_timeout interval = NULL, force_new_task boolean = false, return_new_task boolean = false, query_results jsonb = NULL, messages jsonb = NULL, sdk_metadata jsonb = NULL, extra jsonb = NULL, identity text = NULL, OUT failed_cause text, OUT failed_message text, OUT closed boolean, OUT new_task taskq.workflow_task, OUT eager_activities jsonb',
   'SETOF record'),

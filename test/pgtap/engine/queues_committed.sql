@@ -99,7 +99,7 @@ SELECT is((SELECT string_agg(coalesce(rate_per_second::text, '-') || ' ' || leng
 -- statistics: what closed how
 CREATE FUNCTION stats(queue text) RETURNS text
 LANGUAGE sql AS $$
-  SELECT string_agg(key || '=' || value, ' ' ORDER BY key) FROM taskq.stat_task_queues s, jsonb_each_text(to_jsonb(s) - '{task_queue,stats_reset}'::text[])
+  SELECT string_agg(key || '=' || value, ' ' ORDER BY key) FROM taskq.stat_task_queues s, jsonb_each_text(to_jsonb(s) - '{task_queue,stats_reset,kind}'::text[])
   WHERE task_queue = queue AND key NOT LIKE '%histogram' AND value <> '0'
 $$;
 SELECT new('st', 'st' || i) FROM generate_series(1, 6) i \g /dev/null
