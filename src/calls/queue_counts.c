@@ -31,6 +31,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/texts.h"
 #include "calls/args.h"
 #include "calls/queue_counts.h"
 #include "calls/queue_kinds.h"
@@ -259,6 +260,7 @@ typedef struct LevelCount
 
 typedef struct Counting
 {
+	const text *one_queue;		/* NULL = of all */
 	HTAB	   *levels;
 	TimestampTz now;
 } Counting;
@@ -290,9 +292,11 @@ count_open(const OpenCount *row, void *arg)
 {
 	Counting   *counting = arg;
 	bool		waits = row->state == STATE_SCHEDULED;
-	LevelCount *count = level_count(counting->levels, row,
-									waits ? row->level : 0);
+	LevelCount *count;
 
+	if (counting->one_queue != NULL && !text_equal(row->task_queue, counting->one_queue))
+		return;
+	count = level_count(counting->levels, row, waits ? row->level : 0);
 	if (row->state == STATE_PAUSED)
 		count->paused++;
 	else if (!waits)
@@ -349,6 +353,7 @@ put_from_table(FunctionCallInfo fcinfo, const text *one_queue)
 	info.hcxt = CurrentMemoryContext;
 	counting.levels = hash_create("taskq queue counts", 64, &info,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	counting.one_queue = one_queue;
 	counting.now = clock_now();
 	count_committed(&counting, one_queue);
 	hash_seq_init(&scan, counting.levels);

@@ -119,8 +119,10 @@ SELECT start('kinds again', 'kinds sticky') AS again \gset
 SELECT is(step('kinds host:2', 'kinds sticky'), NULL, 'another worker');
 SELECT failed_cause FROM taskq.complete_workflow_task(step('kinds sticky'), '[]', sticky_task_queue => 'kinds host:2', sticky_schedule_to_start_timeout => '1 min');
 SELECT taskq.signal_workflow('kinds again', 'go');
+SELECT new('kinds sticky'), new('kinds sticky');
 UPDATE taskq.open SET run_id = run_id WHERE run_id = :again;
-SELECT is_empty('SELECT * FROM taskq.queue_counts() WHERE task_queue LIKE ''%kinds%''', 'counted in the table: no private queue');
+SELECT is(counts('kinds sticky', 'activity'), '2 0', 'counted in the table: once');
+SELECT is_empty('SELECT * FROM taskq.queue_counts() WHERE task_queue LIKE ''%kinds host%''', 'counted in the table: no private queue');
 SELECT is_empty('SELECT * FROM taskq.health WHERE status = ''critical''', 'health');
 
 SELECT taskq.delete_workflow(run_id => run_id) FROM taskq.workflows WHERE workflow_id LIKE 'kinds %';

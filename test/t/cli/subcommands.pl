@@ -99,7 +99,7 @@ like(output('update-options', $run, '--options', '{"nothing": 1}'), qr/^1 taskq:
 
 is(output('queue configure', 'q', '{"max_started": 5}', '--reason', 'r'), qq(0 config\n{"max_started": 5}\n), 'queue configure');
 is(output('queue pause', 'q'), qq(0 config\n{"paused": true, "max_started": 5}\n), 'queue pause');
-like(output('queue list'), qr/^0 task_queue .* paused\n.*^q .* t\n/ms, 'queue list');
+like(output('queue list'), qr/^0 task_queue .* paused kind\n.*^q .* t activity\n/ms, 'queue list');
 is(output('queue unpause', 'q'), qq(0 config\n{"max_started": 5}\n), 'queue unpause');
 like(output('queue describe', 'q'), qr/^0 task_queue q\nbacklog_count 1\n/, 'queue describe');
 like(output('queue describe', 'nothing'), qr/^1 taskq: there is no such queue/, 'queue describe: no such queue');
