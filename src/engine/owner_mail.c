@@ -86,16 +86,18 @@ exact_failure(const void *plain)
 		with_source(failure_exact(DatumGetJsonbP(PointerGetDatum(plain))));
 }
 
+/* of the attempt; one that was completed although nobody had it has no poll, and its worker is who completed it */
 static Jsonb *
-started_attributes(const Activity *before)
+started_attributes(const Activity *before, const text *worker, bool polled)
 {
 	JsonBuilder builder;
 
 	json_begin(&builder);
 	json_add_event_id(&builder, "scheduledEventId", before->scheduled_event_id);
-	json_add_text(&builder, "identity", text_to_cstring(before->task.worker));
-	json_add_text(&builder, "requestId",
-				  run_poll_request_id(before->task.run_id, before->task.nonce));
+	json_add_text(&builder, "identity", text_to_cstring(worker));
+	if (polled)
+		json_add_text(&builder, "requestId",
+					  run_poll_request_id(before->task.run_id, before->task.nonce));
 	json_add_int64(&builder, "attempt", before->task.attempt);
 	if (before->task.attempt > 1 && before->last_failure != NULL)
 		json_add(&builder, "lastFailure", exact_failure(before->last_failure));
@@ -188,8 +190,13 @@ owner_mail_closed(const Activity *activity, const Activity *before)
 	item.mail.attributes = json_end(&builder);
 	if (state_in_progress(before->task.state))
 	{
-		item.mail.started = started_attributes(before);
+		item.mail.started = started_attributes(before, before->task.worker, true);
 		item.mail.started_time = before->task.started_time;
+	}
+	else if (activity->task.state == STATE_COMPLETED)
+	{
+		item.mail.started = started_attributes(before, activity->task.worker, false);
+		item.mail.started_time = activity->close_time;
 	}
 	old_context = MemoryContextSwitchTo(TopTransactionContext);
 	item.mail.attributes = kept(item.mail.attributes);
