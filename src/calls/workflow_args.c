@@ -29,8 +29,9 @@
  * ------------------------------------------------------------------------
  */
 
-static bool
-has_id(const Run *run, const text *workflow_id)
+/* run_has_id: is it a run of the workflow?  NULL = of any. */
+bool
+run_has_id(const Run *run, const text *workflow_id)
 {
 	return workflow_id == NULL ||
 		text_equal(DatumGetTextPP(PointerGetDatum(run->workflow_id)), workflow_id);
@@ -45,7 +46,7 @@ named_run_look(const text *workflow_id, int64 run_id, NamedRun *named)
 {
 	named->is_open = run_id != 0 ? see_run(run_id, &named->run) :
 		see_run_by_workflow_id(workflow_id, &named->run);
-	if (named->is_open && has_id(&named->run, workflow_id))
+	if (named->is_open && run_has_id(&named->run, workflow_id))
 	{
 		named->run_id = named->run.task.run_id;
 		return true;
@@ -53,7 +54,7 @@ named_run_look(const text *workflow_id, int64 run_id, NamedRun *named)
 	named->is_open = false;
 	if (!(run_id != 0 ? closed_run_find(run_id, &named->closed) :
 		  closed_run_see_newest(workflow_id, &named->closed)) ||
-		!has_id(&named->closed.run, workflow_id))
+		!run_has_id(&named->closed.run, workflow_id))
 		return false;
 	named->run_id = named->closed.run.task.run_id;
 	return true;
@@ -64,7 +65,7 @@ void
 named_run_find(const text *workflow_id, int64 run_id, NamedRun *named)
 {
 	if (!named_run_look(workflow_id, run_id, named))
-		raise_workflow_not_found(run_id != 0 ? NULL : workflow_id, run_id != 0 ? run_id : 0);
+		raise_workflow_not_found(workflow_id, run_id);
 }
 
 /* outcome_values: run_id, status, result, failure. */
@@ -105,7 +106,7 @@ open_run_named(const text *workflow_id, int64 run_id, Run *run)
 	bool		found = run_id != 0 ? find_run(run_id, run) :
 		find_run_by_workflow_id(workflow_id, run);
 
-	if (!found || !has_id(run, workflow_id))
+	if (!found || !run_has_id(run, workflow_id))
 		raise_workflow_not_found(workflow_id, run_id);
 	return run->task.run_id;
 }

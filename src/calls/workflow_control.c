@@ -173,8 +173,9 @@ find_named(Jsonb *request, NamedRun *named)
 	RunFacts	facts;
 
 	read_execution(request, &workflow_id, &run_id);
-	named->is_open = run_id != 0 ? find_run(run_id, &named->run) :
-		find_run_by_workflow_id(workflow_id, &named->run);
+	named->is_open = (run_id != 0 ? find_run(run_id, &named->run) :
+					  find_run_by_workflow_id(workflow_id, &named->run)) &&
+		run_has_id(&named->run, workflow_id);
 	if (named->is_open)
 		named->run_id = named->run.task.run_id;
 	else
@@ -183,7 +184,7 @@ find_named(Jsonb *request, NamedRun *named)
 		return named->is_open;
 	run_facts_read(named->is_open ? named->run.facts : named->closed.run.facts, &facts);
 	if (facts.first_run_id != run_of_uuid_text(first))
-		raise_workflow_not_found(workflow_id, run_id);
+		raise_workflow_unknown(workflow_id, run_id);
 	return named->is_open;
 }
 

@@ -90,16 +90,17 @@ raise_if_workflow(int64 run_id)
 			 errhint("That is a run of a workflow: see taskq.describe_workflow(), taskq.workflow_outcome(), and the calls whose names end in _workflow.")));
 }
 
-/* raise_workflow_not_found: there is no such run, as the call has named it; what is not told is NULL or 0. */
-void
-raise_workflow_not_found(const text *workflow_id, int64 run_id)
+static bool
+is_run_of(const ClosedRun *closed, const text *workflow_id)
 {
-	ClosedRun	closed;
+	return workflow_id == NULL ||
+		strcmp(id_of(&closed->run), text_to_cstring(workflow_id)) == 0;
+}
 
-	if (run_id != 0 && closed_run_find(run_id, &closed))
-		raise_workflow_closed(&closed);
-	if (run_id == 0 && workflow_id != NULL && closed_run_see_newest(workflow_id, &closed))
-		raise_workflow_closed(&closed);
+/* raise_workflow_unknown: nothing is what the call has named; what is not told is NULL or 0. */
+void
+raise_workflow_unknown(const text *workflow_id, int64 run_id)
+{
 	if (workflow_id != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_NOT_FOUND),
@@ -111,6 +112,21 @@ raise_workflow_not_found(const text *workflow_id, int64 run_id)
 			 errmsg("workflow run not found: " INT64_FORMAT, run_id),
 			 errword(WORD_WORKFLOW_UNKNOWN),
 			 errdetail_internal("{}")));
+}
+
+/*
+ * raise_workflow_not_found: there is no such open run, as the call has named it; what is
+ * not told is NULL or 0.
+ */
+void
+raise_workflow_not_found(const text *workflow_id, int64 run_id)
+{
+	ClosedRun	closed;
+
+	if (run_id != 0 ? closed_run_find(run_id, &closed) && is_run_of(&closed, workflow_id) :
+		workflow_id != NULL && closed_run_see_newest(workflow_id, &closed))
+		raise_workflow_closed(&closed);
+	raise_workflow_unknown(workflow_id, run_id);
 }
 
 /* raise_workflow_closed: it is known, and nothing can be done to it any more. */

@@ -12,6 +12,7 @@ extern const char *run_status_name(RunStatus status);
 extern char *facts_of_open_run(const Run *run);
 extern char *facts_of_closed_run(const ClosedRun *closed);
 extern void raise_if_workflow(int64 run_id);
+extern void raise_workflow_unknown(const text *workflow_id, int64 run_id);
 extern void raise_workflow_not_found(const text *workflow_id, int64 run_id);
 extern void raise_workflow_closed(const ClosedRun *closed);
 extern void raise_workflow_running(const Run *run);
