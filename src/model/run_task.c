@@ -180,7 +180,7 @@ run_move_home(RunStep *step)
 }
 
 /*
- * run_reset_sticky: no worker has the run cached.  A scheduled task says which queue it was
+ * run_reset_sticky: no worker has the run cached.  Its task says which queue it was
  * meant for before that is forgotten.
  */
 void
@@ -190,8 +190,7 @@ run_reset_sticky(RunStep *step)
 
 	if (run->sticky_queue == NULL)
 		return;
-	if (!run_has_task_started(run))
-		run_write_scheduled(step);
+	run_write_scheduled(step);
 	if (run->task.state == STATE_SCHEDULED)
 		run_move_home(step);
 	run_unstick(run);
