@@ -279,8 +279,8 @@ run_fail_task(int64 run_id, int64 nonce, const char *cause, Jsonb *failure,
 }
 
 /*
- * run_release_task: as if it had never been polled.  False: there is no such task any
- * more.
+ * run_release_task: as if it had never been polled, so that what waited for its end is
+ * appended.  False: there is no such task any more.
  */
 bool
 run_release_task(int64 run_id, int64 nonce)
@@ -289,12 +289,15 @@ run_release_task(int64 run_id, int64 nonce)
 	Run			before;
 	Run			run;
 	RunStep		step;
+	InboxRow   *rows;
+	int			nrows;
 
 	if (!lock_task(run_id, nonce, RUN_LOCK_STEP, &before))
 		return false;
-	run = before;
-	run_step_begin(&step, &run, &run_world, clock_now(), NULL);
+	begin(&step, &run, &before, clock_now(), NULL, &rows, &nrows);
 	run_untake_task(&step);
+	run_take_mail(&step, true);
+	inbox_remove(rows, nrows);
 	run_write(&step, &before, &written);
 	return true;
 }
