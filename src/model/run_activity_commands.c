@@ -41,20 +41,20 @@ valid_id(CommandCall *call, const char *id, const char *type)
 		command_text_fits(call, BAD_SCHEDULE, "ActivityType", type);
 }
 
-/* a pending one has the id, or one that this step has scheduled before */
+/* a pending one has the id, or one that this step has scheduled; not one that it has dropped */
 static bool
 is_known(CommandCall *call, const char *id)
 {
 	RunStep    *step = call->step;
 
-	for (int i = 0; i < step->nactions; i++)
-		if (step->actions[i].type == RUN_SCHEDULE_ACTIVITY &&
-			strcmp(step->actions[i].id, id) == 0)
-			return true;
-	for (int i = 0; i < step->nactions; i++)
-		if (step->actions[i].type == RUN_DROP_ACTIVITY && step->actions[i].id != NULL &&
-			strcmp(step->actions[i].id, id) == 0)
-			return true;		/* until its end has been told */
+	for (int i = step->nactions - 1; i >= 0; i--)
+	{
+		RunAction  *action = &step->actions[i];
+
+		if ((action->type == RUN_SCHEDULE_ACTIVITY || action->type == RUN_DROP_ACTIVITY) &&
+			strcmp(action->id, id) == 0)
+			return action->type == RUN_SCHEDULE_ACTIVITY;
+	}
 	return step->world->activity_named(step->run->task.run_id, id);
 }
 
