@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "common/proto_enums.h"
 #include "engine/owner_mail.h"
 #include "engine/run_deliver.h"
 #include "engine/run_world.h"
@@ -59,6 +60,18 @@ too_much(const InboxRow *rows, int n)
 	return n >= MOST_MAIL || bytes >= MOST_MAIL_BYTES;
 }
 
+/* does the mail repeat a request to cancel that waits already? */
+static bool
+is_told(const RunMail *mail, const RunStep *step)
+{
+	if (mail->type != EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
+		return false;
+	for (int i = 0; i < step->mail_before; i++)
+		if (step->mail[i].type == mail->type)
+			return true;
+	return false;
+}
+
 /* too much waits for the task in progress: it is over, and all is told */
 static void
 force_task(RunStep *step)
@@ -94,7 +107,7 @@ take(Run *before, const RunMail *mail)
 		force_task(&step);
 	else
 	{
-		if (mail != NULL)
+		if (mail != NULL && !is_told(mail, &step))
 			inbox_put(run.task.run_id, run_mail_write(mail));
 		return;
 	}
