@@ -254,6 +254,12 @@ operate_retry(int64 run_id, ScheduledRun *again)
 {
 	Activity	activity;
 
+	if (store_find(run_id, &activity) && activity.owner != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TASKQ_FAILED_PRECONDITION),
+				 errmsg("only its workflow can do that to the activity"),
+				 errword(WORD_OF_WORKFLOW),
+				 errdetail_internal("%s", facts_of_run(&activity))));
 	if (store_find(run_id, &activity))
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_FAILED_PRECONDITION),
