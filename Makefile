@@ -39,13 +39,14 @@ SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows ex
 SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness functions heartbeat \
 	own_attempt owner_mail queue_config refusal round run_activities run_complete run_deliver run_end run_kind run_open \
 	run_refusal run_replay run_search run_sticky run_token run_uuid run_world run_write tasks token transaction
-SRC_worker = channel_queues chore cursor_check function_call function_claim function_gone function_run function_supervisor \
-	function_worker heartbeat_flush inboxes instance_check launcher lifecycle listen_commands notify notify_listeners \
-	notify_runs put_off recount retention timer_look timers worker
-SRC_calls = args call_activity channel commands configure_queue developer event_summary health history_text input_arguments internal \
-	listen one_queue operate operate_many payload_values policy poll poll_many queue_counts queue_kinds queue_views read report \
-	report_batch run_ids schedule schedule_args sleep test_hooks wait wait_close watch workflow_args workflow_control \
-	workflow_read workflow_replay workflow_report workflow_report_batch workflow_start workflow_task workflow_wait
+SRC_worker = channel_queues chore cursor_check function_call function_claim function_gone function_run \
+	function_supervisor function_worker heartbeat_flush inboxes instance_check launcher lifecycle listen_commands notify \
+	notify_listeners notify_runs put_off recount retention timer_look timers worker
+SRC_calls = args call_activity channel commands configure_queue developer event_summary health history_text \
+	input_arguments internal listen one_queue operate operate_many payload_values policy poll poll_many queue_counts \
+	queue_kinds queue_views read report report_batch run_ids schedule schedule_args sleep test_hooks wait wait_close watch \
+	workflow_args workflow_control workflow_read workflow_replay workflow_report workflow_report_batch workflow_start \
+	workflow_task workflow_wait
 FOLDERS = common base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 
