@@ -155,16 +155,17 @@ taskq_workflow_run(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(named.run_id);
 }
 
-/* the run that the closed one went on as, and so on */
+/* the run that the closed one went on as, and so on, as far as they are kept */
 static void
 follow(NamedRun *named)
 {
-	while (!named->is_open && named->closed.next_run_id != 0)
-	{
-		int64		next = named->closed.next_run_id;
+	NamedRun	next;
 
+	while (!named->is_open && named->closed.next_run_id != 0 &&
+		   named_run_look(NULL, named->closed.next_run_id, &next))
+	{
 		CHECK_FOR_INTERRUPTS();
-		named_run_find(NULL, next, named);
+		*named = next;
 	}
 }
 

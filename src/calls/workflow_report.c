@@ -118,6 +118,18 @@ completion_commands(Jsonb *list, RunCommands *commands)
 					  proto_check_list("commands", &proto_command, list), commands);
 }
 
+/* an argument of a later version has to be empty, lest something be lost unseen */
+static void
+refuse_later(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	Jsonb	   *given = arg_jsonb(fcinfo, n);
+
+	if (given != NULL && (JB_ROOT_IS_SCALAR(given) || JB_ROOT_COUNT(given) > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is not supported yet", name)));
+}
+
 PG_FUNCTION_INFO_V1(taskq_complete_workflow_task);
 
 /*
@@ -136,6 +148,8 @@ taskq_complete_workflow_task(PG_FUNCTION_ARGS)
 
 	begin_writing("taskq.complete_workflow_task()");
 	require_arg(fcinfo, 0, "task_token");
+	refuse_later(fcinfo, 6, "query_results");
+	refuse_later(fcinfo, 7, "messages");
 	completion_commands(arg_jsonb(fcinfo, 1), &completion.commands);
 	completion.sticky_queue = arg_sticky_queue(fcinfo, 2);
 	completion.sticky_timeout = arg_is_null(fcinfo, 3) ? 0 :
