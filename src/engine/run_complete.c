@@ -279,8 +279,8 @@ run_fail_task(int64 run_id, int64 nonce, const char *cause, Jsonb *failure,
 }
 
 /*
- * run_release_task: as if it had never been polled, so that what waited for its end is
- * appended.  False: there is no such task any more.
+ * run_release_task: as if it had never been polled, so what waited for its end comes
+ * now.  False: there is no such task any more.
  */
 bool
 run_release_task(int64 run_id, int64 nonce)
@@ -296,7 +296,7 @@ run_release_task(int64 run_id, int64 nonce)
 		return false;
 	begin(&step, &run, &before, clock_now(), NULL, &rows, &nrows);
 	run_untake_task(&step);
-	run_take_mail(&step, true);
+	run_events_from_outside(&step);
 	inbox_remove(rows, nrows);
 	run_write(&step, &before, &written);
 	return true;

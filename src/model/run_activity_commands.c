@@ -6,12 +6,14 @@
 
 #include "utils/builtins.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/settings.h"
 #include "model/duration.h"
 #include "model/proto_json.h"
 #include "model/proto_values.h"
 #include "model/run_activity_commands.h"
+#include "model/run_facts.h"
 
 #define BAD_SCHEDULE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES"
 #define BAD_CANCEL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES"
@@ -76,9 +78,15 @@ read_times(CommandCall *call, const char *id, const char *type, ActivityTimes *t
 	};
 	Jsonb	   *attributes = call->command->attributes;
 	const Run  *run = call->step->run;
-	int64		limit = run->deadline == DT_NOEND ? 0 :
-		run->deadline - run->start_time;
+	int64		limit = 0;
+	RunFacts	facts;
 
+	if (run->deadline != DT_NOEND)
+	{
+		/* from when its first task was due */
+		run_facts_read(run->facts, &facts);
+		limit = run->deadline - instant_add(run->start_time, facts.first_task_backoff);
+	}
 	for (int i = 0; i < (int) lengthof(keys); i++)
 		if (json_is_negative_duration(attributes, keys[i]))
 		{

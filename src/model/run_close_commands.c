@@ -155,8 +155,12 @@ add_defaults(JsonBuilder *builder, Jsonb *given, const Run *run)
 	Jsonb	   *type = json_get_object(given, "workflowType");
 	Jsonb	   *queue = json_get_object(given, "taskQueue");
 	char	   *name;
+	RunFacts	facts;
 	JsonBuilder message;
 
+	run_facts_read(run->facts, &facts);
+	if (json_get(given, "workflowRunTimeout") == NULL && facts.run_timeout > 0)
+		json_add_duration(builder, "workflowRunTimeout", facts.run_timeout);
 	if (type == NULL || json_get_text(type, "name") == NULL)
 	{
 		json_begin(&message);

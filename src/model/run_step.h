@@ -16,6 +16,7 @@ typedef struct RunMail
 	TimestampTz time;
 	Jsonb	   *attributes;
 	TimestampTz started_time;	/* of the activity's last attempt, if ... */
+	int64		started_event_id;	/* of that, once it has a number; 0 before */
 	Jsonb	   *started;		/* attributes of ActivityTaskStarted; NULL = never started */
 	bool		dropped;		/* nobody is to see it any more */
 } RunMail;

@@ -180,8 +180,8 @@ run_move_home(RunStep *step)
 }
 
 /*
- * run_reset_sticky: no worker has the run cached.  Its task says which queue it was
- * meant for before that is forgotten.
+ * run_reset_sticky: no worker has the run cached.  A task says which queue it was meant
+ * for before that is forgotten.
  */
 void
 run_reset_sticky(RunStep *step)
@@ -245,9 +245,20 @@ apply(RunStep *step, const RunMail *mail)
 	}
 }
 
+/* the event that an attempt has begun, which is told with its end, gets its number */
+static void
+put_start(RunStep *step, RunMail *mail)
+{
+	if (mail->started == NULL || mail->started_event_id != 0)
+		return;
+	mail->started_event_id = run_add_event(step, EVENT_TYPE_ACTIVITY_TASK_STARTED,
+										   mail->started);
+	run_last_event(step)->time = mail->started_time;
+}
+
 /* the event gets its number */
 static void
-put(RunStep *step, const RunMail *mail)
+put(RunStep *step, RunMail *mail)
 {
 	Jsonb	   *attributes = mail->attributes;
 
@@ -255,14 +266,9 @@ put(RunStep *step, const RunMail *mail)
 	if (mail->type == EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED &&
 		(step->run->flags & RUN_CANCEL_REQUESTED))
 		return;
+	put_start(step, mail);
 	if (mail->started != NULL)
-	{
-		int64		started = run_add_event(step, EVENT_TYPE_ACTIVITY_TASK_STARTED,
-											mail->started);
-
-		run_last_event(step)->time = mail->started_time;
-		attributes = with_start(attributes, started);
-	}
+		attributes = with_start(attributes, mail->started_event_id);
 	run_add_event(step, mail->type, attributes);
 	run_last_event(step)->time = mail->time;
 	apply(step, mail);
@@ -270,7 +276,7 @@ put(RunStep *step, const RunMail *mail)
 
 /*
  * run_take_mail: what waited gets its numbers.  "buffered": it waited for a task, and
- * closes of activities come last.
+ * closes of activities come last, but not that they were started.
  */
 void
 run_take_mail(RunStep *step, bool buffered)
@@ -280,8 +286,13 @@ run_take_mail(RunStep *step, bool buffered)
 		{
 			RunMail    *mail = &step->mail[i];
 
-			if (mail->dropped || (buffered && pass == 0 && run_mail_closes_activity(mail)))
+			if (mail->dropped)
 				continue;
+			if (buffered && pass == 0 && run_mail_closes_activity(mail))
+			{
+				put_start(step, mail);
+				continue;
+			}
 			put(step, mail);
 			mail->dropped = true;
 		}
