@@ -54,8 +54,10 @@ run_terminate(int64 run_id, const char *reason, Jsonb *details, const char *iden
 bool
 run_delete(int64 run_id)
 {
-	(void) run_terminate(run_id, "deleted", NULL, "history-service");
-	if (!closed_run_delete(run_id))
+	bool		was_open = run_terminate(run_id, "deleted", NULL, "history-service");
+
+	/* with retention 0 a closed one is gone as soon as it is closed */
+	if (!closed_run_delete(run_id) && !was_open)
 		return false;
 	history_delete(run_id);
 	return true;

@@ -173,6 +173,13 @@ carry_out(RunStep *step, const RunAction *action, RunWritten *written)
 	}
 }
 
+/* does it change what is kept of a run that closes? */
+static bool
+is_kept(RunActionType type)
+{
+	return type == RUN_UPSERT_ATTRIBUTES || type == RUN_UPSERT_MEMO;
+}
+
 /* the alarm says when to look at the row, but for the task in progress, which has a timer of its own */
 static void
 set_alarm(Run *run)
@@ -326,15 +333,18 @@ close_run(RunStep *step, const Run *before)
 void
 run_write(RunStep *step, const Run *before, RunWritten *written)
 {
+	bool		closes = step->close != RUN_STATUS_RUNNING;
+
 	write_history(step);
-	if (step->close != RUN_STATUS_RUNNING)
+	for (int i = 0; i < step->nactions; i++)
+		if (!closes || is_kept(step->actions[i].type))
+			carry_out(step, &step->actions[i], written);
+	if (closes)
 	{
 		close_run(step, before);
 		return;
 	}
-	for (int i = 0; i < step->nactions; i++)
-		carry_out(step, &step->actions[i], written);
-	if (before->pending_timers > 0 || step->run->pending_timers > 0)
+	if (before->timer_due != DT_NOEND || step->run->timer_due != DT_NOEND)
 		step->run->timer_due = step->run->pending_timers == 0 ? DT_NOEND :
 			run_timers_next(step->run->task.run_id);
 	update_run(step, before);
