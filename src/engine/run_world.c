@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -29,7 +30,11 @@ run_uuid_text(int64 run_id)
 											   UUIDPGetDatum(run_uuid_make(run_id))));
 }
 
-/* the pending activity that the event has scheduled; *was_scheduled: it has scheduled one */
+/*
+ * The pending activity that the event has scheduled; *was_scheduled: it has scheduled one.
+ * One that nobody works on is kept like that, since it will be said to have never been
+ * started: whoever is about to take it is waited for.
+ */
 static bool
 pending_activity(int64 run_id, int64 scheduled_event_id, PendingActivity *pending, bool *was_scheduled)
 {
@@ -42,9 +47,14 @@ pending_activity(int64 run_id, int64 scheduled_event_id, PendingActivity *pendin
 	if (!*was_scheduled)
 		return false;
 	id = json_get_text(event.attributes, "activityId");
-	if (!find_activity_of_run(run_id, cstring_to_text(id), &activity) ||
-		activity.scheduled_event_id != scheduled_event_id)
-		return false;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!find_activity_of_run(run_id, cstring_to_text(id), &activity) ||
+			activity.scheduled_event_id != scheduled_event_id)
+			return false;
+	} while (!state_in_progress(activity.task.state) &&
+			 store_lock(&activity.task, true) != STORE_OK);
 	pending->run_id = activity.task.run_id;
 	pending->activity_id = id;
 	pending->in_progress = state_in_progress(activity.task.state);

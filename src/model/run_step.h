@@ -63,7 +63,7 @@ typedef struct PendingActivity
 	bool		in_progress;	/* a worker has it */
 } PendingActivity;
 
-/* What a step may ask of the tables.  All read only. */
+/* What a step may ask of the tables.  Nothing is written. */
 typedef struct RunWorld
 {
 	bool		(*activity) (int64 run_id, int64 scheduled_event_id,
