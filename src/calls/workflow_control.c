@@ -105,6 +105,8 @@ signal_run(Jsonb *request)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("SignalName is not set on request.")));
 	check_name_length(cstring_to_text(json_get_text(request, "signalName")), "SignalName");
+	check_message_size(json_get_object(request, "input"), "input");
+	check_message_size(json_get_object(request, "header"), "header");
 	read_execution(request, &workflow_id, &run_id);
 	run_id = open_run_named(workflow_id, run_id, &run);
 	if (run.signals >= MOST_SIGNALS)
@@ -214,6 +216,7 @@ terminate(Jsonb *request)
 {
 	NamedRun	named;
 
+	check_message_size(json_get_object(request, "details"), "details");
 	if (!find_named(request, &named))
 		raise_workflow_closed(&named.closed);
 	if (!run_terminate(named.run_id, json_get_text(request, "reason"),

@@ -130,6 +130,17 @@ refuse_later(FunctionCallInfo fcinfo, int n, const char *name)
 				 errmsg("%s is not supported yet", name)));
 }
 
+/* completion_metadata: what else the event of the completion is to have, checked; NULL = nothing.  Raises 22023. */
+void
+completion_metadata(TaskCompletion *completion, Jsonb *sdk_metadata, Jsonb *extra)
+{
+	if (sdk_metadata != NULL)
+		completion->sdk_metadata =
+			proto_check("sdk_metadata", &proto_workflow_task_completed_metadata, sdk_metadata);
+	if (extra != NULL)
+		completion->extra = proto_check("extra", &proto_workflow_task_completed_extra, extra);
+}
+
 PG_FUNCTION_INFO_V1(taskq_complete_workflow_task);
 
 /*
@@ -156,8 +167,7 @@ taskq_complete_workflow_task(PG_FUNCTION_ARGS)
 		arg_duration(fcinfo, 3, "sticky_schedule_to_start_timeout");
 	completion.force_new_task = arg_bool(fcinfo, 4);
 	completion.return_new_task = arg_bool(fcinfo, 5);
-	completion.sdk_metadata = arg_jsonb(fcinfo, 8);
-	completion.extra = arg_jsonb(fcinfo, 9);
+	completion_metadata(&completion, arg_jsonb(fcinfo, 8), arg_jsonb(fcinfo, 9));
 	completion.identity = identity == NULL ? default_identity() : identity;
 	if (!token_of(PG_GETARG_DATUM(0), &completion.run_id, &completion.nonce) ||
 		!run_complete_task(&completion, &answer))

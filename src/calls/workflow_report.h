@@ -11,6 +11,7 @@
 #define COMPLETION_FIELDS	5
 
 extern void completion_commands(Jsonb *list, RunCommands *commands);
+extern void completion_metadata(TaskCompletion *completion, Jsonb *sdk_metadata, Jsonb *extra);
 extern void completion_values(const CompletionAnswer *answer, bool sticky, Datum *values, bool *nulls);
 
 #endif							/* TASKQ_WORKFLOW_REPORT_H */

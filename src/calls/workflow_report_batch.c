@@ -52,25 +52,61 @@ read_token(Entry *entry)
 								  &entry->completion.run_id, &entry->completion.nonce);
 }
 
+/* a member of whatever type; NULL for none, and for null */
+static Jsonb *
+any_member(const Entry *entry, const char *key)
+{
+	JsonbValue *value = json_get(entry->given, key);
+
+	return value == NULL || value->type == jbvNull ? NULL : JsonbValueToJsonb(value);
+}
+
+static void
+raise_wrong_type(const char *key, const char *wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s of a completion must be a %s", key, wanted)));
+}
+
+static char *
+text_member(const Entry *entry, const char *key)
+{
+	char	   *value = json_get_text(entry->given, key);
+
+	if (value == NULL && any_member(entry, key) != NULL)
+		raise_wrong_type(key, "string");
+	return value;
+}
+
+static bool
+bool_member(const Entry *entry, const char *key)
+{
+	JsonbValue *value = json_get(entry->given, key);
+
+	if (value != NULL && value->type != jbvNull && value->type != jbvBool)
+		raise_wrong_type(key, "boolean");
+	return json_get_bool(entry->given, key);
+}
+
 static void
 read_completion(Entry *entry)
 {
 	TaskCompletion *completion = &entry->completion;
-	char	   *sticky = json_get_text(entry->given, "sticky_task_queue");
-	char	   *timeout = json_get_text(entry->given, "sticky_schedule_to_start_timeout");
-	char	   *identity = json_get_text(entry->given, "identity");
+	char	   *sticky = text_member(entry, "sticky_task_queue");
+	char	   *timeout = text_member(entry, "sticky_schedule_to_start_timeout");
+	char	   *identity = text_member(entry, "identity");
 
-	completion_commands(json_get_object(entry->given, "commands"), &completion->commands);
+	completion_commands(any_member(entry, "commands"), &completion->commands);
 	if (sticky != NULL && sticky[0] != '\0')
 		completion->sticky_queue = check_queue_name(cstring_to_text(sticky));
 	if (timeout != NULL)
 		completion->sticky_timeout =
 			duration_from_interval(interval_from_text(timeout, "sticky_schedule_to_start_timeout"),
 								   "sticky_schedule_to_start_timeout");
-	completion->force_new_task = json_get_bool(entry->given, "force_new_task");
-	completion->return_new_task = json_get_bool(entry->given, "return_new_task");
-	completion->sdk_metadata = json_get_object(entry->given, "sdk_metadata");
-	completion->extra = json_get_object(entry->given, "extra");
+	completion->force_new_task = bool_member(entry, "force_new_task");
+	completion->return_new_task = bool_member(entry, "return_new_task");
+	completion_metadata(completion, any_member(entry, "sdk_metadata"), any_member(entry, "extra"));
 	completion->identity = identity == NULL ? default_identity() : identity;
 }
 

@@ -10,9 +10,11 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/proto_check.h"
 #include "calls/args.h"
 #include "calls/workflow_args.h"
 #include "common/proto_enums.h"
+#include "common/proto_parts.h"
 #include "common/proto_requests.h"
 #include "engine/run_open.h"
 #include "model/options.h"
@@ -107,7 +109,8 @@ add_user_metadata(JsonBuilder *builder, FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("user_metadata must be a JSON object"),
 				 errhint("Its keys are \"summary\" and \"details\".")));
-	json_add(builder, "userMetadata", search_values_untyped(metadata));
+	json_add(builder, "userMetadata",
+			 proto_check("user_metadata", &proto_user_metadata, search_values_untyped(metadata)));
 }
 
 static void
@@ -275,6 +278,8 @@ make_signal(Jsonb *request, RunMail *mail)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("SignalName is not set on request.")));
+	check_name_length(cstring_to_text(json_get_text(request, "signalName")), "SignalName");
+	check_message_size(input, "signalInput");
 	json_begin(&builder);
 	json_add_text(&builder, "signalName", json_get_text(request, "signalName"));
 	if (input != NULL)

@@ -372,6 +372,19 @@ static const ProtoField workflow_task_completed_metadata_fields[] = {
 };
 const ProtoMessage proto_workflow_task_completed_metadata = MESSAGE("temporal.api.sdk.v1.WorkflowTaskCompletedMetadata", workflow_task_completed_metadata_fields);
 
+/* of the event, what the worker adds to it beside the metadata of its SDK */
+static const ProtoField workflow_task_completed_extra_fields[] = {
+	ONE("binary_checksum", "binaryChecksum", PROTO_STRING),
+	ONE_MESSAGE("worker_version", "workerVersion", proto_worker_version_stamp),
+	ONE_MESSAGE("deployment", "deployment", proto_deployment),
+	ONE_ENUM("versioning_behavior", "versioningBehavior", proto_versioning_behavior),
+	ONE("worker_deployment_version", "workerDeploymentVersion", PROTO_STRING),
+	ONE("worker_deployment_name", "workerDeploymentName", PROTO_STRING),
+	ONE_MESSAGE("deployment_version", "deploymentVersion", proto_worker_deployment_version),
+	ONE_MESSAGE("metering_metadata", "meteringMetadata", proto_metering_metadata),
+};
+const ProtoMessage proto_workflow_task_completed_extra = MESSAGE("temporal.api.history.v1.WorkflowTaskCompletedEventAttributes", workflow_task_completed_extra_fields);
+
 static const ProtoField sticky_execution_attributes_fields[] = {
 	ONE_MESSAGE("worker_task_queue", "workerTaskQueue", proto_task_queue),
 	ONE_MESSAGE("schedule_to_start_timeout", "scheduleToStartTimeout", proto_duration),

@@ -48,6 +48,7 @@ extern const ProtoMessage proto_worker_deployment_options;
 extern const ProtoMessage proto_worker_deployment_version;
 extern const ProtoMessage proto_worker_version_stamp;
 extern const ProtoMessage proto_workflow_execution;
+extern const ProtoMessage proto_workflow_task_completed_extra;
 extern const ProtoMessage proto_workflow_task_completed_metadata;
 extern const ProtoMessage proto_workflow_type;
 

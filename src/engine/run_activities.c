@@ -66,33 +66,12 @@ plain_summary(Jsonb *user_metadata)
 static void
 set_priority(Activity *activity, const Run *run, Jsonb *attributes)
 {
-	Jsonb	   *priority = json_get_object(attributes, "priority");
-	Task	   *task = &activity->task;
-	JsonbValue *weight;
-	char	   *key;
-
 	activity->options.has_priority = run->has_priority;
 	activity->options.priority = run->priority;
-	task->fairness_key = run->task.fairness_key;
-	task->fairness_weight = run->task.fairness_weight;
-	if (priority != NULL)
-	{
-		int64		level = json_get_int64(priority, "priorityKey", 0);
-
-		if (level != 0)
-		{
-			activity->options.has_priority = true;
-			activity->options.priority = (int32) level;
-		}
-		key = json_get_text(priority, "fairnessKey");
-		if (key != NULL && key[0] != '\0')
-			task->fairness_key = cstring_to_text(key);
-		weight = json_get(priority, "fairnessWeight");
-		if (weight != NULL && weight->type == jbvNumeric)
-			task->fairness_weight =
-				DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(weight->val.numeric)));
-	}
-	task->level = options_level(&activity->options);
+	activity->task.fairness_key = run->task.fairness_key;
+	activity->task.fairness_weight = run->task.fairness_weight;
+	json_read_priority(json_get_object(attributes, "priority"), &activity->options,
+					   &activity->task);
 }
 
 /* the activity that the event describes, as it waits for a poll */

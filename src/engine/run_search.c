@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/json.h"
 #include "engine/run_search.h"
 #include "model/search_values.h"
 #include "store/search_attributes.h"
@@ -21,9 +22,17 @@ static void
 check_type(void *arg, const char *name, const char *type)
 {
 	TypeFault  *fault = arg;
-	const char *declared = search_attribute_declare(name, type);
+	const char *declared;
 
-	if (fault->message == NULL && strcmp(declared, type) != 0)
+	if (fault->message != NULL)
+		return;
+	if (!search_type_is_known(type))
+	{
+		fault->message = psprintf("search attribute %s has an unknown type: %s", name, type);
+		return;
+	}
+	declared = search_attribute_declare(name, type);
+	if (strcmp(declared, type) != 0)
 		fault->message = psprintf("invalid value for search attribute %s of type %s: its type is %s",
 								  name, declared, type);
 }
@@ -38,23 +47,30 @@ run_search_upsert(Run *run, Jsonb *fields)
 	run->search_attributes = (struct varlena *) search_values_merged(values, fields);
 }
 
-/* run_search_check: have those of the step's commands the types that are declared? */
+static void
+check_fields(Jsonb *fields, CommandFault *fault)
+{
+	TypeFault	types = {NULL};
+
+	search_value_types(fields, check_type, &types);
+	if (types.message == NULL || fault->cause != NULL)
+		return;
+	fault->cause = "WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES";
+	fault->message = psprintf("BadSearchAttributes: %s", types.message);
+}
+
+/* run_search_check: have those of the step's commands, and of its successor, the types that are declared? */
 void
 run_search_check(RunStep *step, CommandFault *fault)
 {
-	for (int i = 0; i < step->nactions; i++)
-	{
-		TypeFault	types = {NULL};
+	Jsonb	   *next = step->successor.command == NULL ? NULL :
+		json_get_object(step->successor.command, "searchAttributes");
 
-		if (step->actions[i].type != RUN_UPSERT_ATTRIBUTES)
-			continue;
-		search_value_types(step->actions[i].attributes, check_type, &types);
-		if (types.message == NULL)
-			continue;
-		fault->cause = "WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES";
-		fault->message = psprintf("BadSearchAttributes: %s", types.message);
-		return;
-	}
+	for (int i = 0; i < step->nactions; i++)
+		if (step->actions[i].type == RUN_UPSERT_ATTRIBUTES)
+			check_fields(step->actions[i].attributes, fault);
+	if (next != NULL)
+		check_fields(json_get_object(next, "indexedFields"), fault);
 }
 
 /* run_search_declare: those of a start.  Raises 22023 for another type. */

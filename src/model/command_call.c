@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "common/lengths.h"
 #include "model/command_call.h"
+#include "model/options.h"
 #include "model/proto_json.h"
 
 /* ------------------------------------------------------------------------
@@ -73,6 +74,39 @@ command_text_fits(CommandCall *call, const char *cause, const char *what, const 
 		return true;
 	command_fault(call, cause, "%s on %sCommand exceeds length limit. Length=%d Limit=%d",
 				  what, call->command->name, (int) strlen(value), MAX_NAME_LENGTH);
+	return false;
+}
+
+/* command_queue_fits: may the command's queue be one?  One that it does not name may. */
+bool
+command_queue_fits(CommandCall *call, const char *cause)
+{
+	Jsonb	   *queue = json_get_object(call->command->attributes, "taskQueue");
+	char	   *name = queue == NULL ? NULL : json_get_text(queue, "name");
+
+	if (name == NULL)
+		return true;
+	if (is_reserved_queue_name(name, strlen(name)))
+	{
+		command_fault(call, cause,
+					  "invalid TaskQueue on %sCommand: task queue name cannot start with reserved prefix %s",
+					  call->command->name, RESERVED_QUEUE_PREFIX);
+		return false;
+	}
+	return command_text_fits(call, cause, "TaskQueue", name);
+}
+
+/* command_payload_fits: what the attributes have under that key has a greatest size. */
+bool
+command_payload_fits(CommandCall *call, const char *cause, const char *key)
+{
+	Jsonb	   *message = json_get_object(call->command->attributes, key);
+
+	if (message == NULL || !message_is_large(message))
+		return true;
+	command_is_fatal(call, cause,
+					 psprintf("%sCommandAttributes.%c%s exceeds size limit.", call->command->name,
+							  pg_toupper((unsigned char) key[0]), key + 1));
 	return false;
 }
 

@@ -87,21 +87,28 @@ check_name_length(const text *name, const char *what)
 						   (int) VARSIZE_ANY_EXHDR(name), MAX_NAME_LENGTH)));
 }
 
+/* is_reserved_queue_name: is it one of taskq's own? */
+bool
+is_reserved_queue_name(const char *name, int length)
+{
+	int			prefix_length = strlen(RESERVED_QUEUE_PREFIX);
+
+	return length >= prefix_length &&
+		memcmp(name, RESERVED_QUEUE_PREFIX, prefix_length) == 0;
+}
+
 /*
  * check_queue_name: the name itself if it may name a task queue.
  */
 text *
 check_queue_name(text *name)
 {
-	size_t		prefix_length = strlen(RESERVED_QUEUE_PREFIX);
-
 	if (VARSIZE_ANY_EXHDR(name) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("missing task queue name")));
 	check_name_length(name, "task_queue");
-	if (VARSIZE_ANY_EXHDR(name) >= prefix_length &&
-		memcmp(VARDATA_ANY(name), RESERVED_QUEUE_PREFIX, prefix_length) == 0)
+	if (is_reserved_queue_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("task queue name cannot start with reserved prefix %s",
@@ -132,6 +139,28 @@ check_payload_size(Datum payload, const char *what)
 						   MAX_PAYLOAD_TEXT / (1024 * 1024))));
 }
 
+/*
+ * message_is_large: does a message of the protocol, whose payloads are in base64 and so a
+ * third longer, hold more than taskq.max_payload_size?
+ */
+bool
+message_is_large(const Jsonb *message)
+{
+	return VARSIZE(message) / 4 * (Size) 3 > (Size) taskq_max_payload_size * 1024;
+}
+
+/* check_message_size: raises 22023 for one that does; NULL is none. */
+void
+check_message_size(const Jsonb *message, const char *what)
+{
+	if (message != NULL && message_is_large(message))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s exceeds length limit", what),
+				 errdetail("It is longer than taskq.max_payload_size, %zu bytes.",
+						   (Size) taskq_max_payload_size * 1024)));
+}
+
 /* ------------------------------------------------------------------------
  * All options together
  * ------------------------------------------------------------------------
@@ -148,30 +177,42 @@ options_level(const Options *options)
 	return Min(options->priority, LEVELS);
 }
 
-/* options_check_priority: priority, fairness key and weight. */
+static bool
+is_long_key(const text *key)
+{
+	return key != NULL && VARSIZE_ANY_EXHDR(key) > MAX_FAIRNESS_KEY_LENGTH;
+}
+
+/* options_priority_problem: what is wrong with priority, fairness key and weight; NULL = nothing. */
+const char *
+options_priority_problem(const Options *options, const Task *task)
+{
+	if (options->has_priority && options->priority < 0)
+		return "invalid priorities: priority key can't be negative";
+	if (is_long_key(task->fairness_key))
+		return "invalid priorities: fairness key length exceeds limit";
+	if (isnan(task->fairness_weight) || isinf(task->fairness_weight))
+		return "invalid priorities: fairness weight must be a finite number";
+	if (task->fairness_weight < 0)
+		return "invalid priorities: fairness weight must be greater than zero";
+	return NULL;
+}
+
+/* options_check_priority: raises 22023 for a problem with them. */
 void
 options_check_priority(const Options *options, const Task *task)
 {
-	if (options->has_priority && options->priority < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid priorities: priority key can't be negative")));
-	if (task->fairness_key != NULL &&
-		VARSIZE_ANY_EXHDR(task->fairness_key) > MAX_FAIRNESS_KEY_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid priorities: fairness key length exceeds limit"),
-				 errdetail("Length is %d bytes, limit is %d.",
-						   (int) VARSIZE_ANY_EXHDR(task->fairness_key),
-						   MAX_FAIRNESS_KEY_LENGTH)));
-	if (isnan(task->fairness_weight) || isinf(task->fairness_weight))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid priorities: fairness weight must be a finite number")));
-	if (task->fairness_weight < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid priorities: fairness weight must be greater than zero")));
+	const char *problem = options_priority_problem(options, task);
+
+	if (problem == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", problem),
+			 is_long_key(task->fairness_key) ?
+			 errdetail("Length is %d bytes, limit is %d.",
+					   (int) VARSIZE_ANY_EXHDR(task->fairness_key),
+					   MAX_FAIRNESS_KEY_LENGTH) : 0));
 }
 
 /*

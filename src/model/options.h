@@ -6,6 +6,7 @@
 #define TASKQ_OPTIONS_H
 
 #include "datatype/timestamp.h"
+#include "utils/jsonb.h"
 
 #include "model/retry_policy.h"
 #include "task/task.h"
@@ -32,11 +33,15 @@ extern int64 start_delay_until(TimestampTz start_at,
 							   TimestampTz schedule_time);
 extern void check_start_delay(int64 start_delay, TimestampTz schedule_time);
 
+extern bool is_reserved_queue_name(const char *name, int length);
 extern text *check_queue_name(text *name);
 extern void check_name_length(const text *name, const char *what);
 extern void check_payload_size(Datum payload, const char *what);
+extern bool message_is_large(const Jsonb *message);
+extern void check_message_size(const Jsonb *message, const char *what);
 
 extern int16 options_level(const Options *options);
+extern const char *options_priority_problem(const Options *options, const Task *task);
 extern void options_check_priority(const Options *options, const Task *task);
 extern void options_normalise(Options *options, const text *activity_id,
 							  const text *activity_type);

@@ -1,7 +1,7 @@
 /*
  * proto_json.c
  *		Values of the protocol in its JSON form: ids of events, durations,
- *		retry policies.
+ *		priorities, retry policies.
  *
  * What is read has been checked against the protocol's shapes (proto_check.h).
  * Durations are microseconds here; those beyond what they can hold count as the
@@ -133,6 +133,30 @@ json_retry_policy(const RetryPolicy *policy)
 	if (policy->non_retryable != NULL)
 		add_texts(&builder, "nonRetryableErrorTypes", policy->non_retryable);
 	return json_end(&builder);
+}
+
+/*
+ * json_read_priority: the message Priority, over what is there already; NULL and what it
+ * does not give change nothing.  The level follows.
+ */
+void
+json_read_priority(Jsonb *object, Options *options, Task *task)
+{
+	int64		key = object == NULL ? 0 : json_get_int64(object, "priorityKey", 0);
+	char	   *fairness_key = object == NULL ? NULL : json_get_text(object, "fairnessKey");
+	JsonbValue *weight = object == NULL ? NULL : json_get(object, "fairnessWeight");
+
+	if (key != 0)
+	{
+		options->has_priority = true;
+		options->priority = (int32) key;
+	}
+	if (fairness_key != NULL && fairness_key[0] != '\0')
+		task->fairness_key = cstring_to_text(fairness_key);
+	if (weight != NULL && weight->type == jbvNumeric)
+		task->fairness_weight =
+			DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(weight->val.numeric)));
+	task->level = options_level(options);
 }
 
 static ArrayType *

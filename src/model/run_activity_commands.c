@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/settings.h"
 #include "model/duration.h"
+#include "model/options.h"
 #include "model/proto_json.h"
 #include "model/proto_values.h"
 #include "model/run_activity_commands.h"
@@ -41,6 +41,21 @@ valid_id(CommandCall *call, const char *id, const char *type)
 	return call->fault->cause == NULL &&
 		command_text_fits(call, BAD_SCHEDULE, "ActivityId", id) &&
 		command_text_fits(call, BAD_SCHEDULE, "ActivityType", type);
+}
+
+/* what it does not say of its priority is the workflow's, which is valid */
+static bool
+valid_priority(CommandCall *call)
+{
+	Options		options = {0};
+	Task		task = {0};
+	const char *problem;
+
+	json_read_priority(json_get_object(call->command->attributes, "priority"), &options, &task);
+	problem = options_priority_problem(&options, &task);
+	if (problem != NULL)
+		command_fault(call, BAD_SCHEDULE, "%s", problem);
+	return problem == NULL;
 }
 
 /* a pending one has the id, or one that this step has scheduled; not one that it has dropped */
@@ -173,12 +188,12 @@ command_schedule_activity(CommandCall *call)
 	char	   *id = json_get_text(attributes, "activityId");
 	Jsonb	   *type_message = json_get_object(attributes, "activityType");
 	char	   *type = type_message == NULL ? NULL : json_get_text(type_message, "name");
-	Jsonb	   *input = json_get_object(attributes, "input");
 	ActivityTimes times;
 	Jsonb	   *policy;
 	RunAction  *action;
 
-	if (!valid_id(call, id, type) || !read_times(call, id, type, &times) ||
+	if (!valid_id(call, id, type) || !command_queue_fits(call, BAD_SCHEDULE) ||
+		!valid_priority(call) || !read_times(call, id, type, &times) ||
 		(policy = retry_policy(call, id, type)) == NULL)
 		return;
 	if (is_known(call, id))
@@ -193,12 +208,6 @@ command_schedule_activity(CommandCall *call)
 		command_fault(call, "WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED",
 					  "the number of pending activities, %d, has reached the per-workflow limit of %d",
 					  step->run->pending_activities, MOST_ACTIVITIES);
-		return;
-	}
-	if (input != NULL && VARSIZE(input) > (Size) taskq_max_payload_size * 1024)
-	{
-		command_is_fatal(call, BAD_SCHEDULE,
-						 "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.");
 		return;
 	}
 	step->run->pending_activities++;

@@ -174,25 +174,46 @@ add_defaults(JsonBuilder *builder, Jsonb *given, const Run *run)
 	json_add(builder, "taskQueue", json_end(&message));
 }
 
-/* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */
-void
-command_continue_as_new(CommandCall *call)
+/* can the next run begin with what the command gives? */
+static bool
+valid_continue(CommandCall *call)
 {
 	static const char *const durations[] = {
 		"workflowRunTimeout", "workflowTaskTimeout", "backoffStartInterval"
 	};
+	Jsonb	   *given = call->command->attributes;
+	Jsonb	   *type = json_get_object(given, "workflowType");
+	Jsonb	   *given_policy = json_get_object(given, "retryPolicy");
+	RetryPolicy policy;
+	const char *wrong;
+
+	for (int i = 0; i < (int) lengthof(durations); i++)
+		if (json_is_negative_duration(given, durations[i]))
+		{
+			command_fault(call, BAD_CONTINUE, "Invalid %s: negative duration.", durations[i]);
+			return false;
+		}
+	wrong = given_policy == NULL ? NULL : json_read_retry_policy(given_policy, &policy);
+	if (wrong != NULL)
+		command_fault(call, BAD_CONTINUE, "%s", wrong);
+	return wrong == NULL && command_queue_fits(call, BAD_CONTINUE) &&
+		command_payload_fits(call, BAD_CONTINUE, "memo") &&
+		(type == NULL || command_text_fits(call, BAD_CONTINUE, "WorkflowType",
+										   json_get_text(type, "name")));
+}
+
+/* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */
+void
+command_continue_as_new(CommandCall *call)
+{
 	RunStep    *step = call->step;
 	Jsonb	   *given = call->command->attributes;
 	JsonBuilder builder;
 	int64		wanted;
 	int64		task_timeout;
 
-	for (int i = 0; i < (int) lengthof(durations); i++)
-		if (json_is_negative_duration(given, durations[i]))
-		{
-			command_fault(call, BAD_CONTINUE, "Invalid %s: negative duration.", durations[i]);
-			return;
-		}
+	if (!valid_continue(call))
+		return;
 	json_get_duration(given, "backoffStartInterval", &wanted);
 	step->successor.run_id = step->world->new_run_id();
 	step->successor.initiator = CONTINUE_AS_NEW_INITIATOR_WORKFLOW;

@@ -83,6 +83,15 @@ check_names(Jsonb *request)
 	check_name_length(cstring_to_text(json_get_text(request, "workflowId")), "WorkflowId");
 }
 
+static void
+check_sizes(Jsonb *request)
+{
+	static const char *const keys[] = {"input", "header", "memo", "searchAttributes", "userMetadata"};
+
+	for (int i = 0; i < (int) lengthof(keys); i++)
+		check_message_size(json_get_object(request, keys[i]), keys[i]);
+}
+
 /* the three timeouts: none is longer than the one above it */
 static void
 add_timeouts(JsonBuilder *builder, Jsonb *request, TimestampTz now, int64 backoff)
@@ -159,6 +168,7 @@ run_started_attributes(Jsonb *request, int64 run_id, TimestampTz now, const RunW
 	int64		backoff;
 
 	check_names(request);
+	check_sizes(request);
 	if (json_get_text(request, "cronSchedule") != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -274,26 +284,12 @@ text_of(const char *string)
 static void
 read_priority(Run *run, Jsonb *attributes)
 {
-	Jsonb	   *priority = json_get_object(attributes, "priority");
 	Options		options = {0};
-	JsonbValue *weight;
-	char	   *key;
 
-	run->task.level = DEFAULT_LEVEL;
-	if (priority == NULL)
-		return;
-	run->priority = (int32) json_get_int64(priority, "priorityKey", 0);
-	run->has_priority = run->priority != 0;
-	key = json_get_text(priority, "fairnessKey");
-	run->task.fairness_key = key == NULL || key[0] == '\0' ? NULL : text_of(key);
-	weight = json_get(priority, "fairnessWeight");
-	if (weight != NULL && weight->type == jbvNumeric)
-		run->task.fairness_weight =
-			DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(weight->val.numeric)));
-	options.has_priority = run->has_priority;
-	options.priority = run->priority;
+	json_read_priority(json_get_object(attributes, "priority"), &options, &run->task);
 	options_check_priority(&options, &run->task);
-	run->task.level = options_level(&options);
+	run->has_priority = options.has_priority;
+	run->priority = options.priority;
 }
 
 static void

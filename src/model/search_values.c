@@ -19,6 +19,20 @@
 
 #define DEFAULT_TYPE	"Keyword"
 
+/* search_type_is_known: has the protocol a type of that name? */
+bool
+search_type_is_known(const char *type)
+{
+	static const char *const types[] = {
+		"Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"
+	};
+
+	for (int i = 0; i < (int) lengthof(types); i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
+}
+
 /* the value that a payload holds: NULL for none */
 static Jsonb *
 value_of(Jsonb *payload)

@@ -10,6 +10,7 @@
 /* One of them: its name, and the type that its payload tells. */
 typedef void (*SearchValueReader) (void *arg, const char *name, const char *type);
 
+extern bool search_type_is_known(const char *type);
 extern Jsonb *search_values(Jsonb *fields);
 extern Jsonb *search_values_merged(Jsonb *values, Jsonb *fields);
 extern Jsonb *search_values_exact(Jsonb *values);

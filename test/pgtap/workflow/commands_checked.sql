@@ -1,0 +1,141 @@
+-- What workers send of workflows is checked before anything is stored: names, sizes,
+-- shapes.  What cannot be makes the task fail, or is an error; never more than that.
+
+BEGIN;
+\ir ../include/helpers.psql
+SELECT * FROM no_plan();
+SET client_min_messages = warning;
+
+-- a command as the protocol writes it
+CREATE FUNCTION command(word text, attributes jsonb) RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT jsonb_build_object('commandType', 'COMMAND_TYPE_' || word,
+    lower(left(name, 1)) || substr(name, 2) || 'CommandAttributes', attributes)
+  FROM replace(initcap(replace(word, '_', ' ')), ' ', '') name
+$$;
+
+-- a new workflow, in a queue of its own; the token of its first task
+CREATE FUNCTION task(id text = NULL) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+  queue text := gen_random_uuid();
+BEGIN
+  PERFORM taskq.start_workflow(queue, 'type', workflow_id => id);
+  RETURN (SELECT task_token FROM taskq.poll_workflow_task(queue, 'worker'));
+END
+$$;
+
+-- what becomes of the commands in a new workflow: the cause and its text, "done" or the SQLSTATE
+CREATE FUNCTION attempt(VARIADIC commands jsonb[]) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT coalesce(failed_message, 'done') || CASE WHEN closed THEN ', closed' ELSE '' END
+          FROM taskq.complete_workflow_task(task(), to_jsonb(commands)));
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE;
+END
+$$;
+
+-- SCHEDULE_ACTIVITY_TASK, with more attributes
+CREATE FUNCTION activity(more jsonb) RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT command('SCHEDULE_ACTIVITY_TASK', '{"activityId": "a", "activityType": {"name": "t"}, "startToCloseTimeout": "5s"}' || more)
+$$;
+
+CREATE FUNCTION payloads(bytes int) RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT jsonb_build_object('payloads', jsonb_build_array(jsonb_build_object('metadata', jsonb_build_object('encoding', 'YmluYXJ5L3BsYWlu'),
+    'data', translate(encode(decode(repeat('00', bytes), 'hex'), 'base64'), E'\n', ''))))
+$$;
+
+-- ----------------------------------------------------------------------
+-- Queues and names
+-- ----------------------------------------------------------------------
+SELECT is(attempt(activity('{}')), 'done', 'an activity');
+SELECT is(attempt(activity('{"taskQueue": {"name": "/_sys/w/x"}}')),
+  'BadScheduleActivityAttributes: invalid TaskQueue on ScheduleActivityTaskCommand: task queue name cannot start with reserved prefix /_sys/',
+  'no activity in a queue of workflows');
+SELECT is(attempt(activity('{"taskQueue": {"name": "/_sys/else"}}')) ~ '^BadScheduleActivityAttributes: .* reserved prefix', true, '... or another reserved one');
+SELECT is(attempt(activity(jsonb_build_object('taskQueue', jsonb_build_object('name', repeat('q', 1001))))),
+  'BadScheduleActivityAttributes: TaskQueue on ScheduleActivityTaskCommand exceeds length limit. Length=1001 Limit=1000', 'a long queue');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"taskQueue": {"name": "/_sys/w/x"}}')),
+  'BadContinueAsNewAttributes: invalid TaskQueue on ContinueAsNewWorkflowExecutionCommand: task queue name cannot start with reserved prefix /_sys/',
+  'nobody continues in a reserved queue');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', jsonb_build_object('workflowType', jsonb_build_object('name', repeat('t', 1001))))),
+  'BadContinueAsNewAttributes: WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. Length=1001 Limit=1000', 'a long type');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"retryPolicy": {"backoffCoefficient": 0.5}}')),
+  'BadContinueAsNewAttributes: BackoffCoefficient cannot be less than 1 on retry policy.', 'a retry policy that cannot be');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{}')), 'done, closed', 'as it is');
+
+-- ----------------------------------------------------------------------
+-- Priorities
+-- ----------------------------------------------------------------------
+SELECT is(attempt(activity('{"priority": {"priorityKey": -1}}')),
+  'BadScheduleActivityAttributes: invalid priorities: priority key can''t be negative', 'a negative priority');
+SELECT is(attempt(activity('{"priority": {"fairnessWeight": -1}}')),
+  'BadScheduleActivityAttributes: invalid priorities: fairness weight must be greater than zero', 'a negative weight');
+SELECT is(attempt(activity(jsonb_build_object('priority', jsonb_build_object('fairnessKey', repeat('k', 65))))),
+  'BadScheduleActivityAttributes: invalid priorities: fairness key length exceeds limit', 'a long key');
+SELECT is(attempt(activity('{"priority": {"priorityKey": 2147483647, "fairnessKey": "k", "fairnessWeight": 2.5}}')), 'done', 'a large priority');
+SELECT is((SELECT concat_ws(' ', level, priority, fairness_key, fairness_weight) FROM taskq.open WHERE priority = 2147483647), '5 2147483647 k 2.5', '... is the last level');
+
+-- ----------------------------------------------------------------------
+-- Sizes
+-- ----------------------------------------------------------------------
+SET LOCAL taskq.max_payload_size = '64kB';
+SELECT is(attempt(activity(jsonb_build_object('input', payloads(60000)))), 'done', 'base64 does not count');
+SELECT is(attempt(activity(jsonb_build_object('input', payloads(66000)))),
+  'BadScheduleActivityAttributes: ScheduleActivityTaskCommandAttributes.Input exceeds size limit., closed', 'a large input');
+SELECT is(attempt(command('COMPLETE_WORKFLOW_EXECUTION', jsonb_build_object('result', payloads(66000)))),
+  'BadCompleteWorkflowExecutionAttributes: CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit., closed', 'a large result');
+SELECT is(attempt(command('CANCEL_WORKFLOW_EXECUTION', jsonb_build_object('details', payloads(66000)))) ~ 'Details exceeds size limit., closed$', true, 'large details');
+SELECT is(attempt(command('FAIL_WORKFLOW_EXECUTION', jsonb_build_object('failure', jsonb_build_object('message', repeat('x', 90000))))) ~ 'Failure exceeds size limit., closed$',
+  true, 'a large failure');
+SELECT is(attempt(command('RECORD_MARKER', jsonb_build_object('markerName', 'm', 'details', jsonb_build_object('d', payloads(66000))))) ~ 'Details exceeds size limit., closed$',
+  true, 'a large marker');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', jsonb_build_object('input', payloads(66000)))) ~ 'Input exceeds size limit., closed$', true, 'a large input of the next run');
+SELECT throws_ok($$SELECT taskq.start_workflow_request(jsonb_build_object('taskQueue', '{"name": "q"}'::jsonb, 'workflowType', '{"name": "t"}'::jsonb, 'input', payloads(66000)))$$,
+  '22023', 'input exceeds length limit', 'of a start');
+SELECT task('s') \gset
+SELECT throws_ok($$SELECT taskq.signal_workflow_request(jsonb_build_object('workflowExecution', '{"workflowId": "s"}'::jsonb, 'signalName', 's', 'input', payloads(66000)))$$,
+  '22023', 'input exceeds length limit', 'of a signal');
+SELECT throws_ok($$SELECT taskq.signal_with_start_workflow_request(jsonb_build_object('taskQueue', '{"name": "q"}'::jsonb, 'workflowType', '{"name": "t"}'::jsonb, 'signalName', 's',
+  'signalInput', payloads(66000)))$$, '22023', 'signalInput exceeds length limit', '... with a start');
+RESET taskq.max_payload_size;
+
+-- ----------------------------------------------------------------------
+-- Shapes
+-- ----------------------------------------------------------------------
+SELECT task('m') AS token \gset
+SELECT throws_ok(format($$SELECT taskq.complete_workflow_task('%s', '[]', sdk_metadata => '%s')$$, :'token', given), '22023', 'invalid sdk_metadata', 'sdk_metadata: ' || given)
+FROM unnest('{1,"[1]","{\"a\": 1}","{\"sdkName\": 1}"}'::text[]) given;
+SELECT throws_ok(format($$SELECT taskq.complete_workflow_task('%s', '[]', extra => '%s')$$, :'token', given), '22023', 'invalid extra', 'extra: ' || given)
+FROM unnest('{1,"[1]","{\"a\": 1}","{\"identity\": \"i\"}","{\"scheduledEventId\": \"9\"}"}'::text[]) given;
+SELECT throws_ok(format($$SELECT taskq.complete_workflow_task('%s', '%s')$$, :'token', given), '22023', 'invalid commands', 'commands: ' || given)
+FROM unnest('{1,"{}","{\"a\": 1}","[null]","[1]","[[]]","null"}'::text[]) given;
+SELECT is((SELECT error FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :'token') || given])), '22023', 'in a batch: ' || given::text)
+FROM unnest(ARRAY['{"commands": {}}', '{"commands": "x"}', '{"commands": 1}', '{"commands": [1]}', '{"sdk_metadata": 1}', '{"extra": {"a": 1}}',
+  '{"sticky_task_queue": 1}', '{"force_new_task": "true"}', '{"identity": {}}']::jsonb[]) given;
+SELECT results_eq(format($$SELECT ok FROM taskq.complete_workflow_tasks(ARRAY['{"task_token": "%s", "commands": null, "sdk_metadata": {"sdkName": "n", "langUsedFlags": [3]},
+  "extra": {"workerVersion": {"buildId": "b"}, "meteringMetadata": {}}}'::jsonb])$$, :'token'), ARRAY[true], 'none is none');
+SELECT is((SELECT attributes - 'identity' FROM taskq.workflow_history(taskq.workflow_run('m')) WHERE event_type = 'workflow_task_completed'),
+  '{"scheduledEventId": "2", "startedEventId": "3", "sdkMetadata": {"sdkName": "n", "langUsedFlags": [3]}, "workerVersion": {"buildId": "b"}, "meteringMetadata": {}}',
+  'what is right is told');
+SELECT throws_ok($$SELECT taskq.start_workflow('q', 't', user_metadata => '{"a": 1}')$$, '22023', 'invalid user_metadata', 'user_metadata');
+SELECT lives_ok($$SELECT taskq.start_workflow('q', 't', workflow_id => 'u', user_metadata => '{"summary": "s", "details": [1]}')$$, '... of its two members');
+
+-- ----------------------------------------------------------------------
+-- Search attributes
+-- ----------------------------------------------------------------------
+CREATE FUNCTION attributes(type text, data text) RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT jsonb_build_object('searchAttributes', jsonb_build_object('indexedFields', jsonb_build_object('ReviewedField', jsonb_build_object('metadata',
+    jsonb_build_object('encoding', 'anNvbi9wbGFpbg==', 'type', encode(type::bytea, 'base64')), 'data', encode(data::bytea, 'base64')))))
+$$;
+SELECT is(attempt(command('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES', attributes('Banana', '1'))), 'BadSearchAttributes: search attribute ReviewedField has an unknown type: Banana', 'a type');
+SELECT is(attempt(command('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES', attributes('Int', '1'))), 'done', 'the first use');
+SELECT is(attempt(command('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES', attributes('Bool', 'true'))) ~ '^BadSearchAttributes: ', true, 'another type');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', attributes('Bool', 'true'))) ~ '^BadSearchAttributes: ', true, '... for the next run');
+
+SELECT * FROM finish();
+ROLLBACK;
