@@ -23,9 +23,6 @@
 #include "store/find_run.h"
 #include "store/run_requests.h"
 
-/* signals that a run can get */
-#define MOST_SIGNALS	10000
-
 /* the message WorkflowExecution of typed arguments */
 static void
 add_execution(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int id, int run_id)
@@ -109,12 +106,7 @@ signal_run(Jsonb *request)
 	check_message_size(json_get_object(request, "header"), "header");
 	read_execution(request, &workflow_id, &run_id);
 	run_id = open_run_named(workflow_id, run_id, &run);
-	if (run.signals >= MOST_SIGNALS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("exceeded workflow execution limit for signal events"),
-				 errdetail("The run has received %d signals, the limit is %d.", run.signals, MOST_SIGNALS),
-				 errhint("Let the workflow continue as new.")));
+	check_signals(&run);
 	if (request_id != NULL && !run_request_remember(run_id, cstring_to_text(request_id)))
 		return;
 	json_begin(&builder);

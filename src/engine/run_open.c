@@ -99,10 +99,13 @@ answer_open(const Run *run, bool same_request, RunStarted *started)
  * the run has been closed meanwhile.
  */
 static bool
-send_signal(const RunStartCall *call, int64 run_id)
+send_signal(const RunStartCall *call, const Run *run)
 {
+	int64		run_id = run->task.run_id;
+
 	if (call->signal == NULL)
 		return true;
+	check_signals(run);
 	if (call->signal_request_id != NULL &&
 		!run_request_remember(run_id, call->signal_request_id))
 		return true;
@@ -133,7 +136,7 @@ existing_serves(const RunStartCall *call, const Run *run, int64 new_run_id, RunS
 	if (answered(run, request_id))
 	{
 		answer_open(run, true, started);
-		return send_signal(call, run->task.run_id);
+		return send_signal(call, run);
 	}
 	if (call->conflict == RUN_CONFLICT_TERMINATE_EXISTING)
 	{
@@ -145,7 +148,7 @@ existing_serves(const RunStartCall *call, const Run *run, int64 new_run_id, RunS
 	answer_open(run, false, started);
 	if (call->signal == NULL)
 		attach(run, request_id);
-	return send_signal(call, run->task.run_id);
+	return send_signal(call, run);
 }
 
 /* a closed run has the id: true if it is the answer */

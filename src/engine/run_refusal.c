@@ -31,6 +31,9 @@ run_status_name(RunStatus status)
 	return names[status];
 }
 
+/* signals that a run can get */
+#define MOST_SIGNALS	10000
+
 static char *
 facts_of(const Run *run, RunStatus status)
 {
@@ -177,6 +180,19 @@ raise_too_many_restarts(const Run *run)
 			 errword(WORD_TOO_MANY_RESTARTS),
 			 errdetail_internal("%s", facts_of_open_run(run)),
 			 errhint("Wait a second between two starts that terminate the run before.")));
+}
+
+/* check_signals: raises 54000 if the open run cannot get any more. */
+void
+check_signals(const Run *run)
+{
+	if (run->signals < MOST_SIGNALS)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("exceeded workflow execution limit for signal events"),
+			 errdetail("The run has received %d signals, the limit is %d.", run->signals, MOST_SIGNALS),
+			 errhint("Let the workflow continue as new.")));
 }
 
 /* report_stale_task: no such workflow task is in progress. */

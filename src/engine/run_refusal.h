@@ -18,6 +18,7 @@ extern void raise_workflow_closed(const ClosedRun *closed);
 extern void raise_workflow_running(const Run *run);
 extern void raise_workflow_finished(const ClosedRun *closed, bool by_policy_failed_only);
 extern void raise_too_many_restarts(const Run *run);
+extern void check_signals(const Run *run);
 extern void report_stale_task(int elevel);
 
 #endif							/* TASKQ_RUN_REFUSAL_H */

@@ -62,5 +62,14 @@ SELECT throws_ok($$SELECT taskq.workflow_run('gone')$$, 'TQ001');
 SELECT is((SELECT count(*) FROM taskq.open WHERE run_id = :gone), 0, '... its row');
 SELECT throws_ok($$SELECT taskq.delete_workflow('gone')$$, 'TQ001', NULL, '... once');
 
+-- ----------------------------------------------------------------------
+-- Too many signals
+-- ----------------------------------------------------------------------
+SELECT task('loud') \gset
+UPDATE taskq.open SET signals = 10000 WHERE run_id = taskq.workflow_run('loud');
+SELECT throws_ok($$SELECT taskq.signal_workflow('loud', 's')$$, '54000', 'exceeded workflow execution limit for signal events');
+SELECT throws_ok($$SELECT taskq.signal_with_start_workflow('loud', 'type', workflow_id => 'loud', signal_name => 's')$$, '54000',
+  'exceeded workflow execution limit for signal events', '... with a start');
+
 SELECT * FROM finish();
 ROLLBACK;
