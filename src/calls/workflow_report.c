@@ -267,7 +267,7 @@ taskq_worker_gone(PG_FUNCTION_ARGS)
 {
 	begin_writing("taskq.worker_gone()");
 	require_arg(fcinfo, 0, "sticky_task_queue");
-	run_sticky_gone(arg_sticky_queue(fcinfo, 0));
+	run_sticky_gone(check_queue_name(arg_text(fcinfo, 0)));
 	PG_RETURN_VOID();
 }
 
