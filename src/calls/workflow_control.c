@@ -104,6 +104,8 @@ signal_run(Jsonb *request)
 	check_name_length(cstring_to_text(json_get_text(request, "signalName")), "SignalName");
 	check_message_size(json_get_object(request, "input"), "input");
 	check_message_size(json_get_object(request, "header"), "header");
+	if (request_id != NULL)
+		check_name_length(cstring_to_text(request_id), "RequestId");
 	read_execution(request, &workflow_id, &run_id);
 	run_id = open_run_named(workflow_id, run_id, &run);
 	check_signals(&run);

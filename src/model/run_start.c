@@ -73,14 +73,17 @@ check_names(Jsonb *request)
 {
 	char	   *type = named(request, "workflowType");
 	char	   *queue = named(request, "taskQueue");
+	char	   *request_id = json_get_text(request, "requestId");
 
-	if (type == NULL)
+	if (type == NULL || type[0] == '\0')
 		raise_bad_start("WorkflowType is not set on request.");
 	if (queue == NULL)
 		raise_bad_start("missing task queue name");
 	check_name_length(cstring_to_text(type), "WorkflowType");
 	(void) check_queue_name(cstring_to_text(queue));
 	check_name_length(cstring_to_text(json_get_text(request, "workflowId")), "WorkflowId");
+	if (request_id != NULL)
+		check_name_length(cstring_to_text(request_id), "RequestId");
 }
 
 static void
