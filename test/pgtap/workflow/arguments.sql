@@ -1,0 +1,93 @@
+-- What the calls about workflows don't take: nothing where something has to be, and
+-- what makes no sense.  Nothing is started or changed by them.
+
+SELECT run_id AS run FROM taskq.start_workflow('arguments', 'W', workflow_id => 'arguments') \gset
+CALL taskq.wait_for_workflow('arguments', timeout => '0') \gset waited_
+SELECT taskq.terminate_workflow('arguments') \g /dev/null
+CALL taskq.wait_for_workflow(run_id => :run) \gset after_
+
+BEGIN;
+\ir ../include/helpers.psql
+SELECT * FROM no_plan();
+
+SELECT run_id AS run FROM taskq.start_workflow('q', 'W', workflow_id => 'w') \gset
+SELECT task_token AS token FROM taskq.poll_workflow_task('q') \gset
+SELECT count(*) AS runs FROM taskq.workflows \gset
+
+CREATE TABLE refused (sqlstate text, call text);
+INSERT INTO refused VALUES
+('22004', 'start_workflow(NULL, ''W'')'), ('22004', 'start_workflow(''q'', NULL)'), ('22023', 'start_workflow(''q'', '''')'), ('22023', 'start_workflow('''', ''W'')'),
+('22023', 'start_workflow(''q'', ''W'', run_timeout => ''-1 s'')'), ('22023', 'start_workflow(''q'', ''W'', execution_timeout => ''-1 s'')'),
+('22023', 'start_workflow(''q'', ''W'', task_timeout => ''-1 s'')'), ('22023', 'start_workflow(''q'', ''W'', start_delay => ''-1 s'')'),
+('0A000', 'start_workflow(''q'', ''W'', cron_schedule => ''* * * * *'')'), ('22023', 'start_workflow(''q'', ''W'', priority => -1)'),
+('22023', 'start_workflow(''q'', ''W'', fairness_weight => -1)'), ('22023', 'start_workflow(''q'', ''W'', fairness_weight => ''NaN'')'),
+('22023', 'start_workflow(''q'', ''W'', memo => ''1'')'), ('22023', 'start_workflow(''q'', ''W'', header => ''[]'')'), ('22023', 'start_workflow(''q'', ''W'', search_attributes => ''1'')'),
+('22023', 'start_workflow(''q'', ''W'', user_metadata => ''1'')'), ('22P02', 'start_workflow(''q'', ''W'', id_conflict_policy => ''x'')'),
+('22023', 'start_workflow(''/_sys/q'', ''W'')'),
+('22004', 'start_workflow_request(NULL)'), ('22023', 'start_workflow_request(''1'')'), ('22023', 'start_workflow_request(''{}'')'), ('22023', 'start_workflow_request(''{"x": 1}'')'),
+('22023', 'start_workflow_request(''{"workflowType": {"name": 1}}'')'), ('22023', 'start_workflow_request(''{"workflowType": {"name": "W"}}'')'),
+('22023', 'start_workflow_request(''{"workflowType": {"name": "W"}, "taskQueue": {"name": "q"}, "workflowRunTimeout": "x"}'')'),
+('22023', 'start_workflow_request(''{"workflowType": {"name": "W"}, "taskQueue": {"name": "q"}, "workflowIdReusePolicy": "WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING", "workflowIdConflictPolicy": "WORKFLOW_ID_CONFLICT_POLICY_FAIL"}'')'),
+('22004', 'signal_with_start_workflow(''q'', ''W'')'), ('22004', 'signal_with_start_workflow(NULL, ''W'', signal_name => ''s'')'),
+('22023', 'signal_with_start_workflow(''q'', ''W'', signal_name => '''')'), ('22004', 'signal_with_start_workflow_request(NULL)'), ('22023', 'signal_with_start_workflow_request(''{}'')'),
+('22023', 'signal_with_start_workflow_request(''{"workflowType": {"name": "W"}, "taskQueue": {"name": "q"}}'')'),
+('22004', 'signal_workflow(NULL, ''s'')'), ('22004', 'signal_workflow(''w'', NULL)'), ('22023', 'signal_workflow(''w'', '''')'), ('22023', 'signal_workflow(NULL, ''s'', run_id => 0)'),
+('22023', 'signal_workflow(NULL, ''s'', run_id => -1)'), ('22023', 'signal_workflow(''w'', ''s'', header => ''1'')'),
+('22004', 'signal_workflow_request(NULL)'), ('22023', 'signal_workflow_request(''{}'')'), ('22023', 'signal_workflow_request(''[]'')'),
+('22004', 'signal_workflow_request(''{"signalName": "s"}'')'), ('22023', 'signal_workflow_request(''{"workflowExecution": {"workflowId": "w"}}'')'),
+('22P02', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "x"}}'')'),
+('TQ001', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "00000000-0000-0000-0000-000000000000"}}'')'),
+('22004', 'request_cancel_workflow()'), ('22023', 'request_cancel_workflow(run_id => 0)'), ('22023', 'request_cancel_workflow(run_id => -1)'), ('22004', 'request_cancel_workflow_request(NULL)'),
+('22004', 'request_cancel_workflow_request(''{}'')'), ('22023', 'request_cancel_workflow_request(''{"x": 1}'')'),
+('22004', 'terminate_workflow()'), ('22023', 'terminate_workflow(run_id => 0)'), ('22023', 'terminate_workflow(run_id => -1)'), ('22004', 'terminate_workflow_request(NULL)'), ('22004', 'terminate_workflow_request(''{}'')'),
+('22004', 'delete_workflow()'), ('TQ001', 'delete_workflow(run_id => 0)'), ('TQ001', 'delete_workflow(''x'')'),
+('22004', 'poll_workflow_task(NULL)'), ('22023', 'poll_workflow_task('''')'), ('22023', 'poll_workflow_task(''q'', max_tasks => 0)'), ('22023', 'poll_workflow_task(''q'', max_tasks => -1)'), ('22004', 'poll_workflow_task(''q'', max_tasks => NULL)'),
+('22004', 'complete_workflow_task(NULL, ''[]'')'), ('22023', 'complete_workflow_task($t, ''{}'')'), ('22023', 'complete_workflow_task($t, ''1'')'), ('22023', 'complete_workflow_task($t, ''[1]'')'), ('22023', 'complete_workflow_task($t, ''[null]'')'),
+('22023', 'complete_workflow_task($t, ''[{}]'')'), ('22023', 'complete_workflow_task($t, ''[{"commandType": "x"}]'')'), ('22023', 'complete_workflow_task($t, ''[{"x": 1}]'')'),
+('22023', 'complete_workflow_task($t, ''[{"commandType": "COMMAND_TYPE_START_TIMER", "startTimerCommandAttributes": {"timerId": 1}}]'')'),
+('22023', 'complete_workflow_task($t, ''[]'', sticky_task_queue => ''s'', sticky_schedule_to_start_timeout => ''-1 s'')'), ('TQ001', 'complete_workflow_task(gen_random_uuid(), ''[]'')'),
+('22023', 'complete_workflow_task($t, ''[]'', sdk_metadata => ''1'')'), ('22023', 'complete_workflow_task($t, ''[]'', extra => ''1'')'),
+('22004', 'complete_workflow_tasks(NULL)'), ('22023', 'complete_workflow_tasks(ARRAY[NULL]::jsonb[])'),
+('22004', 'fail_workflow_task(NULL, ''UNSPECIFIED'')'), ('22004', 'fail_workflow_task($t, NULL)'), ('22023', 'fail_workflow_task($t, ''x'')'), ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''1'')'),
+('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''{"applicationFailureInfo": {"x": 1}}'')'), ('TQ001', 'fail_workflow_task(gen_random_uuid(), ''UNSPECIFIED'')'),
+('22004', 'release_workflow_task(NULL)'), ('TQ001', 'release_workflow_task(gen_random_uuid())'),
+('22004', 'worker_gone(NULL)'), ('22023', 'worker_gone('''')'), ('22004', 'reset_sticky(NULL)'), ('TQ001', 'reset_sticky(''x'')'), ('TQ001', 'reset_sticky(NULL, 0)'),
+('22004', 'workflow_history(NULL)'), ('TQ001', 'workflow_history(0)'), ('TQ001', 'workflow_history(-1)'), ('22023', 'workflow_history($r, max_bytes => -1)'),
+('22004', 'workflow_run(NULL)'), ('TQ001', 'workflow_run(''x'')'), ('22004', 'workflow_outcome()'), ('TQ001', 'workflow_outcome(run_id => 0)'),
+('22004', 'describe_workflow()'), ('TQ001', 'describe_workflow(''x'')'), ('TQ001', 'describe_workflow(run_id => 0)'),
+('22004', 'pending_activity(NULL, ''a'')'), ('22004', 'pending_activity(''w'', NULL)'), ('TQ001', 'pending_activity(''w'', ''a'')'), ('TQ001', 'pending_activity(''w'', ''a'', 0)'),
+('22004', 'replay(NULL)'), ('TQ001', 'replay(0)');
+SELECT throws_ok('SELECT taskq.' || replace(replace(call, '$t', quote_literal(:'token')), '$r', :'run'), sqlstate, NULL, call || ': ' || sqlstate) FROM refused;
+
+-- in a batch: what is no completion is an error of the call, what cannot be done one of its own
+CREATE FUNCTION batch_of(completion jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT CASE WHEN ok THEN 'ok' ELSE 'not ok' END FROM taskq.complete_workflow_tasks(ARRAY[completion]));
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE;
+END
+$$;
+SELECT matches(batch_of(completion), '^(not ok|22...)$', format('no completion: %s', completion - 'task_token'))
+FROM unnest(ARRAY['{}', '{"task_token": "x"}', '{"task_token": null}', jsonb_build_object('task_token', gen_random_uuid()),
+  jsonb_build_object('task_token', :'token', 'commands', 1), jsonb_build_object('task_token', :'token', 'commands', '{}'::jsonb),
+  jsonb_build_object('task_token', :'token', 'sdk_metadata', 1), jsonb_build_object('task_token', :'token', 'extra', 1), jsonb_build_object('task_token', :'token', 'identity', 1),
+  jsonb_build_object('task_token', :'token', 'force_new_task', 1)]::jsonb[]) completion;
+SELECT is(batch_of('1'), '22023', 'no object');
+SELECT is((SELECT count(*) FROM taskq.complete_workflow_tasks('{}')), 0, 'no completion');
+
+-- what was refused has done nothing
+SELECT is((SELECT count(*) FROM taskq.workflows), :runs, 'nothing was started');
+SELECT is((SELECT array_agg(event_type) FROM taskq.workflow_history(:run)), '{workflow_execution_started,workflow_task_scheduled,workflow_task_started}', 'the workflow has heard of nothing');
+SELECT is((SELECT closed FROM taskq.complete_workflow_task(:'token', NULL)), false, 'its task is there; no commands at all are none');
+
+-- waiting has to be on its own
+SELECT is(:'waited_status'::text, 'running', 'a wait of no time');
+SELECT is(:'after_status'::text, 'terminated', 'a wait for one that is closed');
+SELECT throws_ok('CALL taskq.wait_for_workflow(' || arguments || ')', sqlstate, NULL, format('wait_for_workflow(%s)', arguments))
+FROM (VALUES ('25001', '''arguments'''), ('22004', ''), ('22023', '''arguments'', timeout => ''-1 s'''), ('22023', '''arguments'', timeout => NULL')) v (sqlstate, arguments);
+
+SELECT * FROM finish();
+ROLLBACK;
+SELECT taskq.delete_workflow('arguments') \g /dev/null
+
