@@ -485,6 +485,7 @@ CREATE INDEX closed_run_long_expire_time ON taskq.closed_run_long (expire_time);
 CREATE TABLE taskq.history_0 (
   run_id bigint NOT NULL,
   first_event_id bigint NOT NULL,
+  expire_time timestamptz,                    -- of the run, in its last append, which closes it
   count int NOT NULL,                         -- of events
   events taskq.history_event[] NOT NULL
 ) USING heap WITH (autovacuum_freeze_min_age = 0);

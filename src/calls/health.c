@@ -70,8 +70,7 @@ typedef struct WorkerView
 	TimestampTz wake_at;
 	TimestampTz ticked_at;
 	TimestampTz called_at;
-	int			blocked_leaf;
-	TimestampTz blocked_since;
+	LeafHints	leaves[LEAF_KINDS];
 	PutOffRuns	put_off[PUT_OFF_KINDS];
 } WorkerView;
 
@@ -143,8 +142,7 @@ view_worker(DatabaseSlot *slot, WorkerView *view)
 	view->wake_at = slot->timers.wake_at;
 	view->ticked_at = slot->ticked_at;
 	view->called_at = slot->timers.called_at;
-	view->blocked_leaf = slot->leaves.blocked;
-	view->blocked_since = slot->leaves.blocked_since;
+	memcpy(view->leaves, slot->leaves.of, sizeof(view->leaves));
 	memcpy(view->put_off, slot->put_off, sizeof(view->put_off));
 	SpinLockRelease(&slot->mutex);
 }
@@ -361,17 +359,30 @@ static void
 check_retention(FunctionCallInfo fcinfo, const WorkerView *view)
 {
 	static const char check[] = "retention";
-	int64		blocked = view->blocked_leaf < 0 ? 0 :
-		GetCurrentTimestamp() - view->blocked_since;
+	static const char *const tables[LEAF_KINDS] = {
+		[LEAVES_CLOSED] = "closed", [LEAVES_HISTORIES] = "history"
+	};
+	bool		ok = true;
 
-	if (blocked <= BLOCKED)
+	for (LeafKind kind = 0; kind < LEAF_KINDS; kind++)
+	{
+		const LeafHints *leaves = &view->leaves[kind];
+		int64		blocked = leaves->blocked < 0 ? 0 :
+			GetCurrentTimestamp() - leaves->blocked_since;
+
+		if (blocked <= BLOCKED)
+			continue;
+		ok = false;
+		report(fcinfo, check, HEALTH_WARNING,
+			   psprintf("taskq.%s_%d cannot be emptied since %s",
+						tables[kind], leaves->blocked, span(blocked)),
+			   kind == LEAVES_CLOSED ?
+			   "See pg_locks for who uses that table; if nobody does, it holds activities with a longer retention." :
+			   "See pg_locks for who uses that table; if nobody does, pg_stat_activity and pg_prepared_xacts for an old transaction.");
+	}
+	if (ok)
 		report(fcinfo, check, HEALTH_OK,
 			   "what has expired is being removed", NULL);
-	else
-		report(fcinfo, check, HEALTH_WARNING,
-			   psprintf("taskq.closed_%d cannot be emptied since %s",
-						view->blocked_leaf, span(blocked)),
-			   "See pg_locks for who uses that table; if nobody does, it holds activities with a longer retention.");
 }
 
 /* the first row of taskq.queue_counts() by age; locks are held */
@@ -485,7 +496,7 @@ Datum
 taskq_health_checks(PG_FUNCTION_ARGS)
 {
 	DatabaseSlot *slot = NULL;
-	WorkerView	view = {.blocked_leaf = -1};
+	WorkerView	view = {.leaves = {{.blocked = -1}, {.blocked = -1}}};
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (control != NULL && !RecoveryInProgress())

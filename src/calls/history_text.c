@@ -26,6 +26,7 @@ typedef struct Filling
 	void	   *arg;
 	Size		bytes;
 	int			events;
+	int64		expected;		/* the next one that is stored */
 } Filling;
 
 /* one more, unless the page is full */
@@ -46,15 +47,53 @@ fill(void *arg, const HistoryEvent *event)
 	return true;
 }
 
-/* the events of the task that have a number, but were not stored; how many */
-static int
-unwritten(const Run *run, HistoryEvent *events)
+/* likewise of those that are stored, which follow one another */
+static bool
+fill_stored(void *arg, const HistoryEvent *event)
 {
+	Filling    *filling = arg;
+
+	filling->page->torn = event->event_id != filling->expected;
+	filling->expected += filling->page->newest_first ? -1 : 1;
+	return !filling->page->torn && fill(filling, event);
+}
+
+/*
+ * What the run had in its history when it was read, and is wanted.  There may be
+ * more by now, of which the run, as it was, knows nothing.
+ */
+static void
+read_stored(Filling *filling)
+{
+	HistoryPage *page = filling->page;
+	HistoryRange range = {0};
+
+	range.run_id = page->run_id;
+	range.leaves = page->run->history_leaves;
+	range.after = page->after;
+	range.until = run_stored_events(page->run);
+	if (page->until > 0)
+		range.until = Min(range.until, page->until);
+	range.newest_first = page->newest_first;
+	if (range.until <= Max(page->after, 0))
+		return;
+	filling->expected = page->newest_first ? range.until : Max(page->after, 0) + 1;
+	history_read(&range, fill_stored, filling);
+	if (page->next_event_id == 0 &&
+		filling->expected != (page->newest_first ? Max(page->after, 0) : range.until + 1))
+		page->torn = true;
+}
+
+/* the events of the task that have a number, but are not stored; how many */
+static int
+unwritten(const HistoryPage *page, HistoryEvent *events)
+{
+	const Run  *run = page->run;
 	HistoryEvent both[2];
 	bool		started;
 	int			n = 0;
 
-	if (run == NULL || run->scheduled_event_id == 0 || run_task_is_transient(run))
+	if (!page->is_open || run->scheduled_event_id == 0 || run_task_is_transient(run))
 		return 0;
 	started = run_has_task_started(run);
 	run_synthetic_events(run, &both[0], started ? &both[1] : NULL);
@@ -74,8 +113,11 @@ is_wanted(const HistoryPage *page, const HistoryEvent *event)
 
 /* those that are not stored come last; or first */
 static bool
-fill_unwritten(Filling *filling, const HistoryEvent *events, int n)
+fill_unwritten(Filling *filling)
 {
+	HistoryEvent events[2];
+	int			n = unwritten(filling->page, events);
+
 	for (int i = 0; i < n; i++)
 	{
 		const HistoryEvent *event = &events[filling->page->newest_first ? n - 1 - i : i];
@@ -87,30 +129,21 @@ fill_unwritten(Filling *filling, const HistoryEvent *events, int n)
 }
 
 /*
- * history_page: the events that are wanted, one by one.  What was not stored when the
- * run was read may be by now, with others after it: the page ends as the run was then.
+ * history_page: the events that are wanted, one by one.  If some are not there any
+ * more, the page is torn.
  */
 void
 history_page(HistoryPage *page, HistorySink sink, void *arg)
 {
-	Filling		filling = {page, sink, arg, 0, 0};
-	HistoryRange range = {0};
-	HistoryEvent last[2];
-	int			n = unwritten(page->run, last);
+	Filling		filling = {.page = page, .sink = sink, .arg = arg};
 
 	page->next_event_id = 0;
-	range.run_id = page->run_id;
-	range.after = page->after;
-	range.until = page->until;
-	if (n > 0 && (range.until == 0 || range.until >= last[0].event_id))
-		range.until = last[0].event_id - 1;
-	range.newest_first = page->newest_first;
-	range.leaves = page->leaves;
-	if (page->newest_first && !fill_unwritten(&filling, last, n))
+	page->torn = false;
+	if (page->newest_first && !fill_unwritten(&filling))
 		return;
-	history_read(&range, fill, &filling);
+	read_stored(&filling);
 	if (!page->newest_first && page->next_event_id == 0)
-		(void) fill_unwritten(&filling, last, n);
+		(void) fill_unwritten(&filling);
 }
 
 /* members of an object, without its braces, after a comma */

@@ -15,13 +15,15 @@
 typedef struct HistoryPage
 {
 	int64		run_id;
-	const Run  *run;			/* if it is open: for events that are not stored */
-	int			leaves;
+	const Run  *run;			/* as it was read */
+	bool		is_open;
 	int64		after;
 	int64		until;			/* 0 = all */
 	bool		newest_first;
 	int64		max_bytes;		/* of JSON; 0 = all; at least one event comes */
 	int64		next_event_id;	/* out: the first that was left out; 0 = none */
+	bool		torn;			/* out: others were not there, though the run has
+								 * them */
 } HistoryPage;
 
 /* Takes one event; *bytes: how long it is as JSON, or about. */

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -49,16 +50,33 @@ put_event(void *arg, const HistoryEvent *event)
 	return VARSIZE(event->attributes);
 }
 
-/* all events of the run; leaves == 0: any may have some */
+/* all events of the run */
 static HistoryPage
 page_of(const NamedRun *named)
 {
 	HistoryPage page = {0};
 
 	page.run_id = named->run_id;
-	page.run = named->is_open ? &named->run : NULL;
-	page.leaves = named->is_open ? named->run.history_leaves : named->closed.run.history_leaves;
+	page.run = named->is_open ? &named->run : &named->closed.run;
+	page.is_open = named->is_open;
 	return page;
+}
+
+/*
+ * The run was found, but not all of its history: it has gone meanwhile, as that of a
+ * run that is deleted or expires does.  One that is still there is damaged, and
+ * shown as far as it can be.
+ */
+static void
+check_run_is_there(int64 run_id)
+{
+	NamedRun	named;
+
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the history of run " INT64_FORMAT " is not there any more", run_id)));
+	named_run_find(NULL, run_id, &named);
 }
 
 PG_FUNCTION_INFO_V1(taskq_workflow_history);
@@ -89,6 +107,8 @@ taskq_workflow_history(PG_FUNCTION_ARGS)
 	if (!arg_is_null(fcinfo, 2) && page.until < 1)
 		return (Datum) 0;
 	history_page(&page, put_event, fcinfo);
+	if (page.torn)
+		check_run_is_there(page.run_id);
 	return (Datum) 0;
 }
 

@@ -62,7 +62,7 @@ history(const Run *run, bool from_sticky, int64 *next_event_id)
 
 	page.run_id = run->task.run_id;
 	page.run = run;
-	page.leaves = run->history_leaves;
+	page.is_open = true;
 	page.after = from_sticky ? run->previous_started_event_id : 0;
 	page.max_bytes = (int64) taskq_max_history_page * 1024;
 	initStringInfo(&json);

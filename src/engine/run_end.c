@@ -59,6 +59,6 @@ run_delete(int64 run_id)
 	/* with retention 0 a closed one is gone as soon as it is closed */
 	if (!closed_run_delete(run_id) && !was_open)
 		return false;
-	history_delete(run_id);
+	history_delete(run_id, 0);
 	return true;
 }

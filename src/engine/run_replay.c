@@ -89,15 +89,6 @@ check_timers(const Run *run, const RebuiltRun *rebuilt)
 	return differs("timers", n, rebuilt->timers.n);
 }
 
-/* the task's events that have a number, but are not stored */
-static int
-unwritten(const Run *run)
-{
-	if (run->scheduled_event_id == 0 || run_task_is_transient(run))
-		return 0;
-	return !(run->flags & RUN_TASK_WRITTEN) + run_has_task_started(run);
-}
-
 static char *
 check_open(const Run *run, const RebuiltRun *rebuilt)
 {
@@ -105,8 +96,7 @@ check_open(const Run *run, const RebuiltRun *rebuilt)
 
 	if (rebuilt->status != RUN_STATUS_RUNNING)
 		return psprintf("the run is open, its history says %s", run_status_name(rebuilt->status));
-	if ((found = differs("next event", run->next_event_id,
-						 rebuilt->last_event_id + 1 + unwritten(run))) != NULL ||
+	if ((found = differs("events", run_stored_events(run), rebuilt->last_event_id)) != NULL ||
 		(found = differs("event of the last completed task's start", run->previous_started_event_id,
 						 rebuilt->run.previous_started_event_id)) != NULL ||
 		(found = differs("signals", run->signals, rebuilt->run.signals)) != NULL ||
@@ -134,6 +124,7 @@ run_replay(const Run *run, const ClosedRun *closed)
 
 	range.run_id = run->task.run_id;
 	range.leaves = run->history_leaves;
+	range.until = run_stored_events(run);
 	rebuild_begin(&rebuilt, range.run_id);
 	history_read(&range, take_event, &rebuilt);
 	if (rebuilt.fault != NULL)

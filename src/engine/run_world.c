@@ -36,13 +36,14 @@ run_uuid_text(int64 run_id)
  * started: whoever is about to take it is waited for.
  */
 static bool
-pending_activity(int64 run_id, int64 scheduled_event_id, PendingActivity *pending, bool *was_scheduled)
+pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pending, bool *was_scheduled)
 {
+	int64		run_id = run->task.run_id;
 	HistoryEvent event;
 	Activity	activity;
 	char	   *id;
 
-	*was_scheduled = history_event(run_id, scheduled_event_id, &event) &&
+	*was_scheduled = history_event(run_id, run->history_leaves, scheduled_event_id, &event) &&
 		event.type == EVENT_TYPE_ACTIVITY_TASK_SCHEDULED;
 	if (!*was_scheduled)
 		return false;
@@ -81,11 +82,12 @@ pending_timer(int64 run_id, const char *timer_id, int64 *started_event_id)
 }
 
 static Jsonb *
-first_event(int64 run_id)
+first_event(const Run *run)
 {
+	int64		run_id = run->task.run_id;
 	HistoryEvent event;
 
-	if (!history_event(run_id, 1, &event))
+	if (!history_event(run_id, run->history_leaves, 1, &event))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the history of run " INT64_FORMAT " has no first event", run_id)));

@@ -79,8 +79,28 @@ run_read_mail(RunStep *step, InboxRow **rows, int *nrows)
  * ------------------------------------------------------------------------
  */
 
+/* the queue whose settings and statistics are the run's, wherever its task was */
+static QueueRef
+home_queue_of(const Run *run)
+{
+	return queue_ref(cstring_to_text(psprintf(WORKFLOW_QUEUE_PREFIX "%s",
+											  text_to_cstring(run->home_queue))));
+}
+
+/* when all that is kept of the run expires; never, while it goes on */
+static TimestampTz
+expire_time(const RunStep *step)
+{
+	QueueRef	home;
+
+	if (step->close == RUN_STATUS_RUNNING)
+		return DT_NOEND;
+	home = home_queue_of(step->run);
+	return instant_add(step->now, queue_config_retention(&home));
+}
+
 static void
-write_history(RunStep *step)
+write_history(RunStep *step, TimestampTz expires)
 {
 	Run		   *run = step->run;
 	Size		bytes;
@@ -88,7 +108,8 @@ write_history(RunStep *step)
 
 	if (step->nevents == 0)
 		return;
-	leaf = history_append(run->task.run_id, step->events, step->nevents, &bytes);
+	leaf = history_append(run->task.run_id, step->events, step->nevents,
+						  expires, &bytes);
 	run->history_leaves |= 1 << leaf;
 	run->history_size += bytes;
 }
@@ -240,25 +261,15 @@ run_drop_all(const Run *run)
 	inbox_remove_run(run_id);
 }
 
-/* the queue whose settings and statistics are the run's, wherever its task was */
-static QueueRef
-home_queue_of(const Run *run)
-{
-	return queue_ref(cstring_to_text(psprintf(WORKFLOW_QUEUE_PREFIX "%s",
-											  text_to_cstring(run->home_queue))));
-}
-
 static void
-insert_closed(RunStep *step)
+insert_closed(RunStep *step, TimestampTz expires)
 {
 	ClosedRun	closed = {0};
-	QueueRef	ref = home_queue_of(step->run);
-	int64		retention = queue_config_retention(&ref);
 
 	closed.run = *step->run;
 	closed.status = step->close;
 	closed.close_time = step->now;
-	closed.expire_time = instant_add(step->now, retention);
+	closed.expire_time = expires;
 	closed.history_length = step->run->next_event_id - 1;
 	if (step->close == RUN_STATUS_FAILED)
 		closed.failure = failure_plain(step->outcome);
@@ -271,7 +282,7 @@ insert_closed(RunStep *step)
 static void
 insert_successor(RunStep *step)
 {
-	Jsonb	   *first = step->world->first_event(step->run->task.run_id);
+	Jsonb	   *first = step->world->first_event(step->run);
 	Jsonb	   *attributes = run_successor_attributes(step, first);
 	RunFacts	facts;
 	RunFacts	next_facts;
@@ -308,7 +319,7 @@ counter_of(RunStatus status)
 }
 
 static void
-close_run(RunStep *step, const Run *before)
+close_run(RunStep *step, const Run *before, TimestampTz expires)
 {
 	Run			was = *before;
 	TaskQueues	queues;
@@ -319,7 +330,7 @@ close_run(RunStep *step, const Run *before)
 		elog(ERROR, "could not close run " INT64_FORMAT, was.task.run_id);
 	was.signals = step->run->signals;	/* with those that waited */
 	run_drop_all(&was);
-	insert_closed(step);
+	insert_closed(step, expires);
 	home = home_queue_of(step->run);
 	ledger_count(&home, counter_of(step->close), 1);
 	if (step->successor.run_id != 0)
@@ -334,14 +345,15 @@ void
 run_write(RunStep *step, const Run *before, RunWritten *written)
 {
 	bool		closes = step->close != RUN_STATUS_RUNNING;
+	TimestampTz expires = expire_time(step);
 
-	write_history(step);
+	write_history(step, expires);
 	for (int i = 0; i < step->nactions; i++)
 		if (!closes || is_kept(step->actions[i].type))
 			carry_out(step, &step->actions[i], written);
 	if (closes)
 	{
-		close_run(step, before);
+		close_run(step, before, expires);
 		return;
 	}
 	if (before->timer_due != DT_NOEND || step->run->timer_due != DT_NOEND)
@@ -360,11 +372,11 @@ run_insert(RunStep *step)
 	Run		   *run = step->run;
 	QueueRef	queue;
 
-	write_history(step);
+	write_history(step, DT_NOEND);
 	set_alarm(run);
 	if (!store_insert(&run->task))
 	{
-		history_delete(run->task.run_id);
+		history_delete(run->task.run_id, run->history_leaves);
 		return false;
 	}
 	queue = queue_ref(run->task.queue);

@@ -289,7 +289,7 @@ command_cancel_activity(CommandCall *call)
 	in_step = cancel_in_step(call, scheduled, &cancel);
 	if (!in_step)
 	{
-		pending = step->world->activity(step->run->task.run_id, scheduled, &activity, &was_scheduled);
+		pending = step->world->activity(step->run, scheduled, &activity, &was_scheduled);
 		if (!pending && !was_scheduled)
 		{
 			command_fault(call, BAD_CANCEL,

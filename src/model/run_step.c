@@ -172,6 +172,20 @@ run_synthetic_events(const Run *run, HistoryEvent *scheduled, HistoryEvent *star
 	started->attributes = json_end(&builder);
 }
 
+/*
+ * run_stored_events: how many events of the run are in its history; those of its
+ * task may have a number and come later.
+ */
+int64
+run_stored_events(const Run *run)
+{
+	int64		n = run->next_event_id - 1;
+
+	if (run->scheduled_event_id == 0 || run_task_is_transient(run))
+		return n;
+	return n - !(run->flags & RUN_TASK_WRITTEN) - run_has_task_started(run);
+}
+
 /* run_write_scheduled: the task's Scheduled event is written, if that has not been done. */
 void
 run_write_scheduled(RunStep *step)

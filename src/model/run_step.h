@@ -66,11 +66,11 @@ typedef struct PendingActivity
 /* What a step may ask of the tables.  Nothing is written. */
 typedef struct RunWorld
 {
-	bool		(*activity) (int64 run_id, int64 scheduled_event_id,
+	bool		(*activity) (const Run *run, int64 scheduled_event_id,
 							 PendingActivity *activity, bool *was_scheduled);
 	bool		(*activity_named) (int64 run_id, const char *activity_id);
 	bool		(*timer) (int64 run_id, const char *timer_id, int64 *started_event_id);
-	Jsonb	   *(*first_event) (int64 run_id);
+	Jsonb	   *(*first_event) (const Run *run);
 	int64		(*new_run_id) (void);
 	char	   *(*run_uuid) (int64 run_id);
 	bool		(*is_alive) (const text *sticky_queue);
@@ -107,6 +107,7 @@ extern int64 run_add_event(RunStep *step, int type, Jsonb *attributes);
 extern HistoryEvent *run_last_event(RunStep *step);
 extern void run_write_scheduled(RunStep *step);
 extern void run_add_task_events(RunStep *step);
+extern int64 run_stored_events(const Run *run);
 extern bool run_task_is_transient(const Run *run);
 extern void run_synthetic_events(const Run *run, HistoryEvent *scheduled,
 								 HistoryEvent *started);

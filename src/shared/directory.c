@@ -128,8 +128,9 @@ reset_slot(DatabaseSlot *slot, Oid database)
 	memset(&slot->heartbeats, 0, sizeof(slot->heartbeats));
 	slot->heartbeats.lost_at = DT_NOBEGIN;
 	memset(&slot->counts, 0, sizeof(slot->counts));
-	slot->leaves.current = slot->leaves.history = -1;
-	slot->leaves.limit = slot->leaves.blocked = -1;
+	for (LeafKind kind = 0; kind < LEAF_KINDS; kind++)
+		slot->leaves.of[kind].current = slot->leaves.of[kind].blocked = -1;
+	slot->leaves.limit = -1;
 	memset(slot->put_off, 0, sizeof(slot->put_off));
 	SpinLockRelease(&slot->mutex);
 

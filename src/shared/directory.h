@@ -56,6 +56,22 @@ typedef struct PutOffRuns
 	int64		one;			/* ... and one of them, 0 = none */
 } PutOffRuns;
 
+/* Tables that are filled by turns, each kind with turns of its own. */
+typedef enum LeafKind
+{
+	LEAVES_CLOSED,				/* closed_N and closed_run_N */
+	LEAVES_HISTORIES,			/* history_N */
+	LEAF_KINDS
+} LeafKind;
+
+/* What the worker says of the leaves of a kind. */
+typedef struct LeafHints
+{
+	int			current;		/* being filled; -1 = unknown */
+	int			blocked;		/* has expired, but is in use; -1 = none */
+	TimestampTz blocked_since;	/* real clock */
+} LeafHints;
+
 /*
  * One per database that is or may be served.
  */
@@ -120,14 +136,12 @@ typedef struct DatabaseSlot
 		TransactionId mover;	/* newest transaction with one; or invalid */
 	}			counts;
 
-	struct						/* retention.c */
+	struct						/* leaf_hints.c */
 	{
-		int			current;	/* closed leaf being filled, -1 = unknown */
-		int			history;	/* likewise that of histories */
-		int			limit;		/* seconds that its rows are kept at most,
-								 * likewise */
-		int			blocked;	/* has expired, but is in use; -1 = none */
-		TimestampTz blocked_since;	/* real clock */
+		LeafHints	of[LEAF_KINDS];
+		int			limit;		/* seconds that rows of the closed leaf being
+								 * filled are kept at most; -1 = unknown */
+		uint32		told;		/* changes by the worker, so far */
 	}			leaves;
 
 	PutOffRuns	put_off[PUT_OFF_KINDS];	/* put_off.c */

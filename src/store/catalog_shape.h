@@ -46,7 +46,7 @@ typedef enum TaskqIndex
 #define QUEUE_CONFIG_COLUMNS	6
 #define FUNCTION_COLUMNS		5
 #define CLOSED_RUN_COLUMNS		25
-#define HISTORY_COLUMNS			4
+#define HISTORY_COLUMNS			5
 #define INBOX_COLUMNS			3
 #define TIMER_COLUMNS			4
 #define REQUEST_COLUMNS			2

@@ -8,9 +8,24 @@
  * append that begins no later.  Which leaves a run has written to is in its row;
  * history_long is where appends go when their leaf is emptied.
  *
- * Rows are never changed.  Readers have all leaves open at once, and take of each
- * the append that comes first, so that they see the events in order wherever they
- * are.
+ * Rows are never changed, only moved from a leaf to history_long, once
+ * (worker/history_retention.c).  Readers have all leaves open at once, and take of
+ * each the append that comes first, so that they see the events in order wherever
+ * they are.  They see what is committed now, whatever their transaction's
+ * snapshot: an old one does not show what was moved since, and the leaf that it
+ * was in is empty.  Nothing else could differ, since who has seen the run's row
+ * knows how many events it had.  A leaf is emptied when nobody has locked it, so
+ * the snapshot is taken after the locks: what is not in a leaf any more was moved
+ * before.
+ *
+ * A leaf that is not filled any more must not grow while it is emptied.  So who
+ * appends looks again which leaf is filled when he has locked it.  The worker has
+ * said that it is another one before it looks whether anybody has a lock; nobody
+ * who comes later stays.
+ *
+ * The last append of a run that is closed says when its history expires.  Nothing
+ * else says that a history is needed no more, in particular not that there is no
+ * row of the run: the tables of a dump are restored one after the other.
  */
 #include "postgres.h"
 
@@ -20,6 +35,7 @@
 #include "access/tableam.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -36,17 +52,7 @@
 #include "store/row.h"
 #include "store/write.h"
 
-/* columns of the tables history_N, in order; zero-based */
-enum
-{
-	COL_RUN_ID,
-	COL_FIRST_EVENT_ID,
-	COL_COUNT,
-	COL_EVENTS,
-	COLUMNS
-};
-
-StaticAssertDecl(COLUMNS == HISTORY_COLUMNS, "all columns are known");
+StaticAssertDecl(HISTORY_COL_EVENTS + 1 == HISTORY_COLUMNS, "all columns are known");
 
 /* fields of taskq.history_event, in order; zero-based */
 enum
@@ -89,20 +95,37 @@ event_datum(TupleDesc desc, const HistoryEvent *event)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/* the leaf to append to, locked for that */
+static int
+lock_current_leaf(void)
+{
+	for (;;)
+	{
+		int			leaf = instance_history_leaf();
+
+		CHECK_FOR_INTERRUPTS();
+		LockRelationOid(catalog()->history[leaf], RowExclusiveLock);
+		if (instance_history_leaf() == leaf)
+			return leaf;
+	}
+}
+
 /*
- * history_append: add events of the run, whose numbers follow one another.
- * *bytes becomes what they take, before compression.  Returns the number of the
- * leaf: the caller, who has the run's row, notes it there.
+ * history_append: add events of the run, whose numbers follow one another; with
+ * the last ones comes when they expire (DT_NOEND = there will be more).  *bytes
+ * becomes what they take, before compression.  Returns the number of the leaf: the
+ * caller, who has the run's row, notes it there.
  */
 int
-history_append(int64 run_id, const HistoryEvent *events, int n, Size *bytes)
+history_append(int64 run_id, const HistoryEvent *events, int n,
+			   TimestampTz expire_time, Size *bytes)
 {
-	int			leaf = instance_history_leaf();
+	int			leaf = lock_current_leaf();
 	Oid			type = catalog()->history_event;
 	TupleDesc	desc = lookup_rowtype_tupdesc(type, -1);
 	Datum	   *elements = palloc(n * sizeof(Datum));
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS] = {false};
+	Datum		values[HISTORY_COLUMNS];
+	bool		nulls[HISTORY_COLUMNS] = {false};
 	ArrayType  *array;
 
 	Assert(n > 0 && desc->natts == FIELDS);
@@ -113,10 +136,12 @@ history_append(int64 run_id, const HistoryEvent *events, int n, Size *bytes)
 	}
 	ReleaseTupleDesc(desc);
 	array = construct_array(elements, n, type, -1, false, TYPALIGN_DOUBLE);
-	values[COL_RUN_ID] = Int64GetDatum(run_id);
-	values[COL_FIRST_EVENT_ID] = Int64GetDatum(events[0].event_id);
-	values[COL_COUNT] = Int32GetDatum(n);
-	values[COL_EVENTS] = PointerGetDatum(array);
+	values[HISTORY_COL_RUN_ID] = Int64GetDatum(run_id);
+	values[HISTORY_COL_FIRST_EVENT_ID] = Int64GetDatum(events[0].event_id);
+	row_set_instant(&values[HISTORY_COL_EXPIRE_TIME],
+					&nulls[HISTORY_COL_EXPIRE_TIME], expire_time);
+	values[HISTORY_COL_COUNT] = Int32GetDatum(n);
+	values[HISTORY_COL_EVENTS] = PointerGetDatum(array);
 	(void) target_insert(catalog()->history[leaf], values, nulls, NULL);
 	*bytes = VARSIZE(array);
 	return leaf;
@@ -149,12 +174,17 @@ typedef struct Reading
 	MemoryContext context;		/* of one append */
 } Reading;
 
-/* the leaves that may have appends of the run; those for long always may */
+/* the leaves that may have appends of a run; those for long always may */
+static int
+wanted_leaves(int leaves)
+{
+	return leaves == 0 ? ALL_LEAVES : leaves | 1 << HISTORY_LONG;
+}
+
 static void
 open_leaves(Reading *reading)
 {
-	int			wanted = reading->range->leaves == 0 ? ALL_LEAVES :
-		reading->range->leaves | 1 << HISTORY_LONG;
+	int			wanted = wanted_leaves(reading->range->leaves);
 
 	for (int leaf = 0; leaf <= HISTORY_LONG; leaf++)
 	{
@@ -167,7 +197,7 @@ open_leaves(Reading *reading)
 		reader->slot = table_slot_create(reader->table, NULL);
 		reading->n++;
 	}
-	reading->snapshot = fresh_snapshot();	/* after the locks */
+	reading->snapshot = RegisterSnapshot(GetLatestSnapshot());	/* after the locks */
 }
 
 static void
@@ -195,7 +225,7 @@ advance(LeafReader *reader, ScanDirection direction)
 	reader->has_append = index_getnext_slot(reader->scan, direction, reader->slot);
 	if (reader->has_append)
 		reader->first = DatumGetInt64(slot_getattr(reader->slot,
-												   COL_FIRST_EVENT_ID + 1, &null));
+												   HISTORY_COL_FIRST_EVENT_ID + 1, &null));
 }
 
 static void
@@ -305,7 +335,7 @@ read_append(Reading *reading, LeafReader *reader, HistoryReader callback, void *
 	Datum	   *elements;
 	int			n;
 	ArrayType  *array = DatumGetArrayTypeP(slot_getattr(reader->slot,
-														COL_EVENTS + 1, &null));
+														HISTORY_COL_EVENTS + 1, &null));
 
 	deconstruct_array(array, catalog()->history_event, -1, false,
 					  TYPALIGN_DOUBLE, &elements, NULL, &n);
@@ -328,8 +358,8 @@ read_append(Reading *reading, LeafReader *reader, HistoryReader callback, void *
 }
 
 /*
- * history_read: call back for each event of the range, in order, as our snapshot
- * shows them.  An event is valid during the call.
+ * history_read: call back for each event of the range, in order, that is there
+ * now.  An event is valid during the call.
  */
 void
 history_read(const HistoryRange *range, HistoryReader callback, void *arg)
@@ -375,25 +405,34 @@ keep_event(void *arg, const HistoryEvent *event)
 	return false;
 }
 
-/* history_event: one event, copied; false when the run does not have it. */
+/*
+ * history_event: one event, copied; false when the run does not have it.  The
+ * leaves are those of HistoryRange.
+ */
 bool
-history_event(int64 run_id, int64 event_id, HistoryEvent *event)
+history_event(int64 run_id, int leaves, int64 event_id, HistoryEvent *event)
 {
-	HistoryRange range = {.run_id = run_id, .after = event_id - 1, .until = event_id};
+	HistoryRange range = {.run_id = run_id, .after = event_id - 1,
+		.until = event_id, .leaves = leaves};
 
 	event->event_id = 0;
 	history_read(&range, keep_event, event);
 	return event->event_id == event_id;
 }
 
-/* history_delete: all events of a run. */
+/*
+ * history_delete: all events of a run.  What is being moved to those for long is
+ * waited for, and found there, since they come last.
+ */
 void
-history_delete(int64 run_id)
+history_delete(int64 run_id, int leaves)
 {
 	ScanKeyData key;
+	int			wanted = wanted_leaves(leaves);
 
 	keyed_rows_run_key(&key, run_id);
 	for (int leaf = 0; leaf <= HISTORY_LONG; leaf++)
-		(void) keyed_rows_delete(catalog()->history[leaf], HISTORY_PKEY + leaf,
-								 &key, 1);
+		if (wanted & 1 << leaf)
+			(void) keyed_rows_delete(catalog()->history[leaf],
+									 HISTORY_PKEY + leaf, &key, 1);
 }

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/settings.h"
-#include "shared/directory.h"
+#include "shared/leaf_hints.h"
 #include "store/catalog.h"
 #include "store/instance.h"
 #include "store/row.h"
@@ -196,29 +196,24 @@ instance_keys(InstanceKeys *keys, bool make)
 }
 
 /*
- * A leaf to append to, as a column of the row says.  A hint is enough: the worker
- * gives it as soon as it has looked, before that it is read here.  *known is
- * where it is in the slot, if there is one, negative while nobody knows it.
+ * The leaf to append to.  A hint is enough: the worker gives it as soon as it has
+ * looked, before that it is read here.
  */
 static int
-current_leaf(DatabaseSlot *slot, int *known, int column)
+current_leaf(LeafKind kind, int column)
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
-	int			leaf;
+	int			leaf = leaf_hints_current(kind);
+	uint32		told;
 
-	if (slot != NULL && *known >= 0)
-		return *known;
+	if (leaf >= 0)
+		return leaf;
+	told = leaf_hints_told();
 	if (read_instance(values, nulls) == NULL)
 		return 0;
 	leaf = DatumGetInt32(values[column]);
-	if (slot != NULL)
-	{
-		SpinLockAcquire(&slot->mutex);
-		if (*known < 0)
-			*known = leaf;
-		SpinLockRelease(&slot->mutex);
-	}
+	leaf_hints_suggest(kind, leaf, told);
 	return leaf;
 }
 
@@ -226,19 +221,14 @@ current_leaf(DatabaseSlot *slot, int *known, int column)
 int
 instance_current_leaf(void)
 {
-	DatabaseSlot *slot = directory_my_slot();
-
-	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.current, COL_LEAF);
+	return current_leaf(LEAVES_CLOSED, COL_LEAF);
 }
 
 /* instance_history_leaf: likewise the table of histories. */
 int
 instance_history_leaf(void)
 {
-	DatabaseSlot *slot = directory_my_slot();
-
-	return current_leaf(slot, slot == NULL ? NULL : &slot->leaves.history,
-						COL_HISTORY_LEAF);
+	return current_leaf(LEAVES_HISTORIES, COL_HISTORY_LEAF);
 }
 
 /*

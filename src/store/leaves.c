@@ -1,27 +1,22 @@
 /*
  * leaves.c
- *		The tables that keep what has closed, as a whole, for retention.c.
+ *		The tables that keep what has closed, as a whole, for retention.c; and which
+ *		leaves are filled.
  *
  * By statements, through SPI: none of it has to be fast.  No lock is waited for
- * if the caller has taken those that leaf_lock() takes.  A statement locks more
- * than its table: planning it locks the indexes, which REINDEX has, and TRUNCATE
- * the TOAST table, which may be vacuumed.  So what is only read is locked as for
- * writing, too, which does not go together with REINDEX, and a table's TOAST
- * table with the table.
+ * if the caller has taken those that leaf_lock() takes.
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "storage/bufmgr.h"
 #include "storage/itemptr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "store/catalog.h"
+#include "store/leaf_table.h"
 #include "store/leaves.h"
 
 static Oid
@@ -38,20 +33,6 @@ name_of(LeafPart part)
 	return part == LEAF_RUNS ? "taskq.closed_run" : "taskq.closed";
 }
 
-static bool
-lock_table(Oid table, LOCKMODE mode)
-{
-	Relation	relation;
-	Oid			toast;
-
-	if (!ConditionalLockRelationOid(table, mode))
-		return false;
-	relation = catalog_open_table(table, NoLock);
-	toast = relation->rd_rel->reltoastrelid;
-	table_close(relation, NoLock);
-	return !OidIsValid(toast) || ConditionalLockRelationOid(toast, mode);
-}
-
 /*
  * leaf_lock: take a lock on the tables of a leaf and their TOAST tables if that is
  * possible without waiting.  If it is not, some of them may be locked until the
@@ -61,20 +42,9 @@ bool
 leaf_lock(int number, LOCKMODE mode)
 {
 	for (LeafPart part = 0; part < LEAF_PARTS; part++)
-		if (!lock_table(table_of(number, part), mode))
+		if (!leaf_table_lock(table_of(number, part), mode))
 			return false;
 	return true;
-}
-
-/* for assertions: do we hold that lock on the table, or a stronger one? */
-static bool pg_attribute_unused()
-is_locked(int number, LeafPart part, LOCKMODE mode)
-{
-	Relation	relation = table_open(table_of(number, part), NoLock);
-	bool		locked = CheckRelationLockedByMe(relation, mode, true);
-
-	table_close(relation, NoLock);
-	return locked;
 }
 
 /*
@@ -84,27 +54,7 @@ is_locked(int number, LeafPart part, LOCKMODE mode)
 BlockNumber
 leaf_blocks(int number, LeafPart part, Oid *file)
 {
-	Relation	relation = catalog_open_table(table_of(number, part), NoLock);
-	BlockNumber blocks = RelationGetNumberOfBlocks(relation);
-
-	*file = relation->rd_rel->relfilenode;
-	table_close(relation, NoLock);
-	return blocks;
-}
-
-/*
- * run_sql: execute a statement through SPI, with parameters of the given
- * types.  The caller is connected, and has the result in SPI_tuptable.
- */
-static void
-run_sql(const char *sql, int expected, int nargs, Oid *types, Datum *values)
-{
-	int			code = SPI_execute_with_args(sql, nargs, types, values, NULL,
-											  /* read_only */ false,
-											  /* all rows */ 0);
-
-	if (code != expected)
-		elog(ERROR, "unexpected result %d of statement: %s", code, sql);
+	return leaf_table_blocks(table_of(number, part), file);
 }
 
 /*
@@ -122,12 +72,12 @@ leaf_latest_expiry(int number, LeafPart part, BlockNumber from, BlockNumber to)
 	Datum		value;
 	bool		isnull;
 
-	Assert(is_locked(number, part, RowExclusiveLock));
+	Assert(leaf_table_is_locked(table_of(number, part), RowExclusiveLock));
 	ItemPointerSet(&first, from, 0);
 	ItemPointerSet(&end, to, 0);
 
 	SPI_connect();
-	run_sql(psprintf("SELECT pg_catalog.max(expire_time) FROM %s_%d "
+	leaf_table_sql(psprintf("SELECT pg_catalog.max(expire_time) FROM %s_%d "
 					 "WHERE ctid OPERATOR(pg_catalog.>=) $1 "
 					 "AND ctid OPERATOR(pg_catalog.<) $2", name_of(part), number),
 			SPI_OK_SELECT, 2, types, values);
@@ -145,10 +95,10 @@ leaf_latest_expiry(int number, LeafPart part, BlockNumber from, BlockNumber to)
 void
 leaf_truncate(int number)
 {
-	Assert(is_locked(number, LEAF_ACTIVITIES, AccessExclusiveLock) &&
-		   is_locked(number, LEAF_RUNS, AccessExclusiveLock));
+	Assert(leaf_table_is_locked(table_of(number, LEAF_ACTIVITIES), AccessExclusiveLock) &&
+		   leaf_table_is_locked(table_of(number, LEAF_RUNS), AccessExclusiveLock));
 	SPI_connect();
-	run_sql(psprintf("TRUNCATE %s_%d, %s_%d", name_of(LEAF_ACTIVITIES), number,
+	leaf_table_sql(psprintf("TRUNCATE %s_%d, %s_%d", name_of(LEAF_ACTIVITIES), number,
 					 name_of(LEAF_RUNS), number),
 			SPI_OK_UTILITY, 0, NULL, NULL);
 	SPI_finish();
@@ -165,9 +115,9 @@ leaf_delete_expired(LeafPart part, TimestampTz now, int64 limit)
 	Datum		values[2] = {TimestampTzGetDatum(now), Int64GetDatum(limit)};
 	int64		deleted;
 
-	Assert(is_locked(CLOSED_LONG, part, RowExclusiveLock));
+	Assert(leaf_table_is_locked(table_of(CLOSED_LONG, part), RowExclusiveLock));
 	SPI_connect();
-	run_sql(psprintf("WITH expired AS MATERIALIZED ("
+	leaf_table_sql(psprintf("WITH expired AS MATERIALIZED ("
 					 " SELECT ctid FROM %s_long"
 					 " WHERE expire_time OPERATOR(pg_catalog.<=) $1"
 					 " ORDER BY expire_time LIMIT $2"
@@ -190,12 +140,19 @@ lock_instance(void)
 	return ConditionalLockRelationOid(catalog()->instance, RowExclusiveLock);
 }
 
+/* the column of the table that says which leaf is filled; with _since, since when */
+static const char *
+column_of(LeafKind kind)
+{
+	return kind == LEAVES_HISTORIES ? "history_leaf" : "leaf";
+}
+
 /*
  * leaf_read_current: which leaf is current, and since when; -1 when the row of
  * the instance is not there, since nothing was closed yet, or it is locked.
  */
 int
-leaf_read_current(TimestampTz *since)
+leaf_read_current(LeafKind kind, TimestampTz *since)
 {
 	int			number = -1;
 	bool		isnull;
@@ -203,8 +160,9 @@ leaf_read_current(TimestampTz *since)
 	if (!lock_instance())
 		return -1;
 	SPI_connect();
-	run_sql("SELECT leaf, leaf_since FROM taskq.instance",
-			SPI_OK_SELECT, 0, NULL, NULL);
+	leaf_table_sql(psprintf("SELECT %s, %s_since FROM taskq.instance",
+							column_of(kind), column_of(kind)),
+				   SPI_OK_SELECT, 0, NULL, NULL);
 	if (SPI_processed > 0)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
@@ -222,24 +180,26 @@ leaf_read_current(TimestampTz *since)
  * of "before"; false when the row is locked, or says that another one was.
  */
 bool
-leaf_change_current(int before, int number, TimestampTz now)
+leaf_change_current(LeafKind kind, int before, int number, TimestampTz now)
 {
 	Oid			types[3] = {INT4OID, TIMESTAMPTZOID, INT4OID};
 	Datum		values[3] = {Int32GetDatum(number), TimestampTzGetDatum(now),
 	Int32GetDatum(before)};
+	const char *column = column_of(kind);
 	bool		done;
 
 	if (!lock_instance())
 		return false;
 	SPI_connect();
-	run_sql("WITH unlocked AS ("
-			" SELECT id FROM taskq.instance"
-			" WHERE leaf OPERATOR(pg_catalog.=) $3"
-			" FOR NO KEY UPDATE SKIP LOCKED) "
-			"UPDATE taskq.instance AS i SET leaf = $1, leaf_since = $2,"
-			" epoch = i.epoch OPERATOR(pg_catalog.+) 1 "
-			"FROM unlocked WHERE i.id OPERATOR(pg_catalog.=) unlocked.id",
-			SPI_OK_UPDATE, 3, types, values);
+	leaf_table_sql(psprintf("WITH unlocked AS ("
+							" SELECT id FROM taskq.instance"
+							" WHERE %s OPERATOR(pg_catalog.=) $3"
+							" FOR NO KEY UPDATE SKIP LOCKED) "
+							"UPDATE taskq.instance AS i SET %s = $1, %s_since = $2,"
+							" epoch = i.epoch OPERATOR(pg_catalog.+) 1 "
+							"FROM unlocked WHERE i.id OPERATOR(pg_catalog.=) unlocked.id",
+							column, column, column),
+				   SPI_OK_UPDATE, 3, types, values);
 	done = SPI_processed > 0;
 	SPI_finish();
 	return done;

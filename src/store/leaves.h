@@ -9,6 +9,7 @@
 #include "storage/block.h"
 #include "storage/lockdefs.h"
 
+#include "shared/directory.h"
 #include "store/catalog_shape.h"
 
 /* The tables of a leaf. */
@@ -25,7 +26,7 @@ extern TimestampTz leaf_latest_expiry(int number, LeafPart part,
 									  BlockNumber from, BlockNumber to);
 extern void leaf_truncate(int number);
 extern int64 leaf_delete_expired(LeafPart part, TimestampTz now, int64 limit);
-extern int	leaf_read_current(TimestampTz *since);
-extern bool leaf_change_current(int before, int number, TimestampTz now);
+extern int	leaf_read_current(LeafKind kind, TimestampTz *since);
+extern bool leaf_change_current(LeafKind kind, int before, int number, TimestampTz now);
 
 #endif							/* TASKQ_LEAVES_H */

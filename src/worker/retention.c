@@ -22,8 +22,8 @@
  * one, and while a backend has not heard of a change, the worker's opinion
  * counts: what is kept longer than "limit" goes to closed_long.
  *
- * The truth about the current leaf is in taskq.instance; slot->leaves.current is
- * the hint that writers use.  A writer may still use the old leaf just after a
+ * The truth about the current leaf is in taskq.instance; writers use the hint
+ * of leaf_hints.c.  A writer may still use the old leaf just after a
  * rotation: its row was closed before that, so it expires no later than rows
  * of that leaf do, and is found there like any other.
  *
@@ -49,7 +49,7 @@
 #include "base/back_off.h"
 #include "base/clock.h"
 #include "base/settings.h"
-#include "shared/directory.h"
+#include "shared/leaf_hints.h"
 #include "store/catalog_shape.h"
 #include "store/leaves.h"
 #include "worker/chore.h"
@@ -174,25 +174,10 @@ is_empty(int number)
 	return empty;
 }
 
-/*
- * note_blocked: say for taskq.health that a leaf cannot be emptied, or that it
- * can.  One at a time is enough.
- */
 static void
 note_blocked(int number, bool blocked)
 {
-	DatabaseSlot *slot = directory_my_slot();
-	TimestampTz now = GetCurrentTimestamp();
-
-	SpinLockAcquire(&slot->mutex);
-	if (blocked && slot->leaves.blocked < 0)
-	{
-		slot->leaves.blocked = number;
-		slot->leaves.blocked_since = now;
-	}
-	else if (!blocked && slot->leaves.blocked == number)
-		slot->leaves.blocked = -1;
-	SpinLockRelease(&slot->mutex);
+	leaf_hints_block(LEAVES_CLOSED, number, blocked);
 }
 
 /*
@@ -317,14 +302,8 @@ tend_leaf(int number, TimestampTz now)
 static void
 tell_current(void)
 {
-	DatabaseSlot *slot = directory_my_slot();
-
-	if (slot == NULL)
-		return;
-	SpinLockAcquire(&slot->mutex);
-	slot->leaves.current = current;
-	slot->leaves.limit = limit;
-	SpinLockRelease(&slot->mutex);
+	leaf_hints_tell(LEAVES_CLOSED, current);
+	leaf_hints_tell_limit(limit);
 }
 
 /*
@@ -338,7 +317,7 @@ survey(TimestampTz now)
 	int			number;
 
 	chore_begin(CHORE);
-	number = leaf_read_current(&since);
+	number = leaf_read_current(LEAVES_CLOSED, &since);
 	for (int i = 0; number >= 0 && i < CLOSED_LEAVES; i++)
 	{
 		leaves[i].empty = leaf_lock(i, AccessShareLock) && is_empty(i);
@@ -371,7 +350,7 @@ rotate(int next, TimestampTz now)
 	bool		done;
 
 	chore_begin(CHORE);
-	done = leaf_change_current(current, next, now);
+	done = leaf_change_current(LEAVES_CLOSED, current, next, now);
 	chore_commit();
 	if (!done)
 		return;

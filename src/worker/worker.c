@@ -44,12 +44,14 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "shared/directory.h"
+#include "shared/leaf_hints.h"
 #include "shared/timer_ring.h"
 #include "shared/waiter_debts.h"
 #include "worker/chore.h"
 #include "worker/cursor_check.h"
 #include "worker/function_supervisor.h"
 #include "worker/heartbeat_flush.h"
+#include "worker/history_retention.h"
 #include "worker/inboxes.h"
 #include "worker/instance_check.h"
 #include "worker/notify.h"
@@ -83,6 +85,7 @@ static const Chore chores[] = {
 	{"watched runs", notify_runs_run},
 	{"heartbeats", heartbeat_flush_run},
 	{"retention", retention_run},
+	{"histories", history_retention_run},
 	{"cursors", cursor_check_run},
 };
 
@@ -289,11 +292,8 @@ enter_service(void)
 	LWLockAcquire(control->lock, LW_EXCLUSIVE);
 	my_slot->state = WORKER_RUNNING;
 	LWLockRelease(control->lock);
-	SpinLockAcquire(&my_slot->mutex);
-	/* the extension may have been made again */
-	my_slot->leaves.current = my_slot->leaves.limit = -1;
-	SpinLockRelease(&my_slot->mutex);
-	directory_wake_launcher();		/* another database may have its turn */
+	leaf_hints_forget();		/* the extension may have been made again */
+	directory_wake_launcher();	/* another database may have its turn */
 
 	ereport(LOG,
 			(errmsg("taskq worker for database \"%s\" started",

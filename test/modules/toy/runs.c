@@ -52,7 +52,7 @@ runs_append(PG_FUNCTION_ARGS)
 		if (i % 2 == 1)
 			events[i].extra = events[i].attributes;
 	}
-	leaf = history_append(PG_GETARG_INT64(0), events, n, &bytes);
+	leaf = history_append(PG_GETARG_INT64(0), events, n, DT_NOEND, &bytes);
 	if (bytes < (Size) n * sizeof(TimestampTz))
 		elog(ERROR, "%d events take %zu bytes", n, bytes);
 	PG_RETURN_INT32(leaf);
@@ -111,7 +111,7 @@ runs_event(PG_FUNCTION_ARGS)
 {
 	HistoryEvent event;
 
-	if (!history_event(PG_GETARG_INT64(0), PG_GETARG_INT64(1), &event) ||
+	if (!history_event(PG_GETARG_INT64(0), 0, PG_GETARG_INT64(1), &event) ||
 		event.attributes == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(event.attributes);
@@ -125,7 +125,7 @@ runs_forget(PG_FUNCTION_ARGS)
 {
 	int64		run_id = PG_GETARG_INT64(0);
 
-	history_delete(run_id);
+	history_delete(run_id, 0);
 	inbox_remove_run(run_id);
 	run_timers_delete(run_id);
 	run_requests_delete(run_id);
