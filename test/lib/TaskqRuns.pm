@@ -49,8 +49,8 @@ END $$;
 CREATE FUNCTION runs.run(queue text, short int, living int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE started bigint[];
 BEGIN
-	SELECT array_agg(s.run_id) INTO started FROM generate_series(1, short) i, taskq.start_workflow(queue, 't', to_jsonb(repeat('x', 200))) s;
-	INSERT INTO runs.living SELECT s.run_id, s.workflow_id, 0 FROM generate_series(1, living) i, taskq.start_workflow(queue, 't', '1', 'living ' || gen_random_uuid()) s;
+	SELECT array_agg(s.run_id) INTO started FROM generate_series(1, short) i, taskq.start_workflow(queue, 't', to_jsonb(repeat('x', 200 + i % 2))) s;
+	INSERT INTO runs.living SELECT s.run_id, s.workflow_id, 0 FROM generate_series(1, living) i, taskq.start_workflow(queue, 't', '1', 'living ' || i || gen_random_uuid()) s;
 	PERFORM runs.work(queue);
 	INSERT INTO runs.closed SELECT k.run_id, k.expire_time, k.history_length FROM runs.kept k WHERE k.run_id = ANY (started);
 END $$;
