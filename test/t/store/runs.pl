@@ -21,7 +21,7 @@ use Test::More;
 my $library = abs_path("$FindBin::RealBin/../../modules/toy") . '/taskq_toy';
 die "not built: $library" unless -e "$library.so";
 
-my $node = activity_node('main', "shared_preload_libraries = 'taskq,$library'", 'autovacuum = off', "taskq.retention = '20000d'");
+my $node = activity_node('main', "shared_preload_libraries = 'taskq,$library'", 'autovacuum = off');
 
 sql($node, "CREATE SCHEMA toy;
 	CREATE SCHEMA runs;

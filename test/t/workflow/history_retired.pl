@@ -69,7 +69,7 @@ comes_to_rest('idle');
 
 # ---- retention of a queue ----
 
-sql($node, q{INSERT INTO taskq.queue_config VALUES ('/_sys/w/audit', '{"retention": "7s"}', NULL, NULL, now(), 1), ('/_sys/w/none', '{"retention": "0"}', NULL, NULL, now(), 1)});
+sql($node, q{SELECT taskq.configure_queue('audit', '{"retention": "7s"}', kind => 'workflow'), taskq.configure_queue('none', '{"retention": "0"}', kind => 'workflow')});
 sql($node, q{SELECT runs.run('audit', 200, 1); SELECT runs.run('none', 10, 0)});
 is(sql($node, 'SELECT count(*) FROM taskq.closed_run_long'), '200', 'a longer retention is known at the close');
 is(sql($node, q{SELECT count(*) FROM runs.kept k WHERE expire_time <> close_time + interval '7s' AND home_queue = 'audit'}), '0', 'and is that of the queue');
