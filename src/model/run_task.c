@@ -416,10 +416,13 @@ force_end(RunStep *step)
 void
 run_force_close(RunStep *step, RunStatus status, int type, Jsonb *attributes)
 {
-	bool		buffered = run_has_task_started(step->run);
-
-	force_end(step);
-	run_take_mail(step, buffered);
+	if (run_has_task_started(step->run))
+	{
+		force_end(step);
+		run_take_mail(step, true);
+	}
+	else
+		run_events_from_outside(step);
 	run_add_event(step, type, attributes);
 	run_end_task(step);
 	step->close = status;
