@@ -11,6 +11,7 @@
 
 #include "base/compat.h"
 #include "base/json.h"
+#include "base/json_print.h"
 #include "base/proto_check.h"
 #include "base/server_memory.h"
 #include "common/proto_canonical.h"
@@ -19,14 +20,14 @@
 #define LONGEST_TEXT	(256 << 20)
 
 /* To be freed. */
-static char *
+static Slice
 text_of(const char *what, Jsonb *value)
 {
 	if (json_text_exceeds(PointerGetDatum(value), LONGEST_TEXT))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s is too long", what)));
-	return JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value));
+	return json_printed(value);
 }
 
 static Jsonb *
@@ -55,10 +56,10 @@ check(const char *what, const ProtoMessage *message, Slice text, bool is_list)
 Jsonb *
 proto_check(const char *what, const ProtoMessage *message, Jsonb *value)
 {
-	char	   *text = text_of(what, value);
-	Jsonb	   *result = check(what, message, slice_of(text), false);
+	Slice		text = text_of(what, value);
+	Jsonb	   *result = check(what, message, text, false);
 
-	pfree(text);
+	pfree(unconstify(char *, text.data));
 	return result;
 }
 
@@ -77,9 +78,9 @@ proto_check_text(const char *what, const ProtoMessage *message, Slice text)
 Jsonb *
 proto_check_list(const char *what, const ProtoMessage *message, Jsonb *value)
 {
-	char	   *text = text_of(what, value);
-	Jsonb	   *result = check(what, message, slice_of(text), true);
+	Slice		text = text_of(what, value);
+	Jsonb	   *result = check(what, message, text, true);
 
-	pfree(text);
+	pfree(unconstify(char *, text.data));
 	return result;
 }

@@ -19,6 +19,7 @@
 
 #include "base/compat.h"
 #include "base/json.h"
+#include "base/json_print.h"
 #include "base/proto_check.h"
 #include "base/server_memory.h"
 #include "calls/args.h"
@@ -136,12 +137,6 @@ static const Part modify_properties[] = {
  * ------------------------------------------------------------------------
  */
 
-static Slice
-text_of(Jsonb *value)
-{
-	return slice_of(JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value)));
-}
-
 static void
 add_text(TextBuffer *to, text *value)
 {
@@ -175,7 +170,7 @@ object_of(Jsonb *value, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a JSON object", name)));
-	return text_of(value);
+	return json_printed(value);
 }
 
 static void
@@ -292,7 +287,7 @@ add_value(TextBuffer *to, FunctionCallInfo fcinfo, int n, const Part *part)
 			add_interval(to, PG_GETARG_INTERVAL_P(n), part->argument);
 			break;
 		case PART_PAYLOADS:
-			payloads_json_from_plain(to, text_of(PG_GETARG_JSONB_P(n)), PAYLOADS_PLAIN);
+			payloads_json_from_plain(to, json_printed(PG_GETARG_JSONB_P(n)), PAYLOADS_PLAIN);
 			break;
 		case PART_PAYLOAD_MAP:
 			payload_map_json_from_plain(to, object_of(PG_GETARG_JSONB_P(n), part->argument));

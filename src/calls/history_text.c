@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "base/json_print.h"
 #include "calls/history_text.h"
 #include "common/proto_events.h"
 #include "model/proto_values.h"
@@ -150,15 +151,14 @@ history_page(HistoryPage *page, HistorySink sink, void *arg)
 static void
 append_members(StringInfo to, Jsonb *object)
 {
-	char	   *text = JsonbToCString(NULL, &object->root, VARSIZE(object));
-	int			length = strlen(text);
+	Slice		text = json_printed(object);
 
-	if (length > 2)
+	if (text.length > 2)
 	{
 		appendStringInfoChar(to, ',');
-		appendBinaryStringInfo(to, text + 1, length - 2);
+		appendBinaryStringInfo(to, text.data + 1, text.length - 2);
 	}
-	pfree(text);
+	pfree(unconstify(char *, text.data));
 }
 
 /* history_event_text: append an event as JSON. */
@@ -171,11 +171,11 @@ history_event_text(StringInfo to, const HistoryEvent *event)
 	appendStringInfo(to, "{\"eventId\":\"" INT64_FORMAT "\",\"eventTime\":\"%s\",\"eventType\":\"%s\",\"%s\":",
 					 event->event_id, time, kind->constant, kind->key);
 	pfree(time);
-	(void) JsonbToCString(to, &event->attributes->root, VARSIZE(event->attributes));
+	json_print(to, event->attributes);
 	if (event->user_metadata != NULL)
 	{
 		appendStringInfoString(to, ",\"userMetadata\":");
-		(void) JsonbToCString(to, &event->user_metadata->root, VARSIZE(event->user_metadata));
+		json_print(to, event->user_metadata);
 	}
 	if (event->extra != NULL)
 		append_members(to, event->extra);

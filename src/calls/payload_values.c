@@ -12,6 +12,7 @@
 
 #include "base/compat.h"
 #include "base/json.h"
+#include "base/json_print.h"
 #include "base/proto_check.h"
 #include "base/server_memory.h"
 #include "calls/args.h"
@@ -28,12 +29,6 @@ static const struct
 	{"fields", &proto_memo},
 	{"indexedFields", &proto_search_attributes},
 };
-
-static Slice
-text_of(Jsonb *value)
-{
-	return slice_of(JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value)));
-}
 
 static const ProtoMessage *
 judge(Jsonb *value)
@@ -65,16 +60,16 @@ taskq_payloads(PG_FUNCTION_ARGS)
 	value = proto_check("payloads", message, value);
 	text_buffer_init(&plain, &server_allocator);
 	if (message == &proto_payloads)
-		payloads_json_to_plain(&plain, text_of(value), PAYLOADS_PLAIN, &is_null);
+		payloads_json_to_plain(&plain, json_printed(value), PAYLOADS_PLAIN, &is_null);
 	else if (message == &proto_payload)
-		payload_json_to_plain(&plain, text_of(value), PAYLOADS_PLAIN);
+		payload_json_to_plain(&plain, json_printed(value), PAYLOADS_PLAIN);
 	else
 	{
 		map = json_get_object(value, message == &proto_memo ? "fields" : "indexedFields");
 		if (map == NULL)
 			text_buffer_text(&plain, "{}");
 		else
-			payload_map_json_to_plain(&plain, text_of(map), PAYLOADS_PLAIN);
+			payload_map_json_to_plain(&plain, json_printed(map), PAYLOADS_PLAIN);
 	}
 	if (is_null)
 		PG_RETURN_NULL();
@@ -103,7 +98,7 @@ taskq_to_payloads(PG_FUNCTION_ARGS)
 	{
 		if (i > 0)
 			text_buffer_char(&json, ',');
-		payload_json_from_plain(&json, nulls[i] ? slice_of("null") : text_of(DatumGetJsonbP(elements[i])));
+		payload_json_from_plain(&json, nulls[i] ? slice_of("null") : json_printed(DatumGetJsonbP(elements[i])));
 	}
 	text_buffer_text(&json, "]}");
 	PG_RETURN_JSONB_P(proto_check_text("args", &proto_payloads, (Slice) {json.data, json.length}));

@@ -64,16 +64,27 @@ take_fraction(Slice *text, int32_t *nanoseconds)
 	return true;
 }
 
+/* So many digits, with zeros before them. */
+static void
+put_digits(char *to, int64_t number, int count)
+{
+	for (int i = count - 1; i >= 0; i--)
+	{
+		to[i] = (char) ('0' + number % 10);
+		number /= 10;
+	}
+}
+
 /* Behind the point, in groups of three digits, as protobuf does; none of 0. */
 static void
 write_fraction(TextBuffer *to, int32_t nanoseconds)
 {
-	char		digits[16];
+	char		digits[10] = ".";
 	int			length = nanoseconds % 1000000 == 0 ? 3 : nanoseconds % 1000 == 0 ? 6 : 9;
 
 	if (nanoseconds == 0)
 		return;
-	snprintf(digits, sizeof(digits), ".%09d", (int) nanoseconds);
+	put_digits(digits + 1, nanoseconds, 9);
 	text_buffer_add(to, digits, (size_t) length + 1);
 }
 
@@ -199,13 +210,17 @@ proto_instant_write(TextBuffer *to, ProtoTime instant)
 	int64_t		year;
 	int64_t		month;
 	int64_t		day;
-	char		text[64];
+	char		text[] = "0000-00-00T00:00:00";
 
 	if (second < 0)
 		second += DAY;
 	date_from_days((instant.seconds - second) / DAY, &year, &month, &day);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d",
-			 (int) year, (int) month, (int) day, (int) (second / 3600), (int) (second / 60 % 60), (int) (second % 60));
+	put_digits(text, year, 4);
+	put_digits(text + 5, month, 2);
+	put_digits(text + 8, day, 2);
+	put_digits(text + 11, second / 3600, 2);
+	put_digits(text + 14, second / 60 % 60, 2);
+	put_digits(text + 17, second % 60, 2);
 	text_buffer_text(to, text);
 	write_fraction(to, instant.nanoseconds);
 	text_buffer_char(to, 'Z');

@@ -13,6 +13,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "base/json.h"
+#include "base/json_print.h"
 #include "base/server_memory.h"
 #include "common/base64.h"
 #include "common/failure_form.h"
@@ -21,12 +22,6 @@
 #include "common/proto_parts.h"
 #include "common/proto_times.h"
 #include "model/proto_values.h"
-
-static Slice
-text_of(Jsonb *value)
-{
-	return slice_of(JsonbToCString(NULL, &value->root, VARSIZE_ANY_EXHDR(value)));
-}
 
 static Jsonb *
 jsonb_of(const TextBuffer *text)
@@ -44,7 +39,7 @@ payloads_plain(Jsonb *payloads)
 	if (payloads == NULL)
 		return NULL;
 	text_buffer_init(&plain, &server_allocator);
-	if (!payloads_json_to_plain(&plain, text_of(payloads), PAYLOADS_PLAIN, &is_null) || is_null)
+	if (!payloads_json_to_plain(&plain, json_printed(payloads), PAYLOADS_PLAIN, &is_null) || is_null)
 		return NULL;
 	return jsonb_of(&plain);
 }
@@ -58,7 +53,7 @@ payloads_exact(Jsonb *plain)
 	if (plain == NULL)
 		return NULL;
 	text_buffer_init(&json, &server_allocator);
-	payloads_json_from_plain(&json, text_of(plain), PAYLOADS_PLAIN);
+	payloads_json_from_plain(&json, json_printed(plain), PAYLOADS_PLAIN);
 	return jsonb_of(&json);
 }
 
@@ -83,7 +78,7 @@ payload_map_plain(Jsonb *fields)
 	if (fields == NULL)
 		return NULL;
 	text_buffer_init(&plain, &server_allocator);
-	return payload_map_json_to_plain(&plain, text_of(fields), PAYLOADS_PLAIN) ?
+	return payload_map_json_to_plain(&plain, json_printed(fields), PAYLOADS_PLAIN) ?
 		jsonb_of(&plain) : NULL;
 }
 
@@ -96,7 +91,7 @@ payload_map_exact(Jsonb *plain)
 	if (plain == NULL)
 		return NULL;
 	text_buffer_init(&json, &server_allocator);
-	payload_map_json_from_plain(&json, text_of(plain));
+	payload_map_json_from_plain(&json, json_printed(plain));
 	return jsonb_of(&json);
 }
 
@@ -109,7 +104,7 @@ failure_plain(Jsonb *failure)
 	if (failure == NULL)
 		return NULL;
 	text_buffer_init(&plain, &server_allocator);
-	return failure_to_plain(&plain, text_of(failure), PAYLOADS_PLAIN) ?
+	return failure_to_plain(&plain, json_printed(failure), PAYLOADS_PLAIN) ?
 		jsonb_of(&plain) : NULL;
 }
 
@@ -127,7 +122,7 @@ failure_exact(Jsonb *plain)
 
 	if (plain == NULL)
 		return NULL;
-	given = text_of(plain);
+	given = json_printed(plain);
 	text_buffer_init(&json, &server_allocator);
 	failure_from_plain(&json, given, true);
 	text_buffer_init(&checked, &server_allocator);
@@ -194,7 +189,7 @@ payload_text(Jsonb *payload)
 	Jsonb	   *value;
 
 	text_buffer_init(&plain, &server_allocator);
-	if (!payload_json_to_plain(&plain, text_of(payload), PAYLOADS_PLAIN))
+	if (!payload_json_to_plain(&plain, json_printed(payload), PAYLOADS_PLAIN))
 		return NULL;
 	value = jsonb_of(&plain);
 	if (!JB_ROOT_IS_SCALAR(value) || !JsonbExtractScalar(&value->root, &scalar) ||
