@@ -92,6 +92,15 @@ my %CONTESTANT = (
 		open => 'SELECT count(*) FROM taskq.open',
 		vacuum => 'taskq.open'
 	},
+	workflow => {
+		name => 'taskq, workflows',
+		database => 'taskq',
+		files => ['taskq/setup.sql'],
+		scripts => 'taskq',
+		wait => 'taskq worker',
+		open => 'SELECT count(*) FROM taskq.open WHERE scope = -1',
+		vacuum => 'taskq.open'
+	},
 	pgq => {
 		name => 'PgQ',
 		database => 'pgq',

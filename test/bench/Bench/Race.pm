@@ -108,12 +108,12 @@ sub ratios
 	return (median(@ratios), $ratios[0], $ratios[-1]);
 }
 
-# The median of a measure of an entry over the rounds.
+# The median of a measure of an entry over the rounds that have it.
 sub middle
 {
 	my ($rounds, $key, $measure) = @_;
 
-	return median(map { $_->{$key}{$measure} } grep { $_->{$key} } @$rounds);
+	return median(grep { defined } map { $_->{$key}{$measure} } grep { $_->{$key} } @$rounds);
 }
 
 1;

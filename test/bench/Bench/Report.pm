@@ -12,6 +12,7 @@ use Bench::Race qw(middle ratios);
 use Bench::Scenario qw(number table verdict verdicts);
 use Bench::Sizes '%SIZES';
 use Bench::Workers 'workers';
+use Bench::Workflows qw(workflows workflow_plots workflow_text workflow_verdicts);
 use Bench::Workloads 'races';
 use Exporter 'import';
 
@@ -25,6 +26,7 @@ our %SECTION = (
 	peers => \&peers,
 	sizes => \&sizes,
 	workers => \&workers_section,
+	workflows => \&workflows_section,
 	map {
 		my $name = $_->{name};
 		($name => sub { race($name) })
@@ -293,6 +295,18 @@ sub workers_section
 	return $text eq '' ? undef : $text =~ s/\n\z//r;
 }
 
+sub workflows_section
+{
+	my $text = join "\n", map {
+		my $result = result($_->{name});
+		$result
+		  ? "$_->{title}: " . origin($result) . workflow_text($result->{workload}, $result->{rounds})
+		  : ()
+	} workflows();
+
+	return $text eq '' ? undef : $text;
+}
+
 # ---- targets -------------------------------------------------------------
 
 sub race_verdicts
@@ -330,6 +344,10 @@ sub targets
 	my @verdicts = map { race_verdicts($_) } grep { $_->{targets} } races();
 
 	push @verdicts, map { worker_verdicts($_) } workers();
+	push @verdicts, map {
+		my $result = result($_->{name});
+		$result ? workflow_verdicts($result->{workload}, $result->{rounds}) : ()
+	} workflows();
 
 	if (my $result = result('drain'))
 	{
@@ -467,7 +485,9 @@ sub peers_plot
 
 sub race_plots
 {
-	return (lead_plot(), drain_plot(), peers_plot());
+	return (
+		lead_plot(), drain_plot(), peers_plot(),
+		workflow_plots({ map { ($_->{name} => result($_->{name})) } workflows() }));
 }
 
 1;
