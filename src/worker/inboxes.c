@@ -73,5 +73,7 @@ inboxes_run(void)
 		return instant_add(clock_now(), BUSY_RETRY);
 	}
 	errand_done(slot, &slot->mail, asked);
-	return DT_NOEND;
+
+	/* who has asked meanwhile did not wake us, since it had been asked for already */
+	return errand_look(slot, &slot->mail, &asked) ? DT_NOBEGIN : DT_NOEND;
 }
