@@ -14,15 +14,16 @@ our @EXPORT = qw(counts_of_view counts_of_table count_scans counts_known
   counts_are_right counts_become_right wait_counted);
 
 # Both give one line of text: queue backlog/delayed/started/paused, and the
-# backlog of each level that has any.
+# backlog of each level that has any. Queues of workflows are named as in the table;
+# sticky ones are counted nowhere, nor are runs without a task.
 sub counts_of_view
 {
 	return q{
-		(SELECT coalesce(string_agg(format('%s %s/%s/%s/%s %s', task_queue, backlog_count, delayed_count,
+		(SELECT coalesce(string_agg(format('%s %s/%s/%s/%s %s', name, backlog_count, delayed_count,
 				  started_count, paused_count, (SELECT string_agg(p.priority || ':' || p.backlog_count, ' ' ORDER BY p.priority)
-				    FROM taskq.task_queue_priorities p WHERE p.task_queue = q.task_queue AND p.backlog_count > 0)),
-			  ', ' ORDER BY task_queue COLLATE "C"), '')
-		 FROM taskq.task_queues q
+				    FROM taskq.task_queue_priorities p WHERE p.task_queue = q.task_queue AND p.kind = q.kind AND p.backlog_count > 0)),
+			  ', ' ORDER BY name COLLATE "C"), '')
+		 FROM taskq.task_queues q CROSS JOIN LATERAL (SELECT CASE kind WHEN 'workflow' THEN '/_sys/w/' ELSE '' END || task_queue AS name) n
 		 WHERE (backlog_count, delayed_count, started_count, paused_count) <> (0, 0, 0, 0))};
 }
 
@@ -39,8 +40,8 @@ sub counts_of_table
 				  level, count(*) FILTER (WHERE state = 1 AND dispatch_time <= taskq.clock()) AS backlog,
 				  count(*) FILTER (WHERE state = 1 AND dispatch_time > taskq.clock()) AS delayed,
 				  count(*) FILTER (WHERE state BETWEEN 2 AND 5) AS started, count(*) FILTER (WHERE state = 6) AS paused
-				FROM taskq.open GROUP BY 1, 2) l
-			GROUP BY 1) q)};
+				FROM taskq.open WHERE task_queue !~ '^/_sys/s/' GROUP BY 1, 2) l
+			GROUP BY 1 HAVING sum(backlog + delayed + started + paused) > 0) q)};
 }
 
 # Scans of the whole table by what the session has done of late.

@@ -17,6 +17,7 @@ use PostgreSQL::Test::Utils;
 use Taskq;
 use TaskqHistory;
 use TaskqJudge;
+use TaskqRunJudge;
 use Test::More;
 use Time::HiRes qw(clock_gettime usleep CLOCK_MONOTONIC);
 
@@ -29,6 +30,9 @@ use constant {
 	PRODUCERS => 3,
 	WORKERS => 4,
 	OPERATORS => 1,
+	STARTERS => 2,
+	DECIDERS => 3,
+	AGENTS => 1,
 	NAP_MS => 12,			# of each client between two calls
 	BEFORE => 400,			# facts before something happens, at least
 	AFTER => 300,			# and after it
@@ -36,7 +40,7 @@ use constant {
 
 my $seed = $ENV{TASKQ_SEED} || time;
 my $rounds = $ENV{LONG} ? 20 : 1;
-my $client;					# the program
+my %program;					# client of activities, and of workflows
 my %running;				# pid => name
 my @counts;					# reports of all rounds
 
@@ -73,6 +77,18 @@ sub crash_node
 	return $node;
 }
 
+# What replay() has to say against a run.
+my $replayed = <<'SQL';
+CREATE FUNCTION replayed(run bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN CASE WHEN taskq.replay(run) THEN '' ELSE 'false' END;
+EXCEPTION
+	WHEN SQLSTATE 'TQ001' THEN RETURN '';
+	WHEN others THEN RETURN SQLERRM;
+END
+$$;
+SQL
+
 sub prepare_database
 {
 	my ($node) = @_;
@@ -81,7 +97,9 @@ sub prepare_database
 		'postgres',
 		'CREATE EXTENSION taskq;
 		 CREATE TABLE done (run_id bigint, attempt int, result jsonb);
-		 CREATE TABLE beats (details text)');
+		 CREATE TABLE beats (details text);
+		 CREATE TABLE sent (mark text PRIMARY KEY)');
+	$node->safe_psql('postgres', $replayed);
 	wait_served($node, 'postgres') or die 'no worker';
 	return;
 }
@@ -185,16 +203,19 @@ sub start_again
 
 # ---- load ----------------------------------------------------------------
 
-sub build_client
+sub build_clients
 {
 	my $source = "$FindBin::RealBin/../../history";
 
-	$client = PostgreSQL::Test::Utils::tempdir() . '/history_client';
 	chomp(my $include = `pg_config --includedir`);
 	chomp(my $lib = `pg_config --libdir`);
-	system('cc', '-std=gnu11', '-O2', '-Wall', "-I$include", '-o', $client,
-		"$source/client.c", "$source/fact.c", "-L$lib", '-lpq') == 0
-	  or die 'cannot build the client';
+	foreach my $name (qw(client workflow_client))
+	{
+		$program{$name} = PostgreSQL::Test::Utils::tempdir() . "/history_$name";
+		system('cc', '-std=gnu11', '-O2', '-Wall', "-I$include", '-o', $program{$name},
+			"$source/$name.c", "$source/fact.c", "-L$lib", '-lpq') == 0
+		  or die "cannot build $name";
+	}
 	return;
 }
 
@@ -210,12 +231,14 @@ sub start_load
 	};
 	my $n = 0;
 
-	build_client() if !$client;
+	build_clients() if !%program;
 	mkdir $load->{dir} or die "$load->{dir}: $!";
 	$connect .= " options='-c client_min_messages=error'";
 	foreach my $role (('producer') x PRODUCERS, ('worker') x WORKERS,
-		('operator') x OPERATORS)
+		('operator') x OPERATORS, ('starter') x STARTERS, ('decider') x DECIDERS,
+		('agent') x AGENTS)
 	{
+		my $client = $program{ $role =~ /^[sda]/ ? 'workflow_client' : 'client' };
 		my $name = substr($role, 0, 1) . "$round.$n";
 		my $pid = fork // die "cannot fork: $!";
 
@@ -256,8 +279,8 @@ sub wait_for_end
 sub drain
 {
 	my ($load, $node, $lossy) = @_;
-	my @workers = @{ $load->{worker} };
-	my @others = (@{ $load->{producer} }, @{ $load->{operator} });
+	my @workers = map { @{ $load->{$_} } } qw(worker decider agent);
+	my @others = map { @{ $load->{$_} } } qw(producer operator starter);
 	my $well;
 	my $open;
 
@@ -269,13 +292,15 @@ sub drain
 				"SELECT taskq.unpause(run_id => run_id) FROM taskq.activities
 				  WHERE status = 'paused'") if $lossy;
 			$open = $node->safe_psql('postgres',
-				"SELECT count(*) FROM taskq.activities
-				  WHERE close_time IS NULL AND activity_id ~ '^[a-z]$load->{round}\\.'");
+				"SELECT (SELECT count(*) FROM taskq.activities
+				  WHERE close_time IS NULL AND activity_id ~ '^[a-z]$load->{round}\\.')
+				 + (SELECT count(*) FROM taskq.workflows
+				  WHERE status = 'running' AND workflow_id ~ '^[a-z]$load->{round}\\.')");
 			return $open == 0;
 		});
 	kill 'TERM', @workers;
 	$well = wait_for_end(@workers) && $well;
-	return ($open > 0 ? "$open activities do not move" : ()),
+	return ($open > 0 ? "$open activities or workflows do not move" : ()),
 	  ($well ? () : 'clients did not end well');
 }
 
@@ -310,11 +335,36 @@ sub read_final
 				  WHEN 'start_to_close' THEN last_started_time + start_to_close_timeout
 				  WHEN 'heartbeat' THEN last_started_time + heartbeat_timeout
 				  ELSE execution_time + schedule_to_close_timeout END
-			   FROM taskq.activities WHERE activity_id ~ '^[a-z]$round\\.'"),
+			   FROM taskq.activities WHERE activity_id ~ '^[a-z]$round\\.'
+				AND workflow_run_id IS NULL"),
 		done => $rows->(
 			"SELECT run_id, attempt, result FROM done
 			  WHERE result #>> '{}' ~ '^[a-z]$round\\.'"),
-		beats => $rows->("SELECT details FROM beats WHERE details ~ '^[a-z]$round\\.'")
+		beats => $rows->("SELECT details FROM beats WHERE details ~ '^[a-z]$round\\.'"),
+		sent => $rows->("SELECT mark FROM sent WHERE mark ~ '^[a-z]$round\\.'"),
+		runs => $rows->(
+			"SELECT run_id, workflow_id, status, replayed(run_id) FROM taskq.workflows
+			  WHERE workflow_id ~ '^[a-z]$round\\.'"),
+		events => $rows->(
+			"SELECT e.run_id, e.event_id, e.event_type,
+				coalesce(CASE e.event_type
+				  WHEN 'marker_recorded' THEN e.attributes ->> 'markerName'
+				  WHEN 'workflow_execution_signaled' THEN taskq.payloads(e.attributes -> 'input') #>> '{}'
+				  WHEN 'activity_task_completed' THEN taskq.payloads(e.attributes -> 'result') #>> '{}'
+				  WHEN 'workflow_execution_cancel_requested' THEN e.attributes ->> 'cause'
+				  WHEN 'workflow_execution_terminated' THEN e.attributes ->> 'reason' END, ''),
+				coalesce(e.attributes ->> CASE WHEN e.event_type ~ '^activity_task_' THEN 'scheduledEventId' ELSE 'startedEventId' END, ''),
+				coalesce(CASE e.event_type
+				  WHEN 'timer_fired' THEN
+					e.event_time < b.event_time + (b.attributes ->> 'startToFireTimeout')::interval
+				  WHEN 'workflow_execution_timed_out' THEN
+					e.event_time < f.event_time + (f.attributes ->> 'workflowRunTimeout')::interval END, false),
+				coalesce(e.attributes ->> 'continuedExecutionRunId', '')
+			   FROM taskq.workflow_events e
+			   LEFT JOIN taskq.workflow_events b ON b.run_id = e.run_id AND e.event_type = 'timer_fired'
+				AND b.event_id = (e.attributes ->> 'startedEventId')::bigint
+			   LEFT JOIN taskq.workflow_events f ON f.run_id = e.run_id AND e.event_type = 'workflow_execution_timed_out' AND f.event_id = 1
+			  WHERE e.workflow_id ~ '^[a-z]$round\\.' ORDER BY 1, 2")
 	};
 }
 
@@ -333,13 +383,16 @@ sub crash_round
 	  or push @problems, 'the load does not get going';
 	($node, $lost_after, $lost_before) = $fault->($load);
 	accepts($node) or push @problems, 'no server that can be written to';
+	push @problems, map { "workflow run $_" } split /\n/,
+	  $node->safe_psql('postgres', "SELECT * FROM (SELECT run_id, replayed(run_id) AS problem FROM taskq.workflows) r WHERE problem <> ''");
 	wait_for_facts($load, AFTER) or push @problems, 'the load does not go on';
 	push @problems, drain($load, $node, defined $lost_after);
 
 	my $facts = read_history($load->{dir}, $lost_after, $lost_before);
 	my $final = read_final($node, $round);
 
-	push @problems, judge($facts, $final);
+	push @problems, judge([ grep { $_->{client} =~ /^[pwo]/ } @$facts ], $final);
+	push @problems, judge_runs([ grep { $_->{client} =~ /^[sda]/ } @$facts ], $final);
 	report($name, $facts, $final);
 	is(join("\n", @problems), '', "$name (seed $seed, round $round)");
 	return $node;
@@ -353,7 +406,8 @@ sub report
 	$n{ $_->{how} }++ foreach @$facts;
 	push @counts, \%n;
 	note("$name: $n{ok} facts acknowledged, $n{failed} refused, $n{unknown} unknown; "
-		  . @{ $final->{activities} } . ' activities');
+		  . @{ $final->{activities} } . ' activities, ' . @{ $final->{runs} } . ' runs with '
+		  . @{ $final->{events} } . ' events');
 	return;
 }
 

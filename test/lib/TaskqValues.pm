@@ -107,7 +107,48 @@ my %typical = (
 	},
 	policy => sub { some_json({ maximum_attempts => 2, initial_interval => '50 ms' }) },
 	cause => sub { some_json({ message => 'why', kind => 'application' }) },
+	workflow_id => sub { quoted('w' . int(rand(20))) },
+	workflow_type => sub { "'flow'" },
+	signal_name => sub { quoted(pick(qw(s1 s2))) },
+	sticky_task_queue => sub { "'sticky'" },
+	sticky_for => sub { "'q1'" },
+	timer_id => sub { quoted('t' . int(rand(5))) },
+	search_attributes => sub { some_json({ CustomKeyword => pick(qw(a b)) }) },
+	memo => sub { some_json({ of => int(rand(9)) }) },
+	request => sub { some_json(some_request()) },
+	commands => sub { some_json([ map { some_command() } 1 .. rand(4) ]) },
+	completion => sub {
+		"jsonb_build_object('task_token', " . some_token($_[0]) . ", 'commands', " . some_json([ some_command() ]) . ")";
+	},
 );
+
+# What any of the ..._request calls may be given; each finds a part of it unknown, or all good.
+sub some_request
+{
+	my %execution = (workflowExecution => { workflowId => 'w' . int(rand(20)) });
+
+	return pick(
+		{ %execution, signalName => 's' }, {%execution}, { %execution, reason => 'why' },
+		{ workflowId => 'w' . int(rand(20)), workflowType => { name => 'flow' }, taskQueue => { name => 'q1' } },
+		{ workflowId => 'w' . int(rand(20)), workflowType => { name => 'flow' }, taskQueue => { name => 'q1' }, signalName => 's' });
+}
+
+# A command as the protocol prints it.
+sub some_command
+{
+	my $id = 'i' . int(rand(9));
+
+	return pick(
+		{ commandType => 'COMMAND_TYPE_START_TIMER', startTimerCommandAttributes => { timerId => $id, startToFireTimeout => pick('0.05s', '3600s') } },
+		{ commandType => 'COMMAND_TYPE_CANCEL_TIMER', cancelTimerCommandAttributes => { timerId => $id } },
+		{ commandType => 'COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK',
+			scheduleActivityTaskCommandAttributes =>
+			  { activityId => $id, activityType => { name => 'work' }, taskQueue => { name => 'q1' }, startToCloseTimeout => '10s' } },
+		{ commandType => 'COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK', requestCancelActivityTaskCommandAttributes => { scheduledEventId => pick('5', '6') } },
+		{ commandType => 'COMMAND_TYPE_RECORD_MARKER', recordMarkerCommandAttributes => { markerName => 'm' } },
+		{ commandType => 'COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION', completeWorkflowExecutionCommandAttributes => {} },
+		{ commandType => 'COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION', continueAsNewWorkflowExecutionCommandAttributes => {} });
+}
 
 my %typical_of_type = (
 	text => sub { quoted('text ' . int(rand(10))) },

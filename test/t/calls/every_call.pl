@@ -25,8 +25,9 @@ my $node = activity_node(
 	"shared_preload_libraries = '" . join(', ', 'taskq', @others) . "'",
 	'max_prepared_transactions = 5',
 	'max_locks_per_transaction = 1000',
-	'taskq.max_queues = 4096',
-	'taskq.max_pollers = 4096',
+	'taskq.max_queues = 20000',
+	'taskq.max_lanes = 20000',
+	'taskq.max_pollers = 20000',
 	"pg_stat_statements.track = 'all'",
 	'auto_explain.log_min_duration = 0',
 	'auto_explain.log_analyze = on',
@@ -86,7 +87,7 @@ sub states
 {
 	my (@worlds) = @_;
 
-	return split /\n/, sql($node, "SELECT * FROM states('{" . join(',', map { $_->{queue} } @worlds) . "}')"), -1;
+	return split /\n/, sql($node, "CALL settle(); SELECT * FROM states('{" . join(',', map { $_->{queue} } @worlds) . "}')"), -1;
 }
 
 # What the calls do alone, and what is there if they do nothing.
@@ -252,7 +253,12 @@ sub ended
 my @no_waits = grep { $_->{kind} ne 'p' } @calls;
 obstructed('locked tables', sub { "LOCK TABLE $tables" }, 40, @calls);
 obstructed('locked rows', sub { $lock_rows }, 20, @no_waits);
-obstructed('changed rows', sub { 'SELECT count(*) FROM taskq.terminate_many(ARRAY(SELECT run_id FROM taskq.open))' }, 20, @no_waits);
+obstructed('changed rows', sub {
+	my $homes = join ', ', map { "'$_->{queue} w'" } @_;
+
+	"SELECT count(*) FROM taskq.terminate_many(ARRAY(SELECT run_id FROM taskq.open WHERE scope IS NULL));
+	 SELECT count(*) FROM (SELECT taskq.terminate_workflow(run_id => run_id) FROM taskq.open WHERE home_queue IN ($homes)) t"
+}, 20, @no_waits);
 obstructed('heartbeats and ids in open transactions', sub {
 	join ';', map { (
 		"SELECT taskq.heartbeat('$_->{started_token}'), taskq.heartbeat('$_->{canceling_token}')",
@@ -264,7 +270,7 @@ my ($world) = make_worlds($node, 'waits');
 for my $call (grep { $_->{kind} eq 'p' } @calls)
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $text = call_in($call, { %$world, closed => $world->{paused}, queue => 'nothing here' });
+	my $text = call_in($call, { %$world, closed => $world->{paused}, ended => $world->{idle}, queue => 'nothing here' });
 
 	$session->query("SET statement_timeout = '1ms'");
 	is(join(' ', ended($session, $text)), '57014', "$call->{name}: statement_timeout");
@@ -281,7 +287,7 @@ for my $call (grep { $_->{kind} eq 'p' } @calls)
 is( sql($node, "SELECT check_name, status, detail FROM taskq.health WHERE status <> 'ok' AND check_name NOT IN ('background_worker', 'timer_lateness', 'dead_rows')"),
 	'', 'health, but for what a slow machine does to it');
 is( sql($node,
-		"SELECT sum(backlog_count + delayed_count + started_count + paused_count) = (SELECT count(*) FROM taskq.open) FROM taskq.task_queues"),
+		"SELECT sum(backlog_count + delayed_count + started_count + paused_count) = (SELECT count(*) FROM taskq.open WHERE scope IS DISTINCT FROM -1) FROM taskq.task_queues WHERE kind = 'activity'"),
 	't', 'the views count right');
 is(sql($node, 'SELECT count(*) FROM taskq.pollers WHERE waiting'), '0', 'nobody is taken to wait');
 

@@ -38,7 +38,7 @@ crash_rounds(
 		my $before = times_logged($refused);
 		my @ended = split /\n/,
 		  $node->safe_psql('postgres',
-			"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^[pwo]\\d'");
+			"SELECT pid FROM pg_stat_activity WHERE application_name ~ '^[pwosda]\\d'");
 		my $worker = worker_pid($node, 'postgres');
 		my @others;
 

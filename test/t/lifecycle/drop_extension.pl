@@ -40,7 +40,8 @@ sub waiters
 	return (
 		wait_in("wait_for_task('q', '10 min')"),
 		wait_in("wait_for_tasks('{p,q}', '10 min')"),
-		wait_in("wait_for_close($run, '10 min')"));
+		wait_in("wait_for_close($run, '10 min')"),
+		wait_in("wait_for_workflow(run_id => " . sql($node, "SELECT run_id FROM taskq.start_workflow('q', 'w')") . ", timeout => '10 min')"));
 }
 
 # All of them fail, before they would look by themselves.
@@ -83,14 +84,14 @@ is( sql($node,
 	'a drop that was rolled back loses no heartbeats');
 is( sql($node,
 		"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL taskq.wait%' AND state = 'active'"),
-	3,
+	4,
 	'nor ends waits');
 schedule($node, 'p');
 $waiters[1]->query_until(qr/done/, '');
 is($waiters[1]->{stderr}, '', 'they are woken by tasks');
 
 sql($node, 'DROP EXTENSION taskq');
-told('DROP EXTENSION', @waiters[ 0, 2 ]);
+told('DROP EXTENSION', @waiters[ 0, 2, 3 ]);
 again();
 
 @waiters = waiters();
@@ -114,7 +115,7 @@ again();
 sql($node, "BEGIN; DROP EXTENSION taskq; PREPARE TRANSACTION 'p'");
 is( sql($node,
 		"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL taskq.wait%' AND state = 'active'"),
-	3,
+	4,
 	'prepared only');
 sql($node, "COMMIT PREPARED 'p'");
 told('COMMIT PREPARED', @waiters);
@@ -131,7 +132,7 @@ sql($node, 'CREATE ROLE nobody; DROP OWNED BY nobody; CREATE SCHEMA s; DROP SCHE
 sql($node, "CREATE EXTENSION IF NOT EXISTS taskq");
 is( sql($node,
 		"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL taskq.wait%' AND state = 'active'"),
-	3,
+	4,
 	'other commands');
 
 # Prepared calls, and calls that meet the drop in progress.

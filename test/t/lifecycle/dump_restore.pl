@@ -1,6 +1,6 @@
 # pg_dump and pg_restore, in whatever format, while workers work, keep open and
-# closed activities: a token from the old database completes in the new one, timers
-# fire there, run ids go on, who had access has it.  So does pg_dumpall.
+# closed activities and workflows: a token from the old database completes in the new one,
+# timers fire there, run ids go on, who had access has it.  So does pg_dumpall.
 
 use strict;
 use warnings;
@@ -47,6 +47,31 @@ my @timers = (
 	(start($node, 'running', "start_to_close_timeout => '1 s', $once"))[0],
 	(start($node, 'silent', "heartbeat_timeout => '1 s', $once"))[0]);
 my $uuid = sql($node, "SELECT taskq.run_uuid($held)");
+
+# Workflows: one with a started task and a signal that waits for its end, one that waits for
+# an activity and a timer, one with a task nobody has taken, a closed one.
+sub workflow
+{
+	my ($id) = @_;
+
+	return split /\|/, sql($node, "SELECT FROM taskq.start_workflow('$id', 'w', '{\"in\": 1}', workflow_id => '$id', memo => '{\"m\": 1}', task_timeout => '2 min');
+		SELECT run_id, task_token FROM taskq.poll_workflow_task('$id')") =~ s/^\n//r;
+}
+my ($stepped, $task) = workflow('stepped');
+my ($waiting, $first_task) = workflow('waiting');
+my ($ended, $last_task) = workflow('ended');
+sql($node,
+	"BEGIN; SELECT taskq.signal_workflow('stepped', 'mail', '1', request_id => 'r'); COMMIT;
+	 SELECT failed_cause FROM taskq.complete_workflow_task('$first_task', jsonb_build_array(taskq.command_start_timer('due', '1 s'),
+		taskq.command_start_timer('far', '1 h'), taskq.command_schedule_activity('act', '5', start_to_close_timeout => '1 h', activity_id => 'a', task_queue => 'acts')));
+	 SELECT failed_cause FROM taskq.complete_workflow_task('$last_task', jsonb_build_array(taskq.command_complete('3')));
+	 SELECT FROM taskq.start_workflow('untaken', 'w', workflow_id => 'untaken')");
+my $workflows = "SELECT run_id, workflow_id, workflow_type, task_queue, status, start_time, close_time, memo, result, pending_activities, pending_task FROM taskq.workflows
+	WHERE workflow_id <> 'waiting' ORDER BY run_id";
+my $events = "SELECT * FROM taskq.workflow_events WHERE run_id <> $waiting OR event_id <= 7 ORDER BY run_id, event_id";
+my $workflow_uuid = sql($node, "SELECT taskq.run_uuid($stepped)");
+my ($workflows_before, $events_before) = (sql($node, $workflows), sql($node, $events));
+like($events_before, qr/timer_started/, 'there are histories');
 my $before = sql($node, $rows);
 wait_for_flush($node);
 
@@ -95,6 +120,28 @@ for my $database (sort keys %ways)
 			$database,
 			"SELECT count(*) = 3 FROM taskq.activities WHERE status = 'timed_out'"),
 		"$database: timers fire, whatever the worker knew when the rows came");
+
+	is(in_copy($database, $workflows), $workflows_before, "$database: workflows are the same");
+	is(in_copy($database, $events), $events_before, "$database: so are their histories");
+	is(in_copy($database, "SELECT taskq.run_uuid($stepped)"), $workflow_uuid, "$database: and the uuids of runs");
+	ok( $node->poll_query_until($database, "SELECT count(*) = 1 FROM taskq.workflow_events WHERE run_id = $waiting AND event_type = 'timer_fired'"),
+		"$database: a workflow's timer fires");
+	is( in_copy($database, "SELECT count(*) FROM taskq.workflow_timers WHERE timer_id = 'far'"), 1, "$database: another waits");
+	in_copy($database, "SELECT taskq.complete(task_token, '6') FROM taskq.poll('acts') WHERE input = '5'");
+	is( in_copy($database, "SELECT run_id, (SELECT string_agg(e->>'eventType', ' ') FROM json_array_elements(history) e WHERE (e->>'eventId')::int > 7) FROM taskq.poll_workflow_task('waiting')"),
+		"$waiting|EVENT_TYPE_TIMER_FIRED EVENT_TYPE_WORKFLOW_TASK_SCHEDULED EVENT_TYPE_ACTIVITY_TASK_STARTED EVENT_TYPE_ACTIVITY_TASK_COMPLETED EVENT_TYPE_WORKFLOW_TASK_STARTED",
+		"$database: its activity is done, and its worker told");
+	is( in_copy($database, "SELECT taskq.signal_workflow('stepped', 'mail', '1', request_id => 'r'), failed_cause, closed FROM taskq.complete_workflow_task('$task', '[]')"),
+		'||f', "$database: the token of a workflow task is valid");
+	is( in_copy($database, "SELECT count(*) FROM taskq.workflow_events WHERE run_id = $stepped AND event_type = 'workflow_execution_signaled'"),
+		1, "$database: mail of before arrives, once");
+	is(in_copy($database, "SELECT run_id FROM taskq.poll_workflow_task('untaken')") > $ended, 1, "$database: workflow tasks are handed out");
+	is( in_copy($database, "SELECT bool_and(taskq.replay(run_id)) FROM taskq.workflows"),
+		't', "$database: all runs are what their histories say");
+	is( in_copy($database, "SELECT status, result FROM taskq.workflow_outcome(workflow_id => 'ended')"),
+		'completed|3', "$database: a closed one has its result");
+	ok( in_copy($database, "SELECT run_id FROM taskq.start_workflow('new', 'w', workflow_id => 'ended')") > $ended,
+		"$database: new ones can be started");
 
 	in_copy($database, "SELECT taskq.complete('$token', '1')");
 	is( in_copy($database, "SELECT status, result, heartbeat_details FROM taskq.describe(run_id => $held)"),
@@ -149,6 +196,8 @@ $other->command_ok([ qw(psql -Xq -o /dev/null -d), $other->connstr('postgres'), 
 ok(wait_served($other, @served, qw(empty empty_copy schema_copy)), 'each database has a worker there');
 is( $other->safe_psql('postgres', 'SELECT count(*) FROM taskq.activities'),
 	sql($node, 'SELECT count(*) FROM taskq.activities'), 'what is open and closed is there');
+is( $other->safe_psql('postgres', 'SELECT count(*), sum(history_length), bool_and(taskq.replay(run_id)) FROM taskq.workflows'),
+	sql($node, 'SELECT count(*), sum(history_length), true FROM taskq.workflows'), 'and workflows');
 is($other->safe_psql('postgres', "SET ROLE grantee; SELECT run_id FROM taskq.poll('scheduled')"), $scheduled, 'who had access has it');
 
 done_testing();

@@ -38,7 +38,7 @@ ALTER TABLE taskq.open SET (fillfactor = 60);
 CLUSTER taskq.heartbeat_state USING heartbeat_state_pkey;
 CREATE INDEX closed_long_close_time ON taskq.closed_long (close_time);
 CREATE OR REPLACE VIEW taskq.pollers AS
-SELECT task_queue, identity, last_access_time, rate_per_second, waiting, true AS is_new FROM taskq.poller_states();
+SELECT task_queue, identity, last_access_time, rate_per_second, waiting, kind, true AS is_new FROM taskq.poller_states();
 CREATE TABLE taskq.made_by_update (a int) USING heap;
 CREATE FUNCTION taskq.new_call() RETURNS int LANGUAGE sql RETURN 42;
 REVOKE ALL ON FUNCTION taskq.new_call() FROM PUBLIC;

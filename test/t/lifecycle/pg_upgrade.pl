@@ -1,4 +1,4 @@
-# pg_upgrade from another major version: open and closed activities, tokens,
+# pg_upgrade from another major version: open and closed activities and workflows, tokens,
 # timers, settings of queues and access are there afterwards, in each database.
 # It takes an installation of that version: OLD_INSTALL, as test/upgrade makes it.
 
@@ -64,7 +64,8 @@ my $function = sql($old, q(SELECT run_id FROM taskq.schedule('functions', 'effec
 wait_for_flush($old);
 my $rows = "SELECT * FROM taskq.activities WHERE task_queue <> 'late' ORDER BY run_id";
 my $config = 'SELECT task_queue, config FROM taskq.task_queues WHERE config IS NOT NULL ORDER BY 1';
-my ($before, $configured) = (sql($old, $rows), sql($old, $config));
+my $events = 'SELECT w.*, e.event_id, e.event_type, e.attributes FROM taskq.workflows w LEFT JOIN taskq.workflow_events e USING (run_id) ORDER BY w.run_id, e.event_id';
+my ($before, $configured, $histories) = (sql($old, $rows), sql($old, $config), sql($old, $events));
 my $last = sql($old, 'SELECT max(run_id) FROM taskq.activities');
 if ($unknown)
 {
@@ -90,6 +91,8 @@ $new->start;
 cmp_ok(sql($new, 'SHOW server_version_num'), '>', $from, "from $from");
 ok(wait_served($new, qw(postgres second)), 'both databases have a worker again');
 is(sql($new, $rows), $before, 'what is open and closed is the same');
+is(sql($new, $events), $histories, 'so are workflows and their histories');
+is(sql($new, 'SELECT bool_and(taskq.replay(run_id)) FROM taskq.workflows'), 't', 'these agree');
 is(sql($new, $config), $configured, 'queues are configured as before');
 ok($new->poll_query_until('postgres',
 		'SELECT bool_and(status = $$timed_out$$) FROM taskq.activities WHERE run_id IN (' . join(', ', @late) . ')'),

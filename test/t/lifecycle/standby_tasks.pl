@@ -33,6 +33,21 @@ sql($primary, "SELECT taskq.heartbeat('$token', '7')");
 sql($primary, "SELECT taskq.complete('$closed_token', '{\"sum\": 3}')");
 my $rows = 'SELECT * FROM taskq.activities ORDER BY run_id';
 
+sub workflow
+{
+	my ($id) = @_;
+
+	return split /\|/, sql($primary, "SELECT FROM taskq.start_workflow('$id', 'w', workflow_id => '$id', task_timeout => '2 min');
+		SELECT run_id, task_token FROM taskq.poll_workflow_task('$id')") =~ s/^\n//r;
+}
+my ($run, $task) = workflow('stepped');
+my ($waiting, $first_task) = workflow('waiting');
+my ($ended, $last_task) = workflow('ended');
+sql($primary,
+	"SELECT failed_cause FROM taskq.complete_workflow_task('$first_task', jsonb_build_array(taskq.command_start_timer('far', '1 h'),
+		taskq.command_start_timer('near', '4 s'), taskq.command_schedule_activity('act', start_to_close_timeout => '1 h', activity_id => 'act', task_queue => 'acts')));
+	 SELECT failed_cause FROM taskq.complete_workflow_task('$last_task', jsonb_build_array(taskq.command_complete('3')))");
+
 wait_for_flush($primary);
 $primary->wait_for_catchup($standby);
 is(sql($standby, $rows), sql($primary, $rows),
@@ -48,7 +63,36 @@ is( sql($standby, "SELECT status FROM taskq.describe('c')"),
 is(sqlstate($standby, "SELECT taskq.describe('x')"),
 	'TQ001', 'describe() of none');
 
+for my $reading ('SELECT * FROM taskq.workflows ORDER BY run_id', 'SELECT * FROM taskq.workflow_events ORDER BY run_id, event_id', 'SELECT * FROM taskq.workflow_timers ORDER BY timer_id',
+	"SELECT * FROM taskq.workflow_history($waiting)", "SELECT * FROM taskq.workflow_outcome(workflow_id => 'ended')", "SELECT taskq.workflow_run('waiting'), taskq.pending_activity('waiting', 'act')",
+	"SELECT taskq.describe_workflow('waiting')", "SELECT taskq.replay($waiting), taskq.replay($ended), taskq.replay($run)")
+{
+	my $there = sql($primary, $reading);
+
+	isnt($there, '', 'there is something to read');
+	is(sql($standby, $reading), $there, "on a standby: $reading");
+}
+is(sqlstate($standby, "CALL taskq.wait_for_workflow('ended')"), '25006', 'nobody waits for a workflow there');
+
+my $execution = '"workflowExecution": {"workflowId": "waiting"}';
 my @writing = (
+	"start_workflow('q', 'w')",
+	q(start_workflow_request('{"workflowId": "x", "workflowType": {"name": "w"}, "taskQueue": {"name": "q"}}')),
+	"signal_with_start_workflow('q', 'w', signal_name => 's')",
+	"signal_workflow('waiting', 's')",
+	qq(signal_workflow_request('{$execution, "signalName": "s"}')),
+	"request_cancel_workflow('waiting')",
+	"request_cancel_workflow_request('{$execution}')",
+	"terminate_workflow('waiting')",
+	"terminate_workflow_request('{$execution}')",
+	"delete_workflow('ended')",
+	"poll_workflow_task('waiting')",
+	"complete_workflow_task('$task', '[]')",
+	qq(complete_workflow_tasks(ARRAY['{"task_token": "$task", "commands": []}'::jsonb])),
+	"fail_workflow_task('$task', 'WORKFLOW_TASK_FAILED_CAUSE_UNSPECIFIED')",
+	"release_workflow_task('$task')",
+	"worker_gone('sticky')",
+	"reset_sticky('waiting')",
 	"schedule('q', 't', start_to_close_timeout => '1 h')",
 	"schedule_many('q', 't', ARRAY['1']::jsonb[], start_to_close_timeout => '1 h')",
 	"poll('open')",
@@ -113,6 +157,13 @@ ok(wait_for_activity($standby, $new, "status = 'timed_out'"),
 	'new timers fire');
 is(sqlstate($standby, "SELECT taskq.complete('$token', '1')"),
 	'ok', 'a token from the old primary is valid');
+ok( $standby->poll_query_until('postgres', "SELECT count(*) = 1 FROM taskq.workflow_events WHERE run_id = $waiting AND event_type = 'timer_fired'"),
+	'a timer of a workflow fires');
+is( sql($standby, "SELECT failed_cause, closed FROM taskq.complete_workflow_task('$task', jsonb_build_array(taskq.command_complete('1')))"),
+	'|t', 'the token of a workflow task is valid');
+is( sql($standby, "SELECT taskq.complete(task_token) FROM taskq.poll('acts'); SELECT run_id FROM taskq.poll_workflow_task('waiting')"),
+	"\n$waiting", 'workflows go on');
+is(sql($standby, 'SELECT bool_and(taskq.replay(run_id)) FROM taskq.workflows'), 't', 'and are what their histories say');
 is(sql($standby, "SELECT run_id FROM taskq.poll('open')"),
 	$open, 'what was scheduled there is handed out');
 

@@ -151,7 +151,7 @@ sql($node, 'VACUUM (FREEZE)');
 is(sql($node, "SELECT count(*) FROM pg_class c WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'r' AND age(relfrozenxid) > 100"), 0,
 	'vacuum freezes all of it');
 sql($node, 'CREATE EXTENSION amcheck');
-sql($node, "SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'taskq'::regnamespace");
+sql($node, "SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam WHERE c.relnamespace = 'taskq'::regnamespace AND a.amname = 'btree'");
 is(sql($node, "SELECT count(*) FROM pg_class c, LATERAL verify_heapam(c.oid) WHERE relnamespace = 'taskq'::regnamespace AND relkind = 'r'"), 0, 'no row is broken');
 $node->restart;
 wait_served($node, 'postgres');
