@@ -16,8 +16,9 @@ use TaskqTest;
 use Test::More;
 
 use constant {
-	SIGNALS => 4000,
-	LEAST_STEPS => 20	# a run that is left alone until all have come makes a few
+	SIGNALS => 8000,
+	SENDERS => 4,
+	LEAST_STEPS => 60	# a run that is left alone until all have come makes a few
 };
 
 my $node = activity_node('main', 'fsync = off');
@@ -42,10 +43,11 @@ sql($node, q{
 	END $$});
 
 my $run_id = sql($node, q{SELECT run_id FROM taskq.start_workflow('q', 'cart', workflow_id => 'w')});
-my $signals = "BEGIN;\nSELECT taskq.signal_workflow('w', 'add');\nCOMMIT;\n" x SIGNALS;
+my $signals = $node->basedir . '/signals.sql';
+append_to_file($signals, "BEGIN;\nSELECT taskq.signal_workflow('w', 'add');\nCOMMIT;\n");
 my $sender = IPC::Run::start(
-	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$signals, '>', \my $output, '2>', \my $errors,
+	[ 'pgbench', '-n', '-c', SENDERS, '-t', SIGNALS / SENDERS, '-f', $signals, $node->connstr('postgres') ],
+	'<', '/dev/null', '>', \my $output, '2>', \my $errors,
 	IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 sql($node, 'CALL work(' . SIGNALS . ')');
@@ -57,6 +59,7 @@ my ($seen, $steps) = split /\|/, sql($node, qq{
 	  FROM taskq.workflow_history($run_id)});
 
 is($seen, SIGNALS, 'none is lost');
+note "$steps steps";
 cmp_ok($steps, '>=', LEAST_STEPS, 'the run takes them while they come');
 
 $node->stop;
