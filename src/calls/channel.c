@@ -31,6 +31,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 	char	   *channel;
 	int			length;
 
+	directory_require();
 	require_arg(fcinfo, 0, what);
 	argument = PG_GETARG_TEXT_PP(0);
 	if (kind == NAME_OF_WORKER)
@@ -40,7 +41,6 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 	name = VARDATA_ANY(argument);
 	length = VARSIZE_ANY_EXHDR(argument);
 
-	directory_require();
 	PreventCommandDuringRecovery(kind == NAME_OF_WORKER ? "taskq.worker_channel()" :
 								 "taskq.channel()");
 	channel = channel_name(name, length, kind);
