@@ -9,6 +9,10 @@
  *	--producers=N --consumers=N		connections of either kind
  *	--visits=N				visits per second
  *	--visitors=N			connections that make them
+ *	--runs=N				runs of workflows per second
+ *	--runners=N				connections that start them and are their workers
+ *	--living=N				runs that stay open from first to last
+ *	--signals=N				signals to these per second, in turns
  *	--seconds=N
  *	--interval=N			seconds between two lines
  *
@@ -23,6 +27,9 @@
  * waits, polls in a transaction that has savepoints and is prepared, and
  * completes after an error that a savepoint catches.  The first visitor stays
  * connected, the others come anew every tenth time.
+ *
+ * A run is completed by its first workflow task.  One that lives begins before all
+ * others, and each signal is another task that it answers with nothing.
  *
  * Each line tells what was done since the line before.
  */
@@ -73,11 +80,13 @@ typedef enum Count
 	LOST,
 	REFUSED,
 	VISITS,
+	RUNS,
+	STEPS,
 	COUNTS
 } Count;
 
 static const char *const count_names[COUNTS] = {
-	"scheduled", "polled", "completed", "failed", "heartbeats", "lost", "refused", "visits"
+	"scheduled", "polled", "completed", "failed", "heartbeats", "lost", "refused", "visits", "runs", "steps"
 };
 
 /* An attempt that goes on for a while. */
@@ -106,6 +115,10 @@ static long producers = 2;
 static long consumers = 4;
 static long visits = 0;
 static long visitors = 2;
+static long runs = 0;
+static long runners = 0;
+static long living = 0;
+static long signals = 1;
 static long seconds = 60;
 static long interval = 30;
 
@@ -332,6 +345,75 @@ make_visits(void *argument)
 	return NULL;
 }
 
+/* complete what workflow tasks there are */
+static void
+work(Worker *me)
+{
+	PGresult   *result = run(me->conn, "poll runs", 0, NULL);
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		const char *values[1] = {PQgetvalue(result, i, 0)};
+		bool		lives = strncmp(PQgetvalue(result, i, 1), "living", 6) == 0;
+
+		PQclear(run(me->conn, lives ? "go on" : "close", 1, values));
+		me->counts[lives ? STEPS : RUNS]++;
+	}
+	PQclear(result);
+}
+
+/* runs, and signals in between, at their rates */
+static void *
+make_runs(void *argument)
+{
+	Worker	   *me = argument;
+	long		mine = me->number - producers - consumers - visitors;
+	long		signalled = mine;
+
+	for (long n = mine; !stopping && runs > 0; n += runners)
+	{
+		sleep_until(started_at + n * USEC_PER_SECOND / runs);
+		PQclear(run(me->conn, "start", 0, NULL));
+		while (living > 0 && signalled * runs < n * signals)
+		{
+			char		number[32];
+			const char *values[1] = {number};
+
+			snprintf(number, sizeof(number), "%ld", signalled % living);
+			PQclear(run(me->conn, "signal", 1, values));
+			signalled += runners;
+		}
+		work(me);
+	}
+	return NULL;
+}
+
+static void
+prepare_runner(Worker *me)
+{
+	me->conn = connect_as("bench runner");
+	prepare(me->conn, "start", "SELECT run_id FROM taskq.start_workflow('soak', 'order', '" PAYLOAD "')");
+	prepare(me->conn, "signal", "SELECT taskq.signal_workflow('living ' || $1, 'news', '" PAYLOAD "')");
+	prepare(me->conn, "poll runs", "SELECT task_token, workflow_id FROM taskq.poll_workflow_task('soak', 'w', max_tasks => " BATCH ")");
+	prepare(me->conn, "go on", "SELECT closed FROM taskq.complete_workflow_task($1, '[]')");
+	prepare(me->conn, "close", "SELECT closed FROM taskq.complete_workflow_task($1, jsonb_build_array(taskq.command_complete('{\"shipped\": true}')))");
+}
+
+/* runs that are there before all others */
+static void
+begin_to_live(PGconn *conn)
+{
+	char		number[32];
+	const char *values[1] = {number};
+
+	prepare(conn, "live", "SELECT run_id FROM taskq.start_workflow('soak', 'customer', '" PAYLOAD "', workflow_id => 'living ' || $1)");
+	for (long n = 0; n < living; n++)
+	{
+		snprintf(number, sizeof(number), "%ld", n);
+		PQclear(run(conn, "live", 1, values));
+	}
+}
+
 static void
 prepare_producer(Worker *me)
 {
@@ -375,7 +457,7 @@ print_counts(Worker *workers, long second)
 	{
 		long		sum = 0;
 
-		for (int i = 0; i < producers + consumers + visitors; i++)
+		for (int i = 0; i < producers + consumers + visitors + runners; i++)
 		{
 			long		now = workers[i].counts[count];
 
@@ -398,6 +480,10 @@ main(int argc, char **argv)
 		{"consumers", NULL, &consumers},
 		{"visits", NULL, &visits},
 		{"visitors", NULL, &visitors},
+		{"runs", NULL, &runs},
+		{"runners", NULL, &runners},
+		{"living", NULL, &living},
+		{"signals", NULL, &signals},
 		{"seconds", NULL, &seconds},
 		{"interval", NULL, &interval},
 		{NULL, NULL, NULL}
@@ -406,7 +492,7 @@ main(int argc, char **argv)
 	long		n;
 
 	options_parse(argc, argv, options);
-	n = producers + consumers + visitors;
+	n = producers + consumers + visitors + runners;
 	workers = calloc((size_t) n, sizeof(Worker));
 	for (int i = 0; i < n; i++)
 	{
@@ -415,14 +501,19 @@ main(int argc, char **argv)
 			prepare_producer(&workers[i]);
 		else if (i < producers + consumers)
 			prepare_consumer(&workers[i]);
+		else if (i >= producers + consumers + visitors)
+			prepare_runner(&workers[i]);
 		else
 			workers[i].conn = connect_as(i == producers + consumers ? "bench visitor" : "bench guest");
 	}
+	if (living > 0)
+		begin_to_live(workers[n - 1].conn);
 	started_at = clock_us();
 	for (int i = 0; i < n; i++)
 		if (pthread_create(&workers[i].thread, NULL,
 						   i < producers ? produce :
-						   i < producers + consumers ? consume : make_visits,
+						   i < producers + consumers ? consume :
+						   i < producers + consumers + visitors ? make_visits : make_runs,
 						   &workers[i]) != 0)
 			die("could not create a thread");
 	for (long second = interval; second <= seconds; second += interval)
