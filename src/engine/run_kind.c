@@ -136,6 +136,22 @@ happen(RunStep *step, RunDeadline type)
 	}
 }
 
+/*
+ * Is a timer due that is not there?  A restore brings the run's row first, and its timers
+ * a moment later; if it were forgotten that one is due, nobody would look again.  A timer
+ * that has fired while a task was started is in the inbox.
+ */
+static bool
+timers_to_come(const RunStep *step)
+{
+	int			told = 0;
+
+	for (int i = 0; i < step->nmail; i++)
+		told += step->mail[i].type == EVENT_TYPE_TIMER_FIRED;
+	return step->run->pending_timers > told &&
+		run_timers_next(step->run->task.run_id) == DT_NOEND;
+}
+
 /* what comes of a deadline, in the row as it was read */
 static StoreResult
 time_out(Task *task, int type, TimestampTz now)
@@ -162,6 +178,8 @@ time_out(Task *task, int type, TimestampTz now)
 	run = before;
 	run_step_begin(&step, &run, &run_world, now, NULL);
 	run_read_mail(&step, &rows, &nrows);
+	if (type == RUN_DEADLINE_TIMER && timers_to_come(&step))
+		return STORE_BUSY;
 	if (happen(&step, type))
 		inbox_remove(rows, nrows);
 	run_write(&step, &before, &written);
