@@ -285,8 +285,6 @@ CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = 
 CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
 -- runs by their workflow_id, and the activities of a run
 CREATE UNIQUE INDEX open_scoped_id ON taskq.open (scope, activity_id) WHERE scope IS NOT NULL;
-CREATE INDEX open_search_attributes ON taskq.open USING gin (search_attributes)
-  WHERE scope OPERATOR(pg_catalog.=) (-1)::bigint AND search_attributes IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come
 -- by COPY (a restore), or by an administrator's hand.
