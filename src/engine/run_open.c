@@ -60,8 +60,8 @@ answered(const Run *run, const text *request_id)
 		json_array_has(facts.attached, text_to_cstring(request_id));
 }
 
-/* the run remembers that it was the answer to a request */
-static void
+/* the run remembers that it was the answer to a request; false: it has been closed meanwhile */
+static bool
 attach(const Run *existing, const text *request_id)
 {
 	RunWritten	written = {0};
@@ -70,15 +70,17 @@ attach(const Run *existing, const text *request_id)
 	RunFacts	facts;
 	RunStep		step;
 
-	if (request_id == NULL ||
-		run_lock(existing->task.run_id, RUN_LOCK_STEP, true, &before) != RUN_LOCKED)
-		return;
+	if (request_id == NULL)
+		return true;
+	if (run_lock(existing->task.run_id, RUN_LOCK_STEP, true, &before) != RUN_LOCKED)
+		return false;
 	run = before;
 	run_facts_read(run.facts, &facts);
 	facts.attached = json_array_push(facts.attached, text_to_cstring(request_id), MOST_ATTACHED);
 	run.facts = run_facts_write(&facts);
 	run_step_begin(&step, &run, &run_world, clock_now(), NULL);
 	run_write(&step, &before, &written);
+	return true;
 }
 
 static void
@@ -146,9 +148,7 @@ existing_serves(const RunStartCall *call, const Run *run, int64 new_run_id, RunS
 	if (call->conflict == RUN_CONFLICT_FAIL && call->signal == NULL)
 		raise_workflow_running(run);
 	answer_open(run, false, started);
-	if (call->signal == NULL)
-		attach(run, request_id);
-	return send_signal(call, run);
+	return call->signal == NULL ? attach(run, request_id) : send_signal(call, run);
 }
 
 /* a closed run has the id: true if it is the answer */
