@@ -371,24 +371,28 @@ PG_FUNCTION_INFO_V1(taskq_command_schedule_activity);
 
 /*
  * taskq.command_schedule_activity(activity_type, input, ...) returns jsonb; an
- * activity without an id gets a uuid
+ * activity without an id gets a uuid.  The arguments are the caller's, who passes the
+ * same ones again for the next row: the uuid goes into a copy of them.
  */
 Datum
 taskq_command_schedule_activity(PG_FUNCTION_ARGS)
 {
 	const int	activity_id = 6;
 	char	   *uuid;
-	LOCAL_FCINFO(call, 0);
+	LOCAL_FCINFO(none, 0);
+	LOCAL_FCINFO(given, lengthof(schedule_activity));
 
 	require_arg(fcinfo, 0, "activity_type");
-	if (arg_is_null(fcinfo, activity_id))
+	memcpy(given, fcinfo, SizeForFunctionCallInfo(Min(PG_NARGS(), (int) lengthof(schedule_activity))));
+	if (arg_is_null(given, activity_id))
 	{
-		InitFunctionCallInfoData(*call, NULL, 0, InvalidOid, NULL, NULL);
-		uuid = DatumGetCString(DirectFunctionCall1(uuid_out, gen_random_uuid(call)));
-		fcinfo->args[activity_id].value = PointerGetDatum(cstring_to_text(uuid));
-		fcinfo->args[activity_id].isnull = false;
+		InitFunctionCallInfoData(*none, NULL, 0, InvalidOid, NULL, NULL);
+		uuid = DatumGetCString(DirectFunctionCall1(uuid_out, gen_random_uuid(none)));
+		given->args[activity_id].value = PointerGetDatum(cstring_to_text(uuid));
+		given->args[activity_id].isnull = false;
 	}
-	return BUILD(SCHEDULE_ACTIVITY_TASK, schedule_activity);
+	return build(given, COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, schedule_activity,
+				 lengthof(schedule_activity));
 }
 
 PG_FUNCTION_INFO_V1(taskq_command_start_timer);

@@ -25,6 +25,20 @@ SELECT is(taskq.command_schedule_activity('A', taskq.args('1', '"x"'), '10s', '1
 SELECT is(taskq.command_schedule_activity('A', activity_id => 'id'),
   command('SCHEDULE_ACTIVITY_TASK', 'scheduleActivityTask', '{"activityType": {"name": "A"}, "activityId": "id"}'), 'no more of it');
 SELECT isnt(taskq.command_schedule_activity('A'), taskq.command_schedule_activity('A'), 'without an id each has its own');
+SELECT is((SELECT count(DISTINCT taskq.command_schedule_activity('A') #>> '{scheduleActivityTaskCommandAttributes,activityId}') FROM generate_series(1, 200)), 200::bigint,
+  'also when one statement makes many of them');
+SELECT ok((SELECT bool_and(command #>> '{scheduleActivityTaskCommandAttributes,activityId}' ~ '^[0-9a-f-]{36}$')
+  FROM generate_series(1, 200), LATERAL taskq.command_schedule_activity('A', '1', '10 s') command), 'which are uuids');
+CREATE FUNCTION pg_temp.made_in_a_loop() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  commands jsonb[];
+BEGIN
+  FOR i IN 1 .. 50 LOOP
+    commands := commands || taskq.command_schedule_activity('A');
+  END LOOP;
+  RETURN (SELECT count(DISTINCT c) FROM unnest(commands) c);
+END $$;
+SELECT is(pg_temp.made_in_a_loop(), 50::bigint, 'and in a loop of PL/pgSQL');
 SELECT is(taskq.command_schedule_activity('A', activity_id => 'id', retry_policy => taskq.retry_policy(), header => '{}', fairness_key => 'k'),
   command('SCHEDULE_ACTIVITY_TASK', 'scheduleActivityTask', '{"activityType": {"name": "A"}, "activityId": "id", "retryPolicy": {}, "header": {}, "priority": {"fairnessKey": "k"}}'),
   'what is given, though it is empty');
