@@ -94,8 +94,8 @@ arg_run_id(FunctionCallInfo fcinfo, int n)
 {
 	if (arg_is_null(fcinfo, n))
 		return 0;
-	if (PG_GETARG_INT64(n) == 0)
-		raise_workflow_not_found(NULL, 0);
+	if (!run_uuid_fits(PG_GETARG_INT64(n)))
+		raise_workflow_unknown(NULL, PG_GETARG_INT64(n));
 	return PG_GETARG_INT64(n);
 }
 

@@ -32,7 +32,7 @@ add_execution(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, in
 	json_begin(&execution);
 	add_text_arg(&execution, "workflowId", fcinfo, id);
 	if (!arg_is_null(fcinfo, run_id))
-		json_add_text(&execution, "runId", run_uuid_text(PG_GETARG_INT64(run_id)));
+		json_add_text(&execution, "runId", run_uuid_text(arg_run_id(fcinfo, run_id)));
 	json_add(builder, key, json_end(&execution));
 }
 
@@ -228,7 +228,7 @@ add_named_run(JsonBuilder *builder, FunctionCallInfo fcinfo)
 	require_workflow(fcinfo, 0, 1);
 	add_execution(builder, "workflowExecution", fcinfo, 0, 1);
 	if (!arg_is_null(fcinfo, 2))
-		json_add_text(builder, "firstExecutionRunId", run_uuid_text(PG_GETARG_INT64(2)));
+		json_add_text(builder, "firstExecutionRunId", run_uuid_text(arg_run_id(fcinfo, 2)));
 	json_add_text(builder, "reason", reason);
 }
 

@@ -98,9 +98,9 @@ completion_values(const CompletionAnswer *answer, bool sticky, Datum *values, bo
 	nulls[0] = answer->failed_cause == NULL;
 	if (answer->failed_cause != NULL)
 		values[0] = CStringGetTextDatum(answer->failed_cause);
-	nulls[1] = answer->failed_message == NULL;
+	nulls[COMPLETION_MESSAGE] = answer->failed_message == NULL;
 	if (answer->failed_message != NULL)
-		values[1] = CStringGetTextDatum(answer->failed_message);
+		values[COMPLETION_MESSAGE] = CStringGetTextDatum(answer->failed_message);
 	values[2] = BoolGetDatum(answer->closed);
 	nulls[3] = !answer->has_new_task;
 	if (answer->has_new_task)
@@ -118,12 +118,13 @@ completion_commands(Jsonb *list, RunCommands *commands)
 					  proto_check_list("commands", &proto_command, list), commands);
 }
 
-/* an argument of a later version has to be empty, lest something be lost unseen */
-static void
-refuse_later(FunctionCallInfo fcinfo, int n, const char *name)
+/*
+ * completion_refuse_later: what a later version takes has to be empty, lest something
+ * be lost unseen.  Raises 0A000.
+ */
+void
+completion_refuse_later(Jsonb *given, const char *name)
 {
-	Jsonb	   *given = arg_jsonb(fcinfo, n);
-
 	if (given != NULL && (JB_ROOT_IS_SCALAR(given) || JB_ROOT_COUNT(given) > 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -159,8 +160,8 @@ taskq_complete_workflow_task(PG_FUNCTION_ARGS)
 
 	begin_writing("taskq.complete_workflow_task()");
 	require_arg(fcinfo, 0, "task_token");
-	refuse_later(fcinfo, 6, "query_results");
-	refuse_later(fcinfo, 7, "messages");
+	completion_refuse_later(arg_jsonb(fcinfo, 6), "query_results");
+	completion_refuse_later(arg_jsonb(fcinfo, 7), "messages");
 	completion_commands(arg_jsonb(fcinfo, 1), &completion.commands);
 	completion.sticky_queue = arg_sticky_queue(fcinfo, 2);
 	completion.sticky_timeout = arg_is_null(fcinfo, 3) ? 0 :

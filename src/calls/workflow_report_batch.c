@@ -3,8 +3,9 @@
  *		taskq.complete_workflow_tasks: many workflow tasks completed at once.
  *
  * Each completion is an object with the arguments of complete_workflow_task as its
- * members.  They are worked on in the order of run_id, so that two batches cannot
- * deadlock, each in a savepoint: an error is told of its own, and of no other.
+ * members, and no others.  They are worked on in the order of run_id, so that two
+ * batches cannot deadlock, each in a savepoint: an error is told of its own, and of
+ * no other.
  */
 #include "postgres.h"
 
@@ -20,6 +21,7 @@
 #include "base/json.h"
 #include "calls/args.h"
 #include "calls/workflow_report.h"
+#include "engine/run_refusal.h"
 #include "engine/run_token.h"
 #include "model/duration.h"
 #include "model/options.h"
@@ -34,6 +36,7 @@ typedef struct Entry
 	TaskCompletion completion;
 	bool		known;			/* it has a token that may be one */
 	int			sqlstate;		/* 0 = done */
+	char	   *message;		/* what the error says */
 	Datum		values[COMPLETION_FIELDS];
 	bool		nulls[COMPLETION_FIELDS];
 } Entry;
@@ -62,11 +65,42 @@ any_member(const Entry *entry, const char *key)
 }
 
 static void
-raise_wrong_type(const char *key, const char *wanted)
+raise_wrong_type(const Entry *entry, const char *key, const char *wanted)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s of a completion must be a %s", key, wanted)));
+			 errmsg("%s of completion %d must be a %s", key, entry->slot, wanted)));
+}
+
+/* what is misspelt must not be taken for what is not set */
+static void
+check_members(const Entry *entry)
+{
+	static const char *const members[] = {
+		"task_token", "commands", "sticky_task_queue", "sticky_schedule_to_start_timeout",
+		"force_new_task", "return_new_task", "query_results", "messages", "sdk_metadata",
+		"extra", "identity"
+	};
+	JsonbIterator *iterator = JsonbIteratorInit(&entry->given->root);
+	JsonbIteratorToken token;
+	JsonbValue	item;
+
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		bool		is_known = false;
+
+		if (token != WJB_KEY)
+			continue;
+		for (int i = 0; i < (int) lengthof(members); i++)
+			is_known |= item.val.string.len == (int) strlen(members[i]) &&
+				memcmp(item.val.string.val, members[i], item.val.string.len) == 0;
+		if (!is_known)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unrecognized member \"%s\" of completion %d",
+							pnstrdup(item.val.string.val, item.val.string.len), entry->slot),
+					 errhint("The members are the arguments of taskq.complete_workflow_task().")));
+	}
 }
 
 static char *
@@ -75,7 +109,7 @@ text_member(const Entry *entry, const char *key)
 	char	   *value = json_get_text(entry->given, key);
 
 	if (value == NULL && any_member(entry, key) != NULL)
-		raise_wrong_type(key, "string");
+		raise_wrong_type(entry, key, "string");
 	return value;
 }
 
@@ -85,7 +119,7 @@ bool_member(const Entry *entry, const char *key)
 	JsonbValue *value = json_get(entry->given, key);
 
 	if (value != NULL && value->type != jbvNull && value->type != jbvBool)
-		raise_wrong_type(key, "boolean");
+		raise_wrong_type(entry, key, "boolean");
 	return json_get_bool(entry->given, key);
 }
 
@@ -97,6 +131,9 @@ read_completion(Entry *entry)
 	char	   *timeout = text_member(entry, "sticky_schedule_to_start_timeout");
 	char	   *identity = text_member(entry, "identity");
 
+	check_members(entry);
+	completion_refuse_later(any_member(entry, "query_results"), "query_results");
+	completion_refuse_later(any_member(entry, "messages"), "messages");
 	completion_commands(any_member(entry, "commands"), &completion->commands);
 	if (sticky != NULL && sticky[0] != '\0')
 		completion->sticky_queue = check_queue_name(cstring_to_text(sticky));
@@ -107,6 +144,8 @@ read_completion(Entry *entry)
 	completion->force_new_task = bool_member(entry, "force_new_task");
 	completion->return_new_task = bool_member(entry, "return_new_task");
 	completion_metadata(completion, any_member(entry, "sdk_metadata"), any_member(entry, "extra"));
+	if (identity != NULL)
+		check_identity(cstring_to_text(identity), true);
 	completion->identity = identity == NULL ? default_identity() : identity;
 }
 
@@ -117,9 +156,8 @@ complete(Entry *entry)
 
 	read_completion(entry);
 	if (!entry->known || !run_complete_task(&entry->completion, &answer))
-		entry->sqlstate = ERRCODE_TASKQ_NOT_FOUND;
-	else
-		completion_values(&answer, entry->completion.sticky_queue != NULL, entry->values, entry->nulls);
+		report_stale_task(ERROR);
+	completion_values(&answer, entry->completion.sticky_queue != NULL, entry->values, entry->nulls);
 }
 
 /* in a savepoint, so that an error undoes nothing but this */
@@ -151,6 +189,7 @@ try_complete(Entry *entry)
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
 		entry->sqlstate = error->sqlerrcode;
+		entry->message = error->message;
 	}
 	PG_END_TRY();
 }
@@ -182,6 +221,11 @@ put_entry(FunctionCallInfo fcinfo, Entry *entry)
 	{
 		values[SLOT_FIELDS + i] = entry->values[i];
 		nulls[SLOT_FIELDS + i] = !ok || entry->nulls[i];
+	}
+	if (entry->message != NULL)
+	{
+		values[SLOT_FIELDS + COMPLETION_MESSAGE] = CStringGetTextDatum(entry->message);
+		nulls[SLOT_FIELDS + COMPLETION_MESSAGE] = false;
 	}
 	put_row(fcinfo, values, nulls, lengthof(values));
 }

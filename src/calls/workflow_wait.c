@@ -14,14 +14,22 @@
 #include "calls/args.h"
 #include "calls/sleep.h"
 #include "calls/workflow_args.h"
+#include "engine/run_refusal.h"
 #include "model/options.h"
 #include "shared/waiters.h"
 #include "store/catalog.h"
 
-/* look and sleep until the run, or the last one of those that follow, is closed, or the time is up */
+/*
+ * Look and sleep until the run that was found, or the last one of those that follow, is
+ * closed, or the time is up.  One that was deleted meanwhile is TQ001: whoever waits for
+ * the outcome will never hear of it.
+ */
 static void
-wait_for(int64 run_id, TimestampTz deadline, NamedRun *named)
+wait_for(TimestampTz deadline, NamedRun *named)
 {
+	int64		run_id = named->run_id;
+	text	   *workflow_id = DatumGetTextPCopy(PointerGetDatum(named->is_open ? named->run.workflow_id :
+																named->closed.run.workflow_id));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "taskq wait",
 												  ALLOCSET_SMALL_SIZES);
 
@@ -32,7 +40,8 @@ wait_for(int64 run_id, TimestampTz deadline, NamedRun *named)
 
 		wait_enter(&key, 1);
 		begin_look();
-		named_run_find(NULL, run_id, named);
+		if (!named_run_look(NULL, run_id, named))
+			raise_run_gone(workflow_id, run_id);
 		MemoryContextSwitchTo(old_context);
 		if (!named->is_open && named->closed.next_run_id != 0)
 		{
@@ -81,7 +90,7 @@ taskq_wait_for_workflow(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	begin_look();
 	named_run_find(workflow_id, arg_run_id(fcinfo, 1), &named);
-	wait_for(named.run_id, deadline, &named);
+	wait_for(deadline, &named);
 	outcome_values(&named, values, nulls);
 	row = return_row(fcinfo, values + 1, nulls + 1);
 	row = SPI_datumTransfer(row, false, -1);

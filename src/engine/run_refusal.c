@@ -132,6 +132,27 @@ raise_workflow_not_found(const text *workflow_id, int64 run_id)
 	raise_workflow_unknown(workflow_id, run_id);
 }
 
+/* raise_run_gone: a run of the workflow, which there has been, was deleted or has expired. */
+void
+raise_run_gone(const text *workflow_id, int64 run_id)
+{
+	char	   *id = text_to_cstring(workflow_id);
+	JsonBuilder facts;
+	Jsonb	   *object;
+
+	json_begin(&facts);
+	json_add_text(&facts, "workflow_id", id);
+	json_add_text(&facts, "run_id", psprintf(INT64_FORMAT, run_id));
+	json_add_text(&facts, "run_uuid", run_uuid_text(run_id));
+	object = json_end(&facts);
+	ereport(ERROR,
+			(errcode(ERRCODE_TASKQ_NOT_FOUND),
+			 errmsg("run " INT64_FORMAT " of workflow \"%s\" is not there any more", run_id, id),
+			 errword(WORD_WORKFLOW_UNKNOWN),
+			 errdetail_internal("%s", JsonbToCString(NULL, &object->root, VARSIZE(object))),
+			 errhint("It was deleted, or its retention is over.")));
+}
+
 /* raise_workflow_closed: it is known, and nothing can be done to it any more. */
 void
 raise_workflow_closed(const ClosedRun *closed)

@@ -14,6 +14,7 @@ extern char *facts_of_closed_run(const ClosedRun *closed);
 extern void raise_if_workflow(int64 run_id);
 extern void raise_workflow_unknown(const text *workflow_id, int64 run_id);
 extern void raise_workflow_not_found(const text *workflow_id, int64 run_id);
+extern void raise_run_gone(const text *workflow_id, int64 run_id);
 extern void raise_workflow_closed(const ClosedRun *closed);
 extern void raise_workflow_running(const Run *run);
 extern void raise_workflow_finished(const ClosedRun *closed, bool by_policy_failed_only);

@@ -46,6 +46,13 @@ first_half(const InstanceKeys *keys)
 	return (keys->run_prefix & ~VERSION_MASK) | VERSION_8;
 }
 
+/* run_uuid_fits: is that a number that a run can have? */
+bool
+run_uuid_fits(int64 run_id)
+{
+	return run_id > 0 && (uint64) run_id >> RUN_ID_BITS == 0;
+}
+
 /*
  * run_uuid_make: the uuid of a run, palloc'd.  Raises 22023 for a number that
  * no run can have.  May write: the row of the installation is made when it is
@@ -57,7 +64,7 @@ run_uuid_make(int64 run_id)
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 	InstanceKeys keys;
 
-	if (run_id <= 0 || (uint64) run_id >> RUN_ID_BITS != 0)
+	if (!run_uuid_fits(run_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("run_id is out of range")));

@@ -5,6 +5,18 @@ SELECT run_id AS run FROM taskq.start_workflow('arguments', 'W', workflow_id => 
 CALL taskq.wait_for_workflow('arguments', timeout => '0') \gset waited_
 SELECT taskq.terminate_workflow('arguments') \g /dev/null
 CALL taskq.wait_for_workflow(run_id => :run) \gset after_
+-- one whose next run was deleted
+SELECT run_id AS chain FROM taskq.start_workflow('arguments', 'W', workflow_id => 'arguments-chain') \gset
+SELECT closed FROM taskq.poll_workflow_task('arguments') p, taskq.complete_workflow_task(p.task_token, jsonb_build_array(taskq.command_continue_as_new())) \g /dev/null
+SELECT taskq.workflow_run('arguments-chain') AS next \gset
+SELECT taskq.delete_workflow(run_id => :next) \g /dev/null
+\set ON_ERROR_STOP 0
+CALL taskq.wait_for_workflow(run_id => :chain) \g /dev/null
+\set gone_error :LAST_ERROR_SQLSTATE
+\set gone_message :LAST_ERROR_MESSAGE
+CALL taskq.wait_for_workflow(run_id => 0) \g /dev/null
+\set zero_error :LAST_ERROR_SQLSTATE
+\set ON_ERROR_STOP 1
 
 BEGIN;
 \ir ../include/helpers.psql
@@ -12,6 +24,8 @@ SELECT * FROM no_plan();
 
 SELECT run_id AS run FROM taskq.start_workflow('q', 'W', workflow_id => 'w') \gset
 SELECT task_token AS token FROM taskq.poll_workflow_task('q') \gset
+SELECT run_id AS batch FROM taskq.start_workflow('batch', 'W') \gset
+SELECT task_token AS batch_token FROM taskq.poll_workflow_task('batch') \gset
 SELECT count(*) AS runs FROM taskq.workflows \gset
 
 CREATE TABLE refused (sqlstate text, call text);
@@ -31,16 +45,16 @@ INSERT INTO refused VALUES
 ('22004', 'signal_with_start_workflow(''q'', ''W'')'), ('22004', 'signal_with_start_workflow(NULL, ''W'', signal_name => ''s'')'),
 ('22023', 'signal_with_start_workflow(''q'', ''W'', signal_name => '''')'), ('22004', 'signal_with_start_workflow_request(NULL)'), ('22023', 'signal_with_start_workflow_request(''{}'')'),
 ('22023', 'signal_with_start_workflow_request(''{"workflowType": {"name": "W"}, "taskQueue": {"name": "q"}}'')'),
-('22004', 'signal_workflow(NULL, ''s'')'), ('22004', 'signal_workflow(''w'', NULL)'), ('22023', 'signal_workflow(''w'', '''')'), ('22023', 'signal_workflow(NULL, ''s'', run_id => 0)'),
-('22023', 'signal_workflow(NULL, ''s'', run_id => -1)'), ('22023', 'signal_workflow(''w'', ''s'', header => ''1'')'),
+('22004', 'signal_workflow(NULL, ''s'')'), ('22004', 'signal_workflow(''w'', NULL)'), ('22023', 'signal_workflow(''w'', '''')'), ('TQ001', 'signal_workflow(NULL, ''s'', run_id => 0)'),
+('TQ001', 'signal_workflow(NULL, ''s'', run_id => -1)'), ('TQ001', 'signal_workflow(''w'', ''s'', run_id => 0)'), ('22023', 'signal_workflow(''w'', ''s'', header => ''1'')'),
 ('22004', 'signal_workflow_request(NULL)'), ('22023', 'signal_workflow_request(''{}'')'), ('22023', 'signal_workflow_request(''[]'')'),
 ('22004', 'signal_workflow_request(''{"signalName": "s"}'')'), ('22023', 'signal_workflow_request(''{"workflowExecution": {"workflowId": "w"}}'')'),
 ('22P02', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "x"}}'')'),
 ('TQ001', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "00000000-0000-0000-0000-000000000000"}}'')'),
-('22004', 'request_cancel_workflow()'), ('22023', 'request_cancel_workflow(run_id => 0)'), ('22023', 'request_cancel_workflow(run_id => -1)'), ('22004', 'request_cancel_workflow_request(NULL)'),
+('22004', 'request_cancel_workflow()'), ('TQ001', 'request_cancel_workflow(run_id => 0)'), ('TQ001', 'request_cancel_workflow(run_id => -1)'), ('TQ001', 'request_cancel_workflow(''w'', first_run_id => 0)'), ('22004', 'request_cancel_workflow_request(NULL)'),
 ('22004', 'request_cancel_workflow_request(''{}'')'), ('22023', 'request_cancel_workflow_request(''{"x": 1}'')'),
-('22004', 'terminate_workflow()'), ('22023', 'terminate_workflow(run_id => 0)'), ('22023', 'terminate_workflow(run_id => -1)'), ('22004', 'terminate_workflow_request(NULL)'), ('22004', 'terminate_workflow_request(''{}'')'),
-('22004', 'delete_workflow()'), ('TQ001', 'delete_workflow(run_id => 0)'), ('TQ001', 'delete_workflow(''x'')'),
+('22004', 'terminate_workflow()'), ('TQ001', 'terminate_workflow(run_id => 0)'), ('TQ001', 'terminate_workflow(run_id => -1)'), ('TQ001', 'terminate_workflow(run_id => 9223372036854775807)'), ('TQ001', 'terminate_workflow(''w'', first_run_id => -1)'), ('22004', 'terminate_workflow_request(NULL)'), ('22004', 'terminate_workflow_request(''{}'')'),
+('22004', 'delete_workflow()'), ('TQ001', 'delete_workflow(run_id => 0)'), ('TQ001', 'delete_workflow(run_id => -1)'), ('TQ001', 'delete_workflow(''x'')'),
 ('22004', 'poll_workflow_task(NULL)'), ('22023', 'poll_workflow_task('''')'), ('22023', 'poll_workflow_task(''q'', max_tasks => 0)'), ('22023', 'poll_workflow_task(''q'', max_tasks => -1)'), ('22004', 'poll_workflow_task(''q'', max_tasks => NULL)'),
 ('22004', 'complete_workflow_task(NULL, ''[]'')'), ('22023', 'complete_workflow_task($t, ''{}'')'), ('22023', 'complete_workflow_task($t, ''1'')'), ('22023', 'complete_workflow_task($t, ''[1]'')'), ('22023', 'complete_workflow_task($t, ''[null]'')'),
 ('22023', 'complete_workflow_task($t, ''[{}]'')'), ('22023', 'complete_workflow_task($t, ''[{"commandType": "x"}]'')'), ('22023', 'complete_workflow_task($t, ''[{"x": 1}]'')'),
@@ -51,11 +65,11 @@ INSERT INTO refused VALUES
 ('22004', 'fail_workflow_task(NULL, ''UNSPECIFIED'')'), ('22004', 'fail_workflow_task($t, NULL)'), ('22023', 'fail_workflow_task($t, ''x'')'), ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''1'')'),
 ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''{"applicationFailureInfo": {"x": 1}}'')'), ('TQ001', 'fail_workflow_task(gen_random_uuid(), ''UNSPECIFIED'')'),
 ('22004', 'release_workflow_task(NULL)'), ('TQ001', 'release_workflow_task(gen_random_uuid())'),
-('22004', 'worker_gone(NULL)'), ('22023', 'worker_gone('''')'), ('22004', 'reset_sticky(NULL)'), ('TQ001', 'reset_sticky(''x'')'), ('TQ001', 'reset_sticky(NULL, 0)'),
+('22004', 'worker_gone(NULL)'), ('22023', 'worker_gone('''')'), ('22004', 'reset_sticky(NULL)'), ('TQ001', 'reset_sticky(''x'')'), ('TQ001', 'reset_sticky(NULL, 0)'), ('TQ001', 'reset_sticky(NULL, -1)'),
 ('22004', 'workflow_history(NULL)'), ('TQ001', 'workflow_history(0)'), ('TQ001', 'workflow_history(-1)'), ('22023', 'workflow_history($r, max_bytes => -1)'),
-('22004', 'workflow_run(NULL)'), ('TQ001', 'workflow_run(''x'')'), ('22004', 'workflow_outcome()'), ('TQ001', 'workflow_outcome(run_id => 0)'),
-('22004', 'describe_workflow()'), ('TQ001', 'describe_workflow(''x'')'), ('TQ001', 'describe_workflow(run_id => 0)'),
-('22004', 'pending_activity(NULL, ''a'')'), ('22004', 'pending_activity(''w'', NULL)'), ('TQ001', 'pending_activity(''w'', ''a'')'), ('TQ001', 'pending_activity(''w'', ''a'', 0)'),
+('22004', 'workflow_run(NULL)'), ('TQ001', 'workflow_run(''x'')'), ('22004', 'workflow_outcome()'), ('TQ001', 'workflow_outcome(run_id => 0)'), ('TQ001', 'workflow_outcome(run_id => -1)'),
+('22004', 'describe_workflow()'), ('TQ001', 'describe_workflow(''x'')'), ('TQ001', 'describe_workflow(run_id => 0)'), ('TQ001', 'describe_workflow(run_id => -1)'),
+('22004', 'pending_activity(NULL, ''a'')'), ('22004', 'pending_activity(''w'', NULL)'), ('TQ001', 'pending_activity(''w'', ''a'')'), ('TQ001', 'pending_activity(''w'', ''a'', 0)'), ('TQ001', 'pending_activity(''w'', ''a'', -1)'),
 ('22004', 'replay(NULL)'), ('TQ001', 'replay(0)');
 SELECT throws_ok('SELECT taskq.' || replace(replace(call, '$t', quote_literal(:'token')), '$r', :'run'), sqlstate, NULL, call || ': ' || sqlstate) FROM refused;
 
@@ -74,6 +88,13 @@ FROM unnest(ARRAY['{}', '{"task_token": "x"}', '{"task_token": null}', jsonb_bui
   jsonb_build_object('task_token', :'token', 'sdk_metadata', 1), jsonb_build_object('task_token', :'token', 'extra', 1), jsonb_build_object('task_token', :'token', 'identity', 1),
   jsonb_build_object('task_token', :'token', 'force_new_task', 1)]::jsonb[]) completion;
 SELECT is(batch_of('1'), '22023', 'no object');
+SELECT is((SELECT string_agg(format('%s %s %s', slot, coalesce(error, 'ok'), failed_message), E'\n' ORDER BY slot) FROM taskq.complete_workflow_tasks(ARRAY[
+    jsonb_build_object('task_token', :'token', 'comands', '[]'::jsonb), jsonb_build_object('task_token', t, 'commands', '[]'::jsonb, 'query_results', '{}'::jsonb, 'messages', null),
+    jsonb_build_object('task_token', :'token', 'query_results', '{"q": {}}'::jsonb), jsonb_build_object('task_token', :'token', 'force_new_task', 1),
+    jsonb_build_object('task_token', :'token', 'identity', repeat('i', 1001)), jsonb_build_object('task_token', t)])),
+  E'1 22023 unrecognized member "comands" of completion 1\n2 ok \n3 0A000 query_results is not supported yet\n4 22023 force_new_task of completion 4 must be a boolean\n'
+  '5 22023 identity exceeds length limit\n6 TQ001 Workflow task not found.', 'each is told what is wrong with it, and the others are carried out')
+FROM (SELECT :'batch_token'::uuid AS t) v;
 SELECT is((SELECT count(*) FROM taskq.complete_workflow_tasks('{}')), 0, 'no completion');
 
 -- what was refused has done nothing
@@ -84,10 +105,12 @@ SELECT is((SELECT closed FROM taskq.complete_workflow_task(:'token', NULL)), fal
 -- waiting has to be on its own
 SELECT is(:'waited_status'::text, 'running', 'a wait of no time');
 SELECT is(:'after_status'::text, 'terminated', 'a wait for one that is closed');
+SELECT is(:'gone_error' || ' ' || :'gone_message', format('TQ001 run %s of workflow "arguments-chain" is not there any more', :'next'), 'a wait for one whose next run is gone');
+SELECT is((SELECT status::text FROM taskq.workflow_outcome(run_id => :chain)), 'continued_as_new', '... which the outcome tells');
+SELECT is(:'zero_error'::text, 'TQ001', 'a wait for no run');
 SELECT throws_ok('CALL taskq.wait_for_workflow(' || arguments || ')', sqlstate, NULL, format('wait_for_workflow(%s)', arguments))
 FROM (VALUES ('25001', '''arguments'''), ('22004', ''), ('22023', '''arguments'', timeout => ''-1 s'''), ('22023', '''arguments'', timeout => NULL')) v (sqlstate, arguments);
 
 SELECT * FROM finish();
 ROLLBACK;
-SELECT taskq.delete_workflow('arguments') \g /dev/null
-
+SELECT taskq.delete_workflow('arguments'), taskq.delete_workflow(run_id => :chain) \g /dev/null
