@@ -17,6 +17,7 @@
 #include "common/proto_parts.h"
 #include "common/proto_requests.h"
 #include "engine/run_open.h"
+#include "engine/run_search.h"
 #include "model/options.h"
 #include "model/proto_json.h"
 #include "model/search_values.h"
@@ -92,7 +93,7 @@ add_search_attributes(JsonBuilder *builder, FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("search_attributes must be a JSON object")));
 	json_begin(&message);
-	json_add(&message, "indexedFields", search_values_exact(values));
+	json_add(&message, "indexedFields", search_values_exact(values, run_search_type));
 	json_add(builder, "searchAttributes", json_end(&message));
 }
 
@@ -110,7 +111,7 @@ add_user_metadata(JsonBuilder *builder, FunctionCallInfo fcinfo)
 				 errmsg("user_metadata must be a JSON object"),
 				 errhint("Its keys are \"summary\" and \"details\".")));
 	json_add(builder, "userMetadata",
-			 proto_check("user_metadata", &proto_user_metadata, search_values_untyped(metadata)));
+			 proto_check("user_metadata", &proto_user_metadata, search_values_exact(metadata, NULL)));
 }
 
 static void

@@ -160,8 +160,6 @@ try_completion(RunStep *step, const TaskCompletion *completion, CommandFault *fa
 	}
 	add_completed(step, completion);
 	run_commands_apply(step, &completion->commands, run_last_event(step)->event_id, fault);
-	if (fault->cause == NULL)
-		run_search_check(step, fault);
 }
 
 /* the step that is made of a completion that cannot be accepted */
@@ -229,6 +227,8 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 				 "Workflow history size / count exceeds limit.");
 		fault.fatal = true;
 	}
+	if (fault.cause == NULL)
+		run_search_settle(&step, &fault);
 	if (fault.cause != NULL)
 	{
 		raise_if_transient(&before, &fault);

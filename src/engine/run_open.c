@@ -180,6 +180,14 @@ closed_serves(const RunStartCall *call, const text *workflow_id, RunStarted *sta
 	return false;
 }
 
+static Jsonb *
+search_fields_of(const RunStartCall *call)
+{
+	Jsonb	   *attributes = json_get_object(call->request, "searchAttributes");
+
+	return attributes == NULL ? NULL : json_get_object(attributes, "indexedFields");
+}
+
 /* the new run; false if another one has the id by now */
 static bool
 insert_new(const RunStartCall *call, int64 run_id, RunStarted *started)
@@ -197,6 +205,7 @@ insert_new(const RunStartCall *call, int64 run_id, RunStarted *started)
 	run_begin(&step, attributes, json_get_object(call->request, "userMetadata"));
 	if (!run_insert(&step))
 		return false;
+	run_search_declare(search_fields_of(call));
 	if (call->signal_request_id != NULL)
 		(void) run_request_remember(run_id, call->signal_request_id);
 	started->run_id = started->first_run_id = run_id;
@@ -212,13 +221,11 @@ void
 run_open(const RunStartCall *call, RunStarted *started)
 {
 	text	   *workflow_id = cstring_to_text(json_get_text(call->request, "workflowId"));
-	Jsonb	   *attributes = json_get_object(call->request, "searchAttributes");
 	int64		run_id = store_next_run_id();
 	Run			existing;
 
 	memset(started, 0, sizeof(RunStarted));
-	if (attributes != NULL)
-		run_search_declare(json_get_object(attributes, "indexedFields"));
+	run_search_check(search_fields_of(call));
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();

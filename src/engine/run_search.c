@@ -1,40 +1,144 @@
 /*
  * run_search.c
- *		Search attributes of runs.
+ *		Search attributes of runs, and their types.
  *
- * A name that nobody has used gets the type of its first payload; another type is
- * an error from then on.
+ * The first use of a name declares its type: that of its payload, or the one that its
+ * value gets.  From then on another type, or a value that the type does not have, is an
+ * error.  What is refused declares nothing: all are judged first, and declared when
+ * what they are part of is carried out.
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+
+#include "base/grow.h"
 #include "base/json.h"
+#include "common/lengths.h"
 #include "engine/run_search.h"
 #include "model/search_values.h"
 #include "store/search_attributes.h"
 
-/* What a look at the types has found. */
-typedef struct TypeFault
+/* a value in a message may be that long */
+#define SHOWN_VALUE		100
+
+/* A name that gets a type. */
+typedef struct NewType
 {
-	char	   *message;		/* NULL = all are right */
-} TypeFault;
+	const char *name;
+	const char *type;
+} NewType;
+
+/* What a look at search attributes has found. */
+typedef struct Judgement
+{
+	NewType    *types;			/* that are to be declared */
+	int			n;
+	int			room;
+	char	   *fault;			/* NULL = all are right */
+} Judgement;
+
+/* the type of the name by now, or NULL */
+static const char *
+type_by_now(const Judgement *judgement, const char *name)
+{
+	for (int i = 0; i < judgement->n; i++)
+		if (strcmp(judgement->types[i].name, name) == 0)
+			return judgement->types[i].type;
+	return search_attribute_type(name);
+}
 
 static void
-check_type(void *arg, const char *name, const char *type)
+add_type(Judgement *judgement, const char *name, const char *type)
 {
-	TypeFault  *fault = arg;
-	const char *declared;
+	judgement->types = grow(judgement->types, NULL, &judgement->room, judgement->n + 1,
+							sizeof(NewType), CurrentMemoryContext);
+	judgement->types[judgement->n++] = (NewType) {name, type};
+}
 
-	if (fault->message != NULL)
+static char *
+shown_value(Jsonb *value)
+{
+	char	   *text;
+
+	if (value == NULL)
+		return "it is no JSON";
+	text = JsonbToCString(NULL, &value->root, VARSIZE(value));
+	if (strlen(text) > SHOWN_VALUE)
+		text = psprintf("%.*s...", pg_mbcliplen(text, strlen(text), SHOWN_VALUE), text);
+	return text;
+}
+
+static char *
+another_type(const char *name, const char *type, const char *declared)
+{
+	return psprintf("invalid value for search attribute %s of type %s: its type is %s",
+					name, declared, type);
+}
+
+static void
+judge(void *arg, const SearchValue *value)
+{
+	Judgement  *judgement = arg;
+	const char *name = value->name;
+	const char *declared;
+	const char *type;
+
+	if (judgement->fault != NULL || value->removes)
 		return;
-	if (!search_type_is_known(type))
+	declared = strlen(name) > MAX_NAME_LENGTH ? NULL : type_by_now(judgement, name);
+	type = value->type != NULL ? value->type : declared != NULL ? declared :
+		value->value != NULL ? search_type_of(value->value) : NULL;
+	if (strlen(name) > MAX_NAME_LENGTH)
+		judgement->fault = psprintf("name of a search attribute exceeds length limit. Length=%zu Limit=%d",
+									strlen(name), MAX_NAME_LENGTH);
+	else if (type == NULL)
+		judgement->fault = psprintf("invalid value for search attribute %s: %s", name, shown_value(value->value));
+	else if (!search_type_is_known(type))
+		judgement->fault = psprintf("search attribute %s has an unknown type: %s", name, type);
+	else if (declared != NULL && strcmp(declared, type) != 0)
+		judgement->fault = another_type(name, type, declared);
+	else if (value->value == NULL || !search_value_fits(value->value, type))
+		judgement->fault = psprintf("invalid value for search attribute %s of type %s: %s",
+									name, type, shown_value(value->value));
+	else if (declared == NULL)
+		add_type(judgement, name, type);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const NewType *) a)->name, ((const NewType *) b)->name);
+}
+
+/*
+ * Declare what is new, in the order of names, so that two who declare the same wait for
+ * each other at most once.  If somebody else was faster with another type, that is a
+ * fault, and nothing is declared.
+ */
+static void
+declare(Judgement *judgement)
+{
+	if (judgement->n > 1)
+		qsort(judgement->types, judgement->n, sizeof(NewType), compare_names);
+	for (int i = 0; judgement->fault == NULL && i < judgement->n; i++)
 	{
-		fault->message = psprintf("search attribute %s has an unknown type: %s", name, type);
+		const NewType *new_type = &judgement->types[i];
+		const char *declared = search_attribute_declare(new_type->name, new_type->type);
+
+		if (strcmp(declared, new_type->type) == 0)
+			continue;
+		judgement->fault = another_type(new_type->name, new_type->type, declared);
+		while (--i >= 0)
+			search_attribute_forget(judgement->types[i].name);
 		return;
 	}
-	declared = search_attribute_declare(name, type);
-	if (strcmp(declared, type) != 0)
-		fault->message = psprintf("invalid value for search attribute %s of type %s: its type is %s",
-								  name, declared, type);
+}
+
+/* run_search_type: that the name is declared with, or NULL. */
+const char *
+run_search_type(const char *name)
+{
+	return strlen(name) > MAX_NAME_LENGTH ? NULL : search_attribute_type(name);
 }
 
 /* run_search_upsert: the values of a command take the place of earlier ones. */
@@ -47,41 +151,55 @@ run_search_upsert(Run *run, Jsonb *fields)
 	run->search_attributes = (struct varlena *) search_values_merged(values, fields);
 }
 
-static void
-check_fields(Jsonb *fields, CommandFault *fault)
-{
-	TypeFault	types = {NULL};
-
-	search_value_types(fields, check_type, &types);
-	if (types.message == NULL || fault->cause != NULL)
-		return;
-	fault->cause = "WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES";
-	fault->message = psprintf("BadSearchAttributes: %s", types.message);
-}
-
-/* run_search_check: have those of the step's commands, and of its successor, the types that are declared? */
+/*
+ * run_search_settle: have those of the step's commands, and of its successor, the types
+ * that are declared, and values of these?  What is new is declared; otherwise *fault.
+ */
 void
-run_search_check(RunStep *step, CommandFault *fault)
+run_search_settle(RunStep *step, CommandFault *fault)
 {
 	Jsonb	   *next = step->successor.command == NULL ? NULL :
 		json_get_object(step->successor.command, "searchAttributes");
+	Judgement	judgement = {0};
 
 	for (int i = 0; i < step->nactions; i++)
 		if (step->actions[i].type == RUN_UPSERT_ATTRIBUTES)
-			check_fields(step->actions[i].attributes, fault);
+			search_values_read(step->actions[i].attributes, judge, &judgement);
 	if (next != NULL)
-		check_fields(json_get_object(next, "indexedFields"), fault);
+		search_values_read(json_get_object(next, "indexedFields"), judge, &judgement);
+	declare(&judgement);
+	if (judgement.fault == NULL)
+		return;
+	fault->cause = "WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES";
+	fault->message = psprintf("BadSearchAttributes: %s", judgement.fault);
 }
 
-/* run_search_declare: those of a start.  Raises 22023 for another type. */
+static void
+raise_fault(const Judgement *judgement)
+{
+	if (judgement->fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", judgement->fault)));
+}
+
+/* run_search_check: likewise those of a start, which may come to nothing: declares nothing.  Raises 22023. */
+void
+run_search_check(Jsonb *fields)
+{
+	Judgement	judgement = {0};
+
+	search_values_read(fields, judge, &judgement);
+	raise_fault(&judgement);
+}
+
+/* run_search_declare: those of a run that has begun.  Raises 22023. */
 void
 run_search_declare(Jsonb *fields)
 {
-	TypeFault	types = {NULL};
+	Judgement	judgement = {0};
 
-	search_value_types(fields, check_type, &types);
-	if (types.message != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s", types.message)));
+	search_values_read(fields, judge, &judgement);
+	declare(&judgement);
+	raise_fault(&judgement);
 }

@@ -118,15 +118,9 @@ static void
 upsert_memo(Run *run, Jsonb *fields)
 {
 	RunFacts	facts;
-	JsonBuilder builder;
 
 	run_facts_read(run->facts, &facts);
-	json_begin(&builder);
-	if (facts.memo != NULL)
-		json_add_members(&builder, facts.memo, NULL);
-	if (fields != NULL)
-		json_add_members(&builder, fields, NULL);
-	facts.memo = json_end(&builder);
+	facts.memo = payload_map_merged(facts.memo, fields);
 	run->facts = run_facts_write(&facts);
 }
 

@@ -95,6 +95,58 @@ payload_map_exact(Jsonb *plain)
 	return jsonb_of(&json);
 }
 
+/*
+ * payload_is_nothing: is it null or an empty list, which take the field of a map away
+ * that it is the new value of?
+ */
+bool
+payload_is_nothing(Jsonb *payload)
+{
+	Jsonb	   *metadata = json_get_object(payload, "metadata");
+	char	   *encoding = metadata == NULL ? NULL : json_get_text(metadata, "encoding");
+	char	   *data = json_get_text(payload, "data");
+
+	encoding = encoding == NULL ? NULL : proto_text_of_base64(encoding);
+	if (encoding == NULL)
+		return false;
+	if (strcmp(encoding, "binary/null") == 0)
+		return true;
+	data = data == NULL ? NULL : proto_text_of_base64(data);
+	return strcmp(encoding, "json/plain") == 0 && data != NULL &&
+		(strcmp(data, "null") == 0 || strcmp(data, "[]") == 0);
+}
+
+/* payload_map_merged: a map of payloads, either of which may be NULL, changed by another; NULL = empty. */
+Jsonb *
+payload_map_merged(Jsonb *fields, Jsonb *changes)
+{
+	Jsonb	   *maps[] = {fields, changes};
+	JsonBuilder builder;
+
+	json_begin(&builder);
+	for (int i = 0; i < (int) lengthof(maps); i++)
+	{
+		JsonbIterator *iterator;
+		JsonbIteratorToken token;
+		JsonbValue	item;
+		char	   *name = NULL;
+
+		if (maps[i] == NULL)
+			continue;
+		iterator = JsonbIteratorInit(&maps[i]->root);
+		while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+		{
+			if (token == WJB_KEY)
+				name = pnstrdup(item.val.string.val, item.val.string.len);
+			else if (token == WJB_VALUE && item.type == jbvBinary &&
+					 (i > 0 || changes == NULL || json_get(changes, name) == NULL) &&
+					 !payload_is_nothing(JsonbValueToJsonb(&item)))
+				json_add_value(&builder, name, &item);
+		}
+	}
+	return builder.empty ? NULL : json_end(&builder);
+}
+
 /* failure_plain: of the message Failure. */
 Jsonb *
 failure_plain(Jsonb *failure)

@@ -13,6 +13,8 @@ extern Jsonb *payloads_plain(Jsonb *payloads);
 extern Jsonb *payloads_exact(Jsonb *plain);
 extern Jsonb *payload_map_plain(Jsonb *fields);
 extern Jsonb *payload_map_exact(Jsonb *plain);
+extern bool payload_is_nothing(Jsonb *payload);
+extern Jsonb *payload_map_merged(Jsonb *fields, Jsonb *changes);
 extern Jsonb *payloads_of_text(const char *text);
 extern Jsonb *failure_plain(Jsonb *failure);
 extern Jsonb *failure_exact(Jsonb *plain);

@@ -312,7 +312,7 @@ read_facts(Run *run, Jsonb *attributes, int64 first_run_id, int64 backoff)
 	if (expiration != NULL)
 		facts.execution_deadline = proto_instant_of(expiration);
 	facts.first_task_backoff = backoff;
-	facts.memo = memo == NULL ? NULL : json_get_object(memo, "fields");
+	facts.memo = memo == NULL ? NULL : payload_map_merged(NULL, json_get_object(memo, "fields"));
 	run->deadline = facts.execution_deadline;
 	if (facts.run_timeout > 0)
 		run->deadline = Min(run->deadline,

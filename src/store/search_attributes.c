@@ -22,14 +22,20 @@ note_type(void *arg, TupleTableSlot *slot)
 	return false;
 }
 
-/* the type that a name has, or NULL */
-static char *
-find_type(const char *name)
+static void
+name_key(ScanKey key, const char *name)
 {
-	char	   *type = NULL;
+	row_text_key(key, 1, BTEqualStrategyNumber, F_TEXTEQ, cstring_to_text(name));
+}
+
+/* search_attribute_type: that the name is declared with, or NULL. */
+const char *
+search_attribute_type(const char *name)
+{
+	const char *type = NULL;
 	ScanKeyData key;
 
-	row_text_key(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, cstring_to_text(name));
+	name_key(&key, name);
 	keyed_rows_read(catalog()->search_attribute, SEARCH_ATTRIBUTE_PKEY, &key, 1,
 					note_type, &type);
 	return type;
@@ -42,7 +48,7 @@ find_type(const char *name)
 const char *
 search_attribute_declare(const char *name, const char *type)
 {
-	char	   *known = find_type(name);
+	const char *known = search_attribute_type(name);
 	Datum		values[SEARCH_ATTRIBUTE_COLUMNS];
 	bool		nulls[SEARCH_ATTRIBUTE_COLUMNS] = {false};
 
@@ -53,7 +59,17 @@ search_attribute_declare(const char *name, const char *type)
 		if (target_insert_unless_duplicate(catalog()->search_attribute,
 										   SEARCH_ATTRIBUTE_PKEY, values, nulls))
 			return type;
-		known = find_type(name);	/* NULL: deleted by hand meanwhile */
+		known = search_attribute_type(name);	/* NULL: deleted by hand meanwhile */
 	}
 	return known;
+}
+
+/* search_attribute_forget: what this transaction has declared is not declared. */
+void
+search_attribute_forget(const char *name)
+{
+	ScanKeyData key;
+
+	name_key(&key, name);
+	(void) keyed_rows_delete(catalog()->search_attribute, SEARCH_ATTRIBUTE_PKEY, &key, 1);
 }

@@ -5,6 +5,8 @@
 #ifndef TASKQ_SEARCH_ATTRIBUTES_H
 #define TASKQ_SEARCH_ATTRIBUTES_H
 
+extern const char *search_attribute_type(const char *name);
+extern void search_attribute_forget(const char *name);
 extern PGDLLEXPORT const char *search_attribute_declare(const char *name,
 														const char *type);
 
