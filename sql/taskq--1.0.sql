@@ -217,6 +217,7 @@ COMMENT ON SEQUENCE taskq.run_id_seq IS 'internal: the next run_id; node << 48 i
 CREATE TABLE taskq.open (
   run_id bigint NOT NULL,
   schedule_time timestamptz NOT NULL,
+  scope bigint NOT NULL DEFAULT 0,            -- 0 = an activity of its own, -1 = a run, else the run whose activity it is
   level smallint NOT NULL DEFAULT 3,          -- what counts of the priority
   task_queue text COLLATE "C" NOT NULL,
   fairness_key text COLLATE "C" NOT NULL DEFAULT '',
@@ -251,7 +252,6 @@ CREATE TABLE taskq.open (
   attempt int NOT NULL DEFAULT 1,
   state smallint NOT NULL DEFAULT 1,
   worker text NOT NULL DEFAULT '',
-  scope bigint,                               -- NULL = an activity of its own, -1 = a run, else the run whose activity it is
   scheduled_event_id bigint,
   -- of runs
   started_event_id bigint,
@@ -282,9 +282,10 @@ ALTER TABLE taskq.open ADD CONSTRAINT open_pkey PRIMARY KEY (run_id);
 -- each entry is another: to look for equal ones before a page is split is in vain
 CREATE INDEX open_ready ON taskq.open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
 CREATE INDEX open_alarm ON taskq.open (alarm, run_id) WITH (deduplicate_items = off) WHERE alarm IS NOT NULL;
-CREATE UNIQUE INDEX open_activity_id ON taskq.open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
--- runs by their workflow_id, and the activities of a run
-CREATE UNIQUE INDEX open_scoped_id ON taskq.open (scope, activity_id) WHERE scope IS NOT NULL;
+-- activities of their own, runs by their workflow_id, and the activities of a run
+CREATE UNIQUE INDEX open_activity_id ON taskq.open (scope, activity_id) WHERE activity_id IS NOT NULL;
+CREATE INDEX open_search_attributes ON taskq.open USING gin (search_attributes)
+  WHERE scope OPERATOR(pg_catalog.=) (-1)::bigint AND search_attributes IS NOT NULL;
 
 -- taskq's own writes fire no triggers: this tells the worker of rows that come
 -- by COPY (a restore), or by an administrator's hand.
@@ -436,46 +437,55 @@ CREATE TABLE taskq.closed_run_0 (
 COMMENT ON TABLE taskq.closed_run_0 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_0 ADD CONSTRAINT closed_run_0_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_0_workflow_id ON taskq.closed_run_0 (workflow_id, run_id);
+CREATE INDEX closed_run_0_search_attributes ON taskq.closed_run_0 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_1 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_1 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_1 ADD CONSTRAINT closed_run_1_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_1_workflow_id ON taskq.closed_run_1 (workflow_id, run_id);
+CREATE INDEX closed_run_1_search_attributes ON taskq.closed_run_1 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_2 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_2 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_2 ADD CONSTRAINT closed_run_2_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_2_workflow_id ON taskq.closed_run_2 (workflow_id, run_id);
+CREATE INDEX closed_run_2_search_attributes ON taskq.closed_run_2 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_3 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_3 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_3 ADD CONSTRAINT closed_run_3_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_3_workflow_id ON taskq.closed_run_3 (workflow_id, run_id);
+CREATE INDEX closed_run_3_search_attributes ON taskq.closed_run_3 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_4 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_4 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_4 ADD CONSTRAINT closed_run_4_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_4_workflow_id ON taskq.closed_run_4 (workflow_id, run_id);
+CREATE INDEX closed_run_4_search_attributes ON taskq.closed_run_4 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_5 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_5 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_5 ADD CONSTRAINT closed_run_5_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_5_workflow_id ON taskq.closed_run_5 (workflow_id, run_id);
+CREATE INDEX closed_run_5_search_attributes ON taskq.closed_run_5 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_6 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_6 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_6 ADD CONSTRAINT closed_run_6_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_6_workflow_id ON taskq.closed_run_6 (workflow_id, run_id);
+CREATE INDEX closed_run_6_search_attributes ON taskq.closed_run_6 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_7 (LIKE taskq.closed_run_0) USING heap WITH (autovacuum_freeze_min_age = 0);
 COMMENT ON TABLE taskq.closed_run_7 IS 'internal: closed runs of workflows';
 ALTER TABLE taskq.closed_run_7 ADD CONSTRAINT closed_run_7_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_7_workflow_id ON taskq.closed_run_7 (workflow_id, run_id);
+CREATE INDEX closed_run_7_search_attributes ON taskq.closed_run_7 USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 
 CREATE TABLE taskq.closed_run_long (LIKE taskq.closed_run_0) USING heap;
 COMMENT ON TABLE taskq.closed_run_long IS 'internal: closed runs of workflows of queues with a retention beyond taskq.retention';
 ALTER TABLE taskq.closed_run_long ADD CONSTRAINT closed_run_long_pkey PRIMARY KEY (run_id);
 CREATE INDEX closed_run_long_workflow_id ON taskq.closed_run_long (workflow_id, run_id);
+CREATE INDEX closed_run_long_search_attributes ON taskq.closed_run_long USING gin (search_attributes) WHERE search_attributes IS NOT NULL;
 CREATE INDEX closed_run_long_expire_time ON taskq.closed_run_long (expire_time);
 
 -- Histories of runs: one row for each append.  Eight leaves that are filled in
@@ -1689,8 +1699,8 @@ FROM (
     CASE WHEN o.state IN (2, 3, 4, 5) THEN taskq.newest_heartbeat(o.run_id, o.nonce, h.last_time, h.count, h.details) ELSE h END AS beat
   FROM (
     -- apart, since each has an index of its own for activity ids
-    SELECT *, NULL::bigint AS owner FROM taskq.open a WHERE a.scope IS NULL UNION ALL
-    SELECT *, w.scope FROM taskq.open w WHERE w.scope > 0::bigint
+    SELECT *, NULL::bigint AS owner FROM taskq.open a WHERE a.scope = 0::bigint UNION ALL
+    SELECT *, w.scope FROM taskq.open w WHERE w.scope > 0::bigint AND w.activity_id IS NOT NULL
   ) o LEFT JOIN taskq.heartbeat_state h ON h.run_id = o.run_id
 ) o
 UNION ALL

@@ -25,10 +25,6 @@
 #define WORKFLOW_QUEUE_PREFIX	RESERVED_QUEUE_PREFIX "w/"
 #define STICKY_QUEUE_PREFIX		PRIVATE_QUEUE_PREFIX
 
-/* open.scope: the owner of what runs; standalone activities have none (NULL) */
-#define SCOPE_NONE				INT64CONST(0)
-#define SCOPE_RUN				INT64CONST(-1)
-
 /* open.run_flags */
 #define RUN_CANCEL_REQUESTED	0x01
 #define RUN_TASK_WRITTEN		0x02	/* the task's Scheduled event is in the history */

@@ -112,9 +112,9 @@ activity_to_row(Task *task, Datum *values, bool *nulls)
 	values[OPEN_COL_RETRY_BY_WORKER] = BoolGetDatum(true);
 	nulls[OPEN_COL_RETRY_BY_WORKER] = !activity->retry_by_worker;
 	row_set_instant(&values[OPEN_COL_FIRST_STARTED_TIME], &nulls[OPEN_COL_FIRST_STARTED_TIME], activity->first_started_time);
-	if (activity->owner == 0)
+	if (activity->owner == SCOPE_NONE)
 		return;
-	nulls[OPEN_COL_SCOPE] = nulls[OPEN_COL_SCHEDULED_EVENT_ID] = false;
+	nulls[OPEN_COL_SCHEDULED_EVENT_ID] = false;
 	values[OPEN_COL_SCOPE] = Int64GetDatum(activity->owner);
 	values[OPEN_COL_SCHEDULED_EVENT_ID] = Int64GetDatum(activity->scheduled_event_id);
 }
@@ -160,6 +160,6 @@ activity_from_row(const Datum *values, const bool *nulls, Task *task)
 	activity->retry_interval = row_get_int64(values[OPEN_COL_RETRY_INTERVAL], nulls[OPEN_COL_RETRY_INTERVAL], 0);
 	activity->retry_by_worker = !nulls[OPEN_COL_RETRY_BY_WORKER];
 	activity->first_started_time = row_get_int64(values[OPEN_COL_FIRST_STARTED_TIME], nulls[OPEN_COL_FIRST_STARTED_TIME], DT_NOBEGIN);
-	activity->owner = row_get_int64(values[OPEN_COL_SCOPE], nulls[OPEN_COL_SCOPE], 0);
+	activity->owner = DatumGetInt64(values[OPEN_COL_SCOPE]);
 	activity->scheduled_event_id = row_get_int64(values[OPEN_COL_SCHEDULED_EVENT_ID], nulls[OPEN_COL_SCHEDULED_EVENT_ID], 0);
 }

@@ -325,7 +325,6 @@ table_of(TaskqIndex which)
 		[OPEN_READY] = &cached.open,
 		[OPEN_ALARM] = &cached.open,
 		[OPEN_ACTIVITY_ID] = &cached.open,
-		[OPEN_SCOPED_ID] = &cached.open,
 		[HEARTBEAT_PKEY] = &cached.heartbeat,
 		[INSTANCE_PKEY] = &cached.instance,
 		[QUEUE_CONFIG_PKEY] = &cached.queue_config,

@@ -22,6 +22,7 @@
 #include "base/compat.h"
 #include "store/catalog.h"
 #include "store/find.h"
+#include "store/open_columns.h"
 #include "store/open_row.h"
 #include "store/places.h"
 #include "store/row.h"
@@ -136,15 +137,17 @@ find_run_id(int64 run_id, bool to_write, const Kind *expected, Task *task)
 }
 
 static bool
-find_id(const text *activity_id, bool to_write, Activity *activity)
+find_id(int64 scope, const text *id, bool to_write, const Kind *expected, Task *task)
 {
 	Search		search;
 
-	row_text_key(&search.keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, activity_id);
-	search.nkeys = 1;
+	ScanKeyInit(&search.keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(scope));
+	row_text_key(&search.keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ, id);
+	search.nkeys = 2;
 	search.index = OPEN_ACTIVITY_ID;
 	search.has_run_id = false;
-	return find(&search, to_write, kind_of_activities(), &activity->task);
+	return find(&search, to_write, expected, task);
 }
 
 /*
@@ -179,22 +182,14 @@ store_see_task(int64 run_id, TaskRoom *room)
 bool
 store_find_scoped(int64 scope, const text *id, bool to_write, TaskRoom *room)
 {
-	Search		search;
-
-	ScanKeyInit(&search.keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(scope));
-	row_text_key(&search.keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ, id);
-	search.nkeys = 2;
-	search.index = OPEN_SCOPED_ID;
-	search.has_run_id = false;
-	return find(&search, to_write, NULL, &room->task);
+	return find_id(scope, id, to_write, NULL, &room->task);
 }
 
 /* store_find_by_activity_id: likewise, the open activity of that id. */
 bool
 store_find_by_activity_id(const text *activity_id, Activity *activity)
 {
-	return find_id(activity_id, true, activity);
+	return find_id(SCOPE_NONE, activity_id, true, kind_of_activities(), &activity->task);
 }
 
 /* store_see: the open activity of that run_id, as our snapshot shows it. */
@@ -208,7 +203,7 @@ store_see(int64 run_id, Activity *activity)
 bool
 store_see_by_activity_id(const text *activity_id, Activity *activity)
 {
-	return find_id(activity_id, false, activity);
+	return find_id(SCOPE_NONE, activity_id, false, kind_of_activities(), &activity->task);
 }
 
 /* the row of the run, by the index */

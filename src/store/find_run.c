@@ -11,6 +11,7 @@
 #include "store/find.h"
 #include "store/find_run.h"
 #include "store/keyed_rows.h"
+#include "store/open_columns.h"
 #include "store/row.h"
 #include "store/run_row.h"
 #include "task/kinds.h"
@@ -137,7 +138,7 @@ find_activities_of_run(int64 run_id, int64 **run_ids)
 	ScanKeyData key;
 
 	keyed_rows_run_key(&key, run_id);	/* the scope */
-	keyed_rows_read(catalog()->open, OPEN_SCOPED_ID, &key, 1, collect, &found);
+	keyed_rows_read(catalog()->open, OPEN_ACTIVITY_ID, &key, 1, collect, &found);
 	if (found.n > 1)
 		qsort(found.run_ids, found.n, sizeof(int64), compare);
 	*run_ids = found.run_ids;

@@ -81,9 +81,7 @@ store_insert(Task *task)
 	{
 		if (task->state == STATE_SCHEDULED)
 			cursor_notes_comes(task, NULL, InvalidOid);
-		return target_insert_unless_duplicate(catalog()->open,
-											  nulls[OPEN_COL_SCOPE] ?
-											  OPEN_ACTIVITY_ID : OPEN_SCOPED_ID,
+		return target_insert_unless_duplicate(catalog()->open, OPEN_ACTIVITY_ID,
 											  values, nulls);
 	}
 	file = target_insert(catalog()->open, values, nulls, &task->tid);

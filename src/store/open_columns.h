@@ -5,10 +5,15 @@
 #ifndef TASKQ_OPEN_COLUMNS_H
 #define TASKQ_OPEN_COLUMNS_H
 
+/* scope: activities of their own, runs; what is of a run has its run_id */
+#define SCOPE_NONE				INT64CONST(0)
+#define SCOPE_RUN				INT64CONST(-1)
+
 typedef enum OpenColumn
 {
 	OPEN_COL_RUN_ID,
 	OPEN_COL_SCHEDULE_TIME,
+	OPEN_COL_SCOPE,
 	OPEN_COL_LEVEL,
 	OPEN_COL_TASK_QUEUE,
 	OPEN_COL_FAIRNESS_KEY,
@@ -41,7 +46,6 @@ typedef enum OpenColumn
 	OPEN_COL_ATTEMPT,
 	OPEN_COL_STATE,
 	OPEN_COL_WORKER,
-	OPEN_COL_SCOPE,
 	OPEN_COL_SCHEDULED_EVENT_ID,
 	OPEN_COL_STARTED_EVENT_ID,
 	OPEN_COL_PREVIOUS_STARTED_EVENT_ID,

@@ -23,8 +23,8 @@ StaticAssertDecl(OPEN_COL_END == OPEN_COLUMNS, "all columns are known");
 
 /* those of every kind that are not NULL */
 static const OpenColumn always[] = {
-	OPEN_COL_RUN_ID, OPEN_COL_SCHEDULE_TIME, OPEN_COL_LEVEL,
-	OPEN_COL_TASK_QUEUE, OPEN_COL_FAIRNESS_KEY, OPEN_COL_STARTED_TIME,
+	OPEN_COL_RUN_ID, OPEN_COL_SCHEDULE_TIME, OPEN_COL_SCOPE,
+	OPEN_COL_LEVEL, OPEN_COL_TASK_QUEUE, OPEN_COL_FAIRNESS_KEY, OPEN_COL_STARTED_TIME,
 	OPEN_COL_NONCE, OPEN_COL_TRANSITIONS, OPEN_COL_ATTEMPT, OPEN_COL_STATE,
 	OPEN_COL_WORKER
 };
@@ -41,6 +41,7 @@ row_open_columns(Task *task, Datum *values, bool *nulls)
 		nulls[always[i]] = false;
 	values[OPEN_COL_RUN_ID] = Int64GetDatum(task->run_id);
 	values[OPEN_COL_SCHEDULE_TIME] = TimestampTzGetDatum(task->schedule_time);
+	values[OPEN_COL_SCOPE] = Int64GetDatum(SCOPE_NONE);
 	values[OPEN_COL_FAIRNESS_WEIGHT] = Float8GetDatum(task->fairness_weight);
 	nulls[OPEN_COL_FAIRNESS_WEIGHT] = task->fairness_weight == 0;
 	values[OPEN_COL_TASK_QUEUE] = PointerGetDatum(task->queue);

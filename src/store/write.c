@@ -105,8 +105,11 @@ open_indexes(Target *target, TupleTableSlot *slot)
 	for (int i = 0; i < entry->nindexes; i++)
 		if (info->ri_IndexRelationDescs[i] == NULL &&
 			ExecQual(info->ri_IndexRelationInfo[i]->ii_PredicateState, econtext))
+		{
 			info->ri_IndexRelationDescs[i] = index_open(entry->indexes[i],
 														RowExclusiveLock);
+			known_index_used(entry, info->ri_IndexRelationDescs[i]);
+		}
 }
 
 static void

@@ -8,8 +8,8 @@
  * again when the relation cache tells that the table or one of its indexes
  * has changed: it does so before the lock on the table is granted.  Only of
  * B-trees is anything kept: other access methods hold things of their own
- * while they insert, and a table that has such an index is prepared anew at
- * each call.
+ * while they insert, so a table is prepared anew after a call that made an
+ * entry of such an index.
  *
  * An entry belongs to one write at a time, and is not emptied before that is
  * over.
@@ -129,9 +129,7 @@ learn_index(Known *entry, Relation index)
 	if (info->ii_Predicate != NIL)
 		info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate,
 												  entry->estate);
-	if (index->rd_rel->relam != BTREE_AM_OID)
-		entry->stale = true;	/* for this one call only */
-	else if (info->ii_Unique)
+	if (index->rd_rel->relam == BTREE_AM_OID && info->ii_Unique)
 		BuildSpeculativeIndexInfo(index, info);
 	return info;
 }
@@ -211,6 +209,14 @@ known_take(Relation relation)
 	entry->in_use = true;
 	entry->level = GetCurrentTransactionNestLevel();
 	return entry;
+}
+
+/* known_index_used: an entry will be made of an index of the table. */
+void
+known_index_used(Known *entry, Relation index)
+{
+	if (index->rd_rel->relam != BTREE_AM_OID)
+		entry->stale = true;	/* as soon as it is given back */
 }
 
 /* known_give_back: the write is over. */

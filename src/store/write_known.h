@@ -28,6 +28,7 @@ typedef struct Known
 } Known;
 
 extern Known *known_take(Relation relation);
+extern void known_index_used(Known *entry, Relation index);
 extern void known_give_back(Known *entry);
 
 #endif							/* TASKQ_WRITE_KNOWN_H */

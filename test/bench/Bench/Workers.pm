@@ -66,8 +66,8 @@ my @WORKERS = (
 			title => "Functions in the database, synchronous_commit $_",
 			clients => 2,
 			sync => $_,
-			tasks => $_ eq 'on' ? 5_000 : 50_000,
-			per_second => $_ eq 'on' ? 300 : 5_000,
+			tasks => $_ eq 'on' ? 30_000 : 50_000,
+			per_second => $_ eq 'on' ? 2_000 : 5_000,
 			target => { key => 'functions', least => 2, measure => 'own_cpu_us' },
 			entries => [
 				{ key => 'raw', name => 'INSERT, complete_and_poll', script => 'insert_1', batch => 1 },

@@ -5,35 +5,33 @@ CREATE SEQUENCE run_ids INCREMENT 1000;
 -- What is open: activities of both designs. Where a run is a row too, that row is
 -- the queue entry of its workflow task, and has the columns behind "scope".
 CREATE TABLE one_open (
-    run_id bigint NOT NULL, schedule_time timestamptz NOT NULL, level smallint NOT NULL DEFAULT 3,
+    run_id bigint NOT NULL, schedule_time timestamptz NOT NULL, scope bigint NOT NULL DEFAULT 0, level smallint NOT NULL DEFAULT 3,
     task_queue text COLLATE "C" NOT NULL, fairness_key text COLLATE "C" NOT NULL DEFAULT '', type text COLLATE "C" NOT NULL,
     input jsonb, dispatch_time timestamptz, start_to_close bigint, activity_id text COLLATE "C", control jsonb, alarm timestamptz,
     started_time timestamptz NOT NULL DEFAULT '-infinity', nonce bigint NOT NULL DEFAULT 0, transitions int NOT NULL DEFAULT 1,
     attempt int NOT NULL DEFAULT 1, state smallint NOT NULL DEFAULT 1, worker text NOT NULL DEFAULT '',
-    scope bigint, scheduled_event_id bigint,
+    scheduled_event_id bigint,
     started_event_id bigint, previous_started_event_id bigint, next_event_id bigint, history_size bigint, history_leaves smallint,
     run_flags smallint, signals int, pending_activities int, pending_timers int, start_time timestamptz, home_queue text COLLATE "C"
 ) WITH (fillfactor = 50, autovacuum_enabled = off);
 CREATE UNIQUE INDEX one_open_pkey ON one_open (run_id);
 CREATE INDEX one_open_ready ON one_open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
 CREATE INDEX one_open_alarm ON one_open (alarm, run_id) WHERE alarm IS NOT NULL;
-CREATE UNIQUE INDEX one_open_activity_id ON one_open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
-CREATE UNIQUE INDEX one_open_scoped_id ON one_open (scope, activity_id) WHERE scope IS NOT NULL;
+CREATE UNIQUE INDEX one_open_activity_id ON one_open (scope, activity_id) WHERE activity_id IS NOT NULL;
 
 -- The other design: tasks of both kinds here, at most one of a run ...
 CREATE TABLE two_open (
-    run_id bigint NOT NULL, schedule_time timestamptz NOT NULL, level smallint NOT NULL DEFAULT 3,
+    run_id bigint NOT NULL, schedule_time timestamptz NOT NULL, scope bigint NOT NULL DEFAULT 0, level smallint NOT NULL DEFAULT 3,
     task_queue text COLLATE "C" NOT NULL, fairness_key text COLLATE "C" NOT NULL DEFAULT '', type text COLLATE "C" NOT NULL,
     input jsonb, dispatch_time timestamptz, start_to_close bigint, activity_id text COLLATE "C", control jsonb, alarm timestamptz,
     started_time timestamptz NOT NULL DEFAULT '-infinity', nonce bigint NOT NULL DEFAULT 0, transitions int NOT NULL DEFAULT 1,
     attempt int NOT NULL DEFAULT 1, state smallint NOT NULL DEFAULT 1, worker text NOT NULL DEFAULT '',
-    scope bigint, scheduled_event_id bigint
+    scheduled_event_id bigint
 ) WITH (fillfactor = 50, autovacuum_enabled = off);
 CREATE UNIQUE INDEX two_open_pkey ON two_open (run_id);
 CREATE INDEX two_open_ready ON two_open (task_queue, level, fairness_key, dispatch_time, run_id) WITH (deduplicate_items = off);
 CREATE INDEX two_open_alarm ON two_open (alarm, run_id) WHERE alarm IS NOT NULL;
-CREATE UNIQUE INDEX two_open_activity_id ON two_open (activity_id) WHERE activity_id IS NOT NULL AND scope IS NULL;
-CREATE UNIQUE INDEX two_open_scoped_id ON two_open (scope, activity_id) WHERE scope IS NOT NULL;
+CREATE UNIQUE INDEX two_open_activity_id ON two_open (scope, activity_id) WHERE activity_id IS NOT NULL;
 
 -- ... and the run there.
 CREATE TABLE two_run (

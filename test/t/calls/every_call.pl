@@ -256,7 +256,7 @@ obstructed('locked rows', sub { $lock_rows }, 20, @no_waits);
 obstructed('changed rows', sub {
 	my $homes = join ', ', map { "'$_->{queue} w'" } @_;
 
-	"SELECT count(*) FROM taskq.terminate_many(ARRAY(SELECT run_id FROM taskq.open WHERE scope IS NULL));
+	"SELECT count(*) FROM taskq.terminate_many(ARRAY(SELECT run_id FROM taskq.open WHERE scope = 0));
 	 SELECT count(*) FROM (SELECT taskq.terminate_workflow(run_id => run_id) FROM taskq.open WHERE home_queue IN ($homes)) t"
 }, 20, @no_waits);
 obstructed('heartbeats and ids in open transactions', sub {
@@ -287,7 +287,7 @@ for my $call (grep { $_->{kind} eq 'p' } @calls)
 is( sql($node, "SELECT check_name, status, detail FROM taskq.health WHERE status <> 'ok' AND check_name NOT IN ('background_worker', 'timer_lateness', 'dead_rows')"),
 	'', 'health, but for what a slow machine does to it');
 is( sql($node,
-		"SELECT sum(backlog_count + delayed_count + started_count + paused_count) = (SELECT count(*) FROM taskq.open WHERE scope IS DISTINCT FROM -1) FROM taskq.task_queues WHERE kind = 'activity'"),
+		"SELECT sum(backlog_count + delayed_count + started_count + paused_count) = (SELECT count(*) FROM taskq.open WHERE scope <> -1) FROM taskq.task_queues WHERE kind = 'activity'"),
 	't', 'the views count right');
 is(sql($node, 'SELECT count(*) FROM taskq.pollers WHERE waiting'), '0', 'nobody is taken to wait');
 
