@@ -29,8 +29,8 @@
  * ------------------------------------------------------------------------
  */
 
-/* run_has_id: is it a run of the workflow?  NULL = of any. */
-bool
+/* is it a run of the workflow?  NULL = of any */
+static bool
 run_has_id(const Run *run, const text *workflow_id)
 {
 	return workflow_id == NULL ||
@@ -39,11 +39,13 @@ run_has_id(const Run *run, const text *workflow_id)
 
 /*
  * named_run_look: by the run_id, or (0) the latest run of the workflow_id; what is not
- * told is 0 or NULL, but not both.  False when there is none.
+ * told is 0 or NULL.  False when there is none.
  */
 bool
 named_run_look(const text *workflow_id, int64 run_id, NamedRun *named)
 {
+	if (run_id == 0 && workflow_id == NULL)
+		return false;
 	named->is_open = run_id != 0 ? see_run(run_id, &named->run) :
 		see_run_by_workflow_id(workflow_id, &named->run);
 	if (named->is_open && run_has_id(&named->run, workflow_id))
@@ -99,14 +101,21 @@ arg_run_id(FunctionCallInfo fcinfo, int n)
 	return PG_GETARG_INT64(n);
 }
 
-/* open_run_named: likewise, but it has to be open; for calls that write. */
+/* open_run_look: likewise, but it has to be open; for calls that write. */
+bool
+open_run_look(const text *workflow_id, int64 run_id, Run *run)
+{
+	bool		found = run_id != 0 ? find_run(run_id, run) :
+		workflow_id != NULL && find_run_by_workflow_id(workflow_id, run);
+
+	return found && run_has_id(run, workflow_id);
+}
+
+/* open_run_named: likewise; raises TQ001. */
 int64
 open_run_named(const text *workflow_id, int64 run_id, Run *run)
 {
-	bool		found = run_id != 0 ? find_run(run_id, run) :
-		find_run_by_workflow_id(workflow_id, run);
-
-	if (!found || !run_has_id(run, workflow_id))
+	if (!open_run_look(workflow_id, run_id, run))
 		raise_workflow_not_found(workflow_id, run_id);
 	return run->task.run_id;
 }

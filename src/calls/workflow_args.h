@@ -21,10 +21,10 @@ typedef struct NamedRun
 } NamedRun;
 
 extern bool named_run_look(const text *workflow_id, int64 run_id, NamedRun *named);
-extern bool run_has_id(const Run *run, const text *workflow_id);
 extern void named_run_find(const text *workflow_id, int64 run_id, NamedRun *named);
 extern void outcome_values(const NamedRun *named, Datum *values, bool *nulls);
 extern int64 arg_run_id(FunctionCallInfo fcinfo, int n);
+extern bool open_run_look(const text *workflow_id, int64 run_id, Run *run);
 extern int64 open_run_named(const text *workflow_id, int64 run_id, Run *run);
 extern void execution_of_request(Jsonb *request, const char *key, text **workflow_id, int64 *run_id);
 extern int64 run_of_uuid_text(const char *uuid);

@@ -169,9 +169,7 @@ find_named(Jsonb *request, NamedRun *named)
 	RunFacts	facts;
 
 	read_execution(request, &workflow_id, &run_id);
-	named->is_open = (run_id != 0 ? find_run(run_id, &named->run) :
-					  find_run_by_workflow_id(workflow_id, &named->run)) &&
-		run_has_id(&named->run, workflow_id);
+	named->is_open = open_run_look(workflow_id, run_id, &named->run);
 	if (named->is_open)
 		named->run_id = named->run.task.run_id;
 	else

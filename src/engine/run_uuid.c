@@ -89,5 +89,5 @@ run_uuid_read(const pg_uuid_t *uuid, int64 *run_id)
 		(second & VARIANT_MASK) != VARIANT)
 		return false;
 	*run_id = (int64) (second & ~VARIANT_MASK);
-	return true;
+	return *run_id != 0;		/* which run_uuid_make() refuses */
 }

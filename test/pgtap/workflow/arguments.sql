@@ -73,6 +73,14 @@ INSERT INTO refused VALUES
 ('22004', 'replay(NULL)'), ('TQ001', 'replay(0)');
 SELECT throws_ok('SELECT taskq.' || replace(replace(call, '$t', quote_literal(:'token')), '$r', :'run'), sqlstate, NULL, call || ': ' || sqlstate) FROM refused;
 
+-- no run has the number 0, nor the uuid that would be its
+SELECT is((SELECT count(*) FROM taskq.run_events(0)), 0, 'run_events(0): none');
+SELECT throws_ok(format('SELECT taskq.%s_workflow_request(%L)', call,
+    jsonb_build_object('workflowExecution', execution || jsonb_build_object('runId', left(taskq.run_uuid(:run)::text, 19) || '8000-000000000000'))
+    || CASE call WHEN 'signal' THEN '{"signalName": "s"}'::jsonb ELSE '{}' END),
+  'TQ001', NULL, format('%s_workflow_request, of %s: TQ001', call, execution))
+FROM unnest('{signal,request_cancel,terminate}'::text[]) call, unnest('{"{}","{\"workflowId\": \"w\"}"}'::jsonb[]) execution;
+
 -- in a batch: what is no completion is an error of the call, what cannot be done one of its own
 CREATE FUNCTION batch_of(completion jsonb) RETURNS text
 LANGUAGE plpgsql AS $$
