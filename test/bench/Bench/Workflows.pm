@@ -54,6 +54,7 @@ use constant {
 	MOST_WAL => 10_000,
 	MOST_GROWTH => 1.5,	# of a step, by a hundred times the events
 	MOST_SECONDS => 10,	# until all that has fired is completed
+	SETTLE_SECONDS => 20,	# at most, until an idle server has done what was left
 	MOST_IDLE_MS => 1,	# of CPU in a second, where nothing happens
 	MOST_LAG_MS => 1000	# from a signal to the task that shows it
 };
@@ -298,6 +299,21 @@ sub fall_asleep
 	return 1e6 * $run->{own_cpu} / $runs;
 }
 
+# What was done before is done: the server lets a second pass without a tick.
+sub settle
+{
+	my ($bench) = @_;
+
+	for (1 .. SETTLE_SECONDS)
+	{
+		my $cpu = $bench->server_cpu;
+
+		sleep 1;
+		last if $bench->server_cpu == $cpu;
+	}
+	return;
+}
+
 # CPU ms per second of all processes of the server while nobody asks for anything.
 sub idle
 {
@@ -319,15 +335,17 @@ sub timers
 	my %turn = (tasks => $workflow->{fire});
 
 	$bench->reset('workflow');
+	settle($bench);
 	$turn{empty_ms} = idle($bench, $workflow->{idle_seconds});
 	$bench->sql('ALTER TABLE taskq.open SET (autovacuum_enabled = off)');
 	$turn{asleep_us} = fall_asleep($bench, $workflow->{asleep} - $workflow->{fire}, time + 86_400);
 	my $rate = 1e-6 * $turn{asleep_us} * $workflow->{fire} * 4;
-	my $at = int(time + $rate + $workflow->{idle_seconds} + 10);
+	my $at = int(time + $rate + $workflow->{idle_seconds} + SETTLE_SECONDS + 10);
 	fall_asleep($bench, $workflow->{fire}, $at);
 	$bench->sql('ALTER TABLE taskq.open RESET (autovacuum_enabled)');
 	$bench->sql('VACUUM ANALYZE');
 	$bench->sql('CHECKPOINT');
+	settle($bench);
 	my $left = $at - 1 - time;
 	$turn{idle_ms} = idle($bench, $left) if $left > 1;
 	my $run = $bench->pgbench(
