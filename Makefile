@@ -21,33 +21,34 @@ DATA = $(sort $(wildcard sql/taskq--*--*.sql)) sql/taskq--$(EXTVERSION).sql
 
 # In layers: each folder uses those above it alone (docs/internals.md).
 SRC_common = base64 failure_form json_check json_text payload_form payload_json proto_answers proto_canonical \
-	proto_commands proto_enums proto_events proto_numbers proto_parts proto_requests proto_scalars proto_shape proto_times \
-	text_buffer utf8
+	proto_commands proto_enums proto_events proto_numbers proto_parts proto_requests proto_scalars proto_shape \
+	proto_times text_buffer utf8
 SRC_base = clock grow json json_print pending_table proto_check rate_limiter server_memory settings shared_table
 SRC_task = channel_names kinds queue_keys task
-SRC_model = action_parts activity attempt_actions command_call control_actions controls duration failure failure_given \
-	machine option_values options options_json proto_json proto_values queue_settings retry_policy retry_policy_json \
-	run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands run_rebuild run_start \
-	run_step run_task search_values timeout
+SRC_model = action_parts activity attempt_actions command_call control_actions controls duration failure \
+	failure_given machine option_values options options_json proto_json proto_values queue_settings retry_policy \
+	retry_policy_json run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands \
+	run_rebuild run_start run_step run_task search_values timeout
 SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory \
 	function_pool heartbeat_pool heartbeat_slots lane_cursor layout leaf_hints listened_queues listener_marks pollers \
 	queue_locks queues ring sizes stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs
 SRC_notes = beats chains cursor_notes effects ledger ledger_end ledger_entries ledger_sums listens marks
-SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows extension find find_run function_rows \
-	heartbeat_row history history_leaves inbox instance kept keyed_rows lane leaf_table leaves open open_row overdue \
-	places queue_names ready ready_count row run_requests run_row run_timers scan search_attributes sweep write \
-	write_known
+SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows extension find find_run \
+	function_rows heartbeat_row history history_leaves inbox instance kept keyed_rows lane leaf_table leaves open \
+	open_row overdue places queue_names ready ready_count row run_requests run_row run_timers run_troubles scan \
+	search_attributes sweep write write_known
 SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness functions heartbeat \
-	own_attempt owner_mail queue_config refusal round run_activities run_complete run_deliver run_end run_kind run_open \
-	run_refusal run_replay run_retire run_search run_sticky run_token run_uuid run_world run_write tasks token transaction
+	own_attempt owner_mail queue_config refusal round run_activities run_complete run_deliver run_end run_kind \
+	run_open run_refusal run_replay run_retire run_search run_sticky run_token run_uuid run_world run_write tasks \
+	token transaction
 SRC_worker = channel_queues chore cursor_check function_call function_claim function_gone function_run \
 	function_supervisor function_worker heartbeat_flush history_retention inboxes instance_check launcher lifecycle \
 	listen_commands notify notify_listeners notify_runs put_off recount retention timer_look timers worker
-SRC_calls = args call_activity channel commands configure_queue developer event_summary health history_text \
-	input_arguments internal listen one_queue operate operate_many payload_values policy poll poll_many queue_counts \
-	queue_kinds queue_views read report report_batch run_ids schedule schedule_args sleep test_hooks wait wait_close watch \
-	workflow_args workflow_control workflow_read workflow_replay workflow_report workflow_report_batch workflow_start \
-	workflow_task workflow_wait
+SRC_calls = args call_activity channel commands configure_queue developer event_summary health health_backlogs \
+	health_report health_workflows history_text input_arguments internal listen one_queue operate operate_many \
+	payload_values policy poll poll_many queue_counts queue_kinds queue_views read report report_batch run_ids \
+	schedule schedule_args sleep test_hooks wait wait_close watch workflow_args workflow_control workflow_read \
+	workflow_replay workflow_report workflow_report_batch workflow_start workflow_task workflow_wait
 FOLDERS = common base task model shared notes store engine worker calls
 OBJS = $(foreach folder,$(FOLDERS),$(SRC_$(folder):%=src/$(folder)/%.o)) src/taskq.o
 

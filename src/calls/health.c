@@ -5,7 +5,8 @@
  * Somebody who asks whether all is well mostly suspects that it is not, so
  * nothing here waits, for a lock or for a process: where a table is locked, the
  * answer is that one cannot look.  Judged is what the tables say, not what
- * the worker believes.  The remaining checks of the view read PostgreSQL's own
+ * the worker believes.  What is said of backlogs and of workflows is in files of its own
+ * (health_backlogs.c, health_workflows.c).  The remaining checks of the view read PostgreSQL's own
  * catalogs and are SQL.
  */
 #include "postgres.h"
@@ -14,22 +15,21 @@
 #include "access/xlog.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/settings.h"
-#include "calls/args.h"
+#include "calls/health_backlogs.h"
+#include "calls/health_report.h"
+#include "calls/health_workflows.h"
 #include "calls/queue_counts.h"
 #include "engine/heartbeat.h"
 #include "engine/queue_config.h"
-#include "model/duration.h"
 #include "shared/directory.h"
 #include "shared/function_pool.h"
 #include "shared/sizes.h"
@@ -51,17 +51,6 @@
 /* a leaf that cannot be emptied is reported after that */
 #define BLOCKED				(10 * USECS_PER_SEC)
 
-/* a task may wait so long for a worker */
-#define LONG_WAIT			USECS_PER_HOUR
-
-/* in the order of the texts that users see */
-typedef enum HealthStatus
-{
-	HEALTH_OK,
-	HEALTH_WARNING,
-	HEALTH_CRITICAL
-} HealthStatus;
-
 /* What the slot says of the worker, copied. */
 typedef struct WorkerView
 {
@@ -73,44 +62,6 @@ typedef struct WorkerView
 	LeafHints	leaves[LEAF_KINDS];
 	PutOffRuns	put_off[PUT_OFF_KINDS];
 } WorkerView;
-
-static void
-report(FunctionCallInfo fcinfo, const char *check, HealthStatus status,
-	   const char *detail, const char *hint)
-{
-	static const char *const names[] = {
-		[HEALTH_OK] = "ok",
-		[HEALTH_WARNING] = "warning",
-		[HEALTH_CRITICAL] = "critical",
-	};
-	Datum		values[4];
-	bool		nulls[4] = {false};
-
-	values[0] = CStringGetTextDatum(check);
-	values[1] = CStringGetTextDatum(names[status]);
-	values[2] = CStringGetTextDatum(detail);
-	nulls[3] = status == HEALTH_OK || hint == NULL;
-	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(hint);
-	put_row(fcinfo, values, nulls, lengthof(values));
-}
-
-static void
-report_locked(FunctionCallInfo fcinfo, const char *check)
-{
-	report(fcinfo, check, HEALTH_WARNING,
-		   "cannot look: somebody has locked a table of taskq",
-		   "See pg_locks for an AccessExclusiveLock on a relation in schema taskq.");
-}
-
-/* microseconds as an interval for people, without fractions of a second */
-static char *
-span(int64 us)
-{
-	Interval   *interval = duration_to_interval(us - us % USECS_PER_SEC);
-
-	return DatumGetCString(DirectFunctionCall1(interval_out,
-											   IntervalPGetDatum(interval)));
-}
 
 /* ------------------------------------------------------------------------
  * The worker
@@ -163,19 +114,19 @@ check_tick(FunctionCallInfo fcinfo, const WorkerView *view)
 		busy = now - view->ticked_at;
 
 	if (missed > MISSED)
-		report(fcinfo, "background_worker", HEALTH_CRITICAL,
-			   psprintf("pid %d should have woken up %s ago", view->pid,
-						span(missed)),
-			   "Is the process stopped, or the machine overloaded?");
+		health_report(fcinfo, "background_worker", HEALTH_CRITICAL,
+					  psprintf("pid %d should have woken up %s ago", view->pid,
+							   health_span(missed)),
+					  "Is the process stopped, or the machine overloaded?");
 	else if (busy > BUSY)
-		report(fcinfo, "background_worker",
-			   busy > STUCK ? HEALTH_CRITICAL : HEALTH_WARNING,
-			   psprintf("pid %d has been in one transaction for %s", view->pid,
-						span(busy)),
-			   "See pg_stat_activity for what it waits for.");
+		health_report(fcinfo, "background_worker",
+					  busy > STUCK ? HEALTH_CRITICAL : HEALTH_WARNING,
+					  psprintf("pid %d has been in one transaction for %s", view->pid,
+							   health_span(busy)),
+					  "See pg_stat_activity for what it waits for.");
 	else
-		report(fcinfo, "background_worker", HEALTH_OK,
-			   psprintf("running with pid %d", view->pid), NULL);
+		health_report(fcinfo, "background_worker", HEALTH_OK,
+					  psprintf("running with pid %d", view->pid), NULL);
 }
 
 static void
@@ -187,24 +138,24 @@ check_worker(FunctionCallInfo fcinfo, DatabaseSlot *slot,
 		"See the server log; max_worker_processes and taskq.max_databases may be too low.";
 
 	if (control == NULL)
-		report(fcinfo, check, HEALTH_CRITICAL, "not running: not loaded",
-			   "Add taskq to shared_preload_libraries and restart the server.");
+		health_report(fcinfo, check, HEALTH_CRITICAL, "not running: not loaded",
+					  "Add taskq to shared_preload_libraries and restart the server.");
 	else if (RecoveryInProgress())
-		report(fcinfo, check, HEALTH_OK,
-			   "this server is a standby; timers fire on the primary", NULL);
+		health_report(fcinfo, check, HEALTH_OK,
+					  "this server is a standby; timers fire on the primary", NULL);
 	else if (slot != NULL && view->state == WORKER_RUNNING)
 		check_tick(fcinfo, view);
 	else if (in_template())
-		report(fcinfo, check, HEALTH_WARNING,
-			   "not running: this is a template database",
-			   "Timeouts do not fire here; make it an ordinary database with ALTER DATABASE ... IS_TEMPLATE false.");
+		health_report(fcinfo, check, HEALTH_WARNING,
+					  "not running: this is a template database",
+					  "Timeouts do not fire here; make it an ordinary database with ALTER DATABASE ... IS_TEMPLATE false.");
 	else if (slot == NULL)
-		report(fcinfo, check, HEALTH_CRITICAL, "not running: no slot", see_log);
+		health_report(fcinfo, check, HEALTH_CRITICAL, "not running: no slot", see_log);
 	else if (view->state == WORKER_FAILED)
-		report(fcinfo, check, HEALTH_CRITICAL, "not running: failed", see_log);
+		health_report(fcinfo, check, HEALTH_CRITICAL, "not running: failed", see_log);
 	else
-		report(fcinfo, check, HEALTH_WARNING, "not running: starting",
-			   see_log);
+		health_report(fcinfo, check, HEALTH_WARNING, "not running: starting",
+					  see_log);
 }
 
 /* ------------------------------------------------------------------------
@@ -217,12 +168,12 @@ report_unlogged(FunctionCallInfo fcinfo, const char *check, Oid unlogged)
 {
 	const char *name = get_rel_name(unlogged);
 
-	report(fcinfo, check, HEALTH_CRITICAL,
-		   psprintf("\"taskq.%s\" is unlogged, so that a crash would empty it",
-					name),
-		   psprintf("Use ALTER %s taskq.%s SET LOGGED.",
-					unlogged == catalog()->run_id_seq ? "SEQUENCE" : "TABLE",
-					name));
+	health_report(fcinfo, check, HEALTH_CRITICAL,
+				  psprintf("\"taskq.%s\" is unlogged, so that a crash would empty it",
+						   name),
+				  psprintf("Use ALTER %s taskq.%s SET LOGGED.",
+						   unlogged == catalog()->run_id_seq ? "SEQUENCE" : "TABLE",
+						   name));
 }
 
 /* false: one is missing, and nothing can look at any */
@@ -237,9 +188,9 @@ check_tables(FunctionCallInfo fcinfo)
 
 	if (missing != NULL)
 	{
-		report(fcinfo, check, HEALTH_CRITICAL,
-			   psprintf("\"taskq.%s\" does not exist", missing),
-			   HOW_TO_GET_BACK);
+		health_report(fcinfo, check, HEALTH_CRITICAL,
+					  psprintf("\"taskq.%s\" does not exist", missing),
+					  HOW_TO_GET_BACK);
 		return false;
 	}
 	unlogged = catalog_unlogged();
@@ -247,13 +198,13 @@ check_tables(FunctionCallInfo fcinfo)
 	if (OidIsValid(unlogged))
 		report_unlogged(fcinfo, check, unlogged);
 	else if (trigger != NULL)
-		report(fcinfo, check, HEALTH_CRITICAL,
-			   psprintf("trigger \"%s\" of \"taskq.%s\" is not always enabled, so that changes by hand go unnoticed",
-						trigger, table),
-			   psprintf("Use ALTER TABLE taskq.%s ENABLE ALWAYS TRIGGER %s.",
-						table, trigger));
+		health_report(fcinfo, check, HEALTH_CRITICAL,
+					  psprintf("trigger \"%s\" of \"taskq.%s\" is not always enabled, so that changes by hand go unnoticed",
+							   trigger, table),
+					  psprintf("Use ALTER TABLE taskq.%s ENABLE ALWAYS TRIGGER %s.",
+							   table, trigger));
 	else
-		report(fcinfo, check, HEALTH_OK, "all survive a crash", NULL);
+		health_report(fcinfo, check, HEALTH_OK, "all survive a crash", NULL);
 	return true;
 }
 
@@ -265,12 +216,12 @@ check_indexes(FunctionCallInfo fcinfo)
 	const char *broken = catalog_broken_index();
 
 	if (broken == NULL)
-		report(fcinfo, check, HEALTH_OK, "all are as taskq makes them", NULL);
+		health_report(fcinfo, check, HEALTH_OK, "all are as taskq makes them", NULL);
 	else
-		report(fcinfo, check, HEALTH_CRITICAL,
-			   psprintf("\"taskq.%s\" is missing, not valid, or not as taskq makes it",
-						broken),
-			   "Create the index as it was; docs/operations.md has the definitions.");
+		health_report(fcinfo, check, HEALTH_CRITICAL,
+					  psprintf("\"taskq.%s\" is missing, not valid, or not as taskq makes it",
+							   broken),
+					  "Create the index as it was; docs/operations.md has the definitions.");
 	return broken == NULL;
 }
 
@@ -284,21 +235,21 @@ check_timers(FunctionCallInfo fcinfo)
 
 	if (!store_overdue(now, queue_counts_started(), &worst))
 	{
-		report_locked(fcinfo, check);
+		health_cannot_look(fcinfo, check);
 		return;
 	}
 	if (worst.run_id == 0)
 	{
-		report(fcinfo, check, HEALTH_OK, "no timeout is overdue", NULL);
+		health_report(fcinfo, check, HEALTH_OK, "no timeout is overdue", NULL);
 		return;
 	}
 	late = now - worst.since;
-	report(fcinfo, check,
-		   late > VERY_LATE ? HEALTH_CRITICAL :
-		   late > LATE ? HEALTH_WARNING : HEALTH_OK,
-		   psprintf("oldest overdue timeout (%s of run " INT64_FORMAT ") is late by %s",
-					worst.name, worst.run_id, span(late)),
-		   "Is the background worker running, and not kept waiting by a lock?");
+	health_report(fcinfo, check,
+				  late > VERY_LATE ? HEALTH_CRITICAL :
+				  late > LATE ? HEALTH_WARNING : HEALTH_OK,
+				  psprintf("oldest overdue timeout (%s of run " INT64_FORMAT ") is late by %s",
+						   worst.name, worst.run_id, health_span(late)),
+				  "Is the background worker running, and not kept waiting by a lock?");
 }
 
 static void
@@ -326,11 +277,11 @@ check_put_off(FunctionCallInfo fcinfo, const WorkerView *view, PutOffKind kind)
 
 	StaticAssertStmt(lengthof(kinds) == PUT_OFF_KINDS, "each kind is checked");
 	if (n == 0)
-		report(fcinfo, kinds[kind].check, HEALTH_OK, kinds[kind].all, NULL);
+		health_report(fcinfo, kinds[kind].check, HEALTH_OK, kinds[kind].all, NULL);
 	else
-		report(fcinfo, kinds[kind].check, HEALTH_WARNING,
-			   psprintf(kinds[kind].failed, n, view->put_off[kind].one),
-			   kinds[kind].hint);
+		health_report(fcinfo, kinds[kind].check, HEALTH_WARNING,
+					  psprintf(kinds[kind].failed, n, view->put_off[kind].one),
+					  kinds[kind].hint);
 }
 
 static void
@@ -342,17 +293,17 @@ check_settings(FunctionCallInfo fcinfo)
 
 	if (!catalog_lock_at_once(catalog()->queue_config, QUEUE_CONFIG_PKEY))
 	{
-		report_locked(fcinfo, check);
+		health_cannot_look(fcinfo, check);
 		return;
 	}
 	n = queue_config_unreadable(&queue);
 	if (n == 0)
-		report(fcinfo, check, HEALTH_OK, "all can be read", NULL);
+		health_report(fcinfo, check, HEALTH_OK, "all can be read", NULL);
 	else
-		report(fcinfo, check, HEALTH_CRITICAL,
-			   psprintf("settings of %d task queue(s) cannot be read, one of them \"%s\"",
-						n, queue),
-			   "Such a queue counts as paused. Set what is wrong again with taskq.configure_queue(), or correct the row of taskq.queue_config.");
+		health_report(fcinfo, check, HEALTH_CRITICAL,
+					  psprintf("settings of %d task queue(s) cannot be read, one of them \"%s\"",
+							   n, queue),
+					  "Such a queue counts as paused. Set what is wrong again with taskq.configure_queue(), or correct the row of taskq.queue_config.");
 }
 
 static void
@@ -373,67 +324,16 @@ check_retention(FunctionCallInfo fcinfo, const WorkerView *view)
 		if (blocked <= BLOCKED)
 			continue;
 		ok = false;
-		report(fcinfo, check, HEALTH_WARNING,
-			   psprintf("taskq.%s_%d cannot be emptied since %s",
-						tables[kind], leaves->blocked, span(blocked)),
-			   kind == LEAVES_CLOSED ?
-			   "See pg_locks for who uses that table; if nobody does, it holds activities with a longer retention." :
-			   "See pg_locks for who uses that table; if nobody does, pg_stat_activity and pg_prepared_xacts for an old transaction.");
+		health_report(fcinfo, check, HEALTH_WARNING,
+					  psprintf("taskq.%s_%d cannot be emptied since %s",
+							   tables[kind], leaves->blocked, health_span(blocked)),
+					  kind == LEAVES_CLOSED ?
+					  "See pg_locks for who uses that table; if nobody does, it holds activities with a longer retention." :
+					  "See pg_locks for who uses that table; if nobody does, pg_stat_activity and pg_prepared_xacts for an old transaction.");
 	}
 	if (ok)
-		report(fcinfo, check, HEALTH_OK,
-			   "what has expired is being removed", NULL);
-}
-
-/* the first row of taskq.queue_counts() by age; locks are held */
-static void
-find_oldest(FunctionCallInfo fcinfo, char **queue, TimestampTz *since)
-{
-	MemoryContext context = CurrentMemoryContext;
-	bool		isnull;
-
-	*queue = NULL;
-	SPI_connect();
-	if (SPI_execute("SELECT task_queue, oldest FROM taskq.queue_counts()"
-					" WHERE oldest IS NOT NULL ORDER BY oldest LIMIT 1",
-					true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read taskq.queue_counts()");
-	if (SPI_processed > 0)
-	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-		char	   *name = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
-
-		*queue = MemoryContextStrdup(context, name);
-		*since = DatumGetTimestampTz(SPI_getbinval(row, SPI_tuptable->tupdesc,
-												   2, &isnull));
-	}
-	SPI_finish();
-}
-
-static void
-check_backlog(FunctionCallInfo fcinfo)
-{
-	static const char check[] = "oldest_backlog";
-	char	   *queue;
-	TimestampTz since;
-	int64		waited;
-
-	if (!catalog_lock_at_once(catalog()->open, OPEN_READY))
-	{
-		report_locked(fcinfo, check);
-		return;
-	}
-	find_oldest(fcinfo, &queue, &since);
-	if (queue == NULL)
-	{
-		report(fcinfo, check, HEALTH_OK, "no task is waiting", NULL);
-		return;
-	}
-	waited = Max(clock_now() - since, 0);
-	report(fcinfo, check, waited > LONG_WAIT ? HEALTH_WARNING : HEALTH_OK,
-		   psprintf("a task of queue \"%s\" has waited for %s", queue,
-					span(waited)),
-		   "Are there enough workers, and is the queue neither paused nor limited?");
+		health_report(fcinfo, check, HEALTH_OK,
+					  "what has expired is being removed", NULL);
 }
 
 /* ------------------------------------------------------------------------
@@ -448,12 +348,12 @@ check_size(FunctionCallInfo fcinfo, SizeKind kind)
 	int64		ago = size_exceeded_ago(kind);
 
 	if (ago < 0)
-		report(fcinfo, rule->check, HEALTH_OK,
-			   psprintf("%s = %d is enough", rule->name, *rule->value), NULL);
+		health_report(fcinfo, rule->check, HEALTH_OK,
+					  psprintf("%s = %d is enough", rule->name, *rule->value), NULL);
 	else
-		report(fcinfo, rule->check, HEALTH_WARNING,
-			   psprintf("%s = %d was exceeded %s ago", rule->name,
-						*rule->value, span(ago)), size_hint(kind));
+		health_report(fcinfo, rule->check, HEALTH_WARNING,
+					  psprintf("%s = %d was exceeded %s ago", rule->name,
+							   *rule->value, health_span(ago)), size_hint(kind));
 }
 
 /* does the server have room for those who run functions? */
@@ -463,13 +363,13 @@ check_function_workers(FunctionCallInfo fcinfo)
 	TimestampTz since = function_pool_refused_since();
 
 	if (since == DT_NOEND)
-		report(fcinfo, "function_workers", HEALTH_OK,
-			   "function workers can be started, or none are needed", NULL);
+		health_report(fcinfo, "function_workers", HEALTH_OK,
+					  "function workers can be started, or none are needed", NULL);
 	else
-		report(fcinfo, "function_workers", HEALTH_WARNING,
-			   psprintf("functions have waited for a background worker slot for %s",
-						span(GetCurrentTimestamp() - since)),
-			   "Increase max_worker_processes, or decrease taskq.function_workers.");
+		health_report(fcinfo, "function_workers", HEALTH_WARNING,
+					  psprintf("functions have waited for a background worker slot for %s",
+							   health_span(GetCurrentTimestamp() - since)),
+					  "Increase max_worker_processes, or decrease taskq.function_workers.");
 }
 
 static void
@@ -479,7 +379,8 @@ check_database(FunctionCallInfo fcinfo, const WorkerView *view)
 	{
 		check_timers(fcinfo);
 		check_settings(fcinfo);
-		check_backlog(fcinfo);
+		health_of_backlogs(fcinfo);
+		health_of_workflows(fcinfo);
 	}
 	for (PutOffKind kind = 0; kind < PUT_OFF_KINDS; kind++)
 		check_put_off(fcinfo, view, kind);

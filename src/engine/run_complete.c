@@ -26,10 +26,6 @@
 /* a task may be kept alive by forced ones for that long */
 #define MOST_HEARTBEAT		(30 * 60 * USECS_PER_SEC)
 
-/* The largest history. */
-#define MOST_EVENTS			(50 * 1024)
-#define MOST_HISTORY_BYTES	(50 * 1024 * 1024)
-
 /* the run with that task in progress, locked; false: it is over */
 static bool
 lock_task(int64 run_id, int64 nonce, RunLock lock, Run *run)
@@ -181,7 +177,7 @@ refuse(RunStep *step, const TaskCompletion *completion, const CommandFault *faul
 static bool
 history_is_full(const Run *run)
 {
-	return run->next_event_id > MOST_EVENTS || run->history_size > MOST_HISTORY_BYTES;
+	return run->next_event_id > MOST_HISTORY_EVENTS || run->history_size > MOST_HISTORY_BYTES;
 }
 
 /* attempts after the first leave no trace of bad commands, so that is an error */

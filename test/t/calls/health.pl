@@ -100,9 +100,10 @@ my $holder = $node->background_psql('postgres');
 my %locks = (
 	(
 		map { $_ => "LOCK TABLE taskq.$_" }
-		  qw(open heartbeat_state closed_0 closed_long queue_config instance)),
+		  qw(open heartbeat_state closed_0 closed_long queue_config instance run_inbox)),
 	open_alarm => 'REINDEX INDEX taskq.open_alarm',
-	open_ready => 'REINDEX INDEX taskq.open_ready');
+	open_ready => 'REINDEX INDEX taskq.open_ready',
+	open_activity_id => 'REINDEX INDEX taskq.open_activity_id');
 for my $what (sort keys %locks)
 {
 	$holder->query_safe("BEGIN; $locks{$what}");
@@ -114,8 +115,10 @@ for my $what (sort keys %locks)
 	is($checks, 't', "health answers while somebody has locked $what");
 	is( $blind // '',
 		{
-			open => 'oldest_backlog timer_lateness',
-			open_ready => 'oldest_backlog',
+			open => 'history_sizes oldest_backlog timer_lateness workflow_tasks workflow_workers',
+			open_ready => 'oldest_backlog workflow_workers',
+			open_activity_id => 'history_sizes workflow_tasks',
+			run_inbox => 'workflow_inboxes',
 			open_alarm => 'timer_lateness',
 			heartbeat_state => 'timer_lateness',
 			queue_config => 'queue_settings'
