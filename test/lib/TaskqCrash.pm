@@ -184,12 +184,13 @@ sub acknowledged
 	return $load->{acknowledged};
 }
 
-# Wait until the server can be written to, by whom has no connection yet.
+# Wait until the server can be written to, by whom has no connection yet. A psql that
+# gets none may have ended before it is given its query, which IPC::Run dies of.
 sub accepts
 {
 	my ($node) = @_;
 
-	return $node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+	return wait_until(sub { (eval { ($node->psql('postgres', 'SELECT pg_is_in_recovery()'))[1] } // '') eq 'f' });
 }
 
 # Kill the postmaster; its children notice by themselves.
