@@ -24,7 +24,7 @@ use Time::HiRes qw(clock_gettime usleep CLOCK_MONOTONIC);
 our @EXPORT = qw(crash_settings crash_node prepare_database crash_rounds
   crash_round crash_round_count some_process kill_server
   start_again accepts wait_until wait_for_facts
-  wait_for_refusals now_us);
+  refusals now_us);
 
 use constant {
 	PRODUCERS => 3,
@@ -152,17 +152,13 @@ sub wait_for_facts
 	return wait_until(sub { acknowledged($load) >= $wanted });
 }
 
-# Wait until clients have been refused for this reason so many times more.
-sub wait_for_refusals
+# How often clients have been refused for this reason.
+sub refusals
 {
-	my ($load, $state, $more) = @_;
-	my $count = sub {
-		acknowledged($load);
-		return $load->{refused}->{$state} // 0;
-	};
-	my $wanted = $count->() + $more;
+	my ($load, $state) = @_;
 
-	return wait_until(sub { $count->() >= $wanted });
+	acknowledged($load);
+	return $load->{refused}->{$state} // 0;
 }
 
 # How many facts have been acknowledged so far. Counts refusals, too.
@@ -277,19 +273,22 @@ sub start_load
 # Wait until these clients have ended; false if one does not, or not well.
 sub wait_for_end
 {
-	my (@pids) = @_;
+	my (@left) = @_;
 	my $well = 1;
 
-	foreach my $pid (@pids)
-	{
-		my $ended =
-		  wait_until(sub { waitpid($pid, 1) == $pid });	# WNOHANG
-
-		diag("client $running{$pid} does not end") if !$ended;
-		$well = 0 if !$ended || $?;
-		delete $running{$pid} if $ended;
-	}
-	return $well;
+	wait_until(
+		sub {
+			foreach my $pid (my @now = @left)
+			{
+				next if waitpid($pid, 1) != $pid;	# WNOHANG
+				$well = 0 if $?;
+				delete $running{$pid};
+				@left = grep { $_ != $pid } @left;
+			}
+			return !@left;
+		});
+	diag("client $running{$_} does not end") foreach @left;
+	return $well && !@left;
 }
 
 # Let the load end: nothing new comes, and what is open is worked off. Where an

@@ -27,6 +27,9 @@ prepare_database($node);
 
 my $no_space = qr/No space left on device/;
 
+# A checkpoint, too, takes the server down with it, which lets nobody in then.
+my $keeps_out = qr/FATAL:  could not write init file/;
+
 crash_rounds(
 	'data disk full',
 	$node,
@@ -36,8 +39,13 @@ crash_rounds(
 
 		fill_disk("$disks/data");
 		$node->wait_for_log($no_space, $offset);
-		wait_for_refusals($load, '53100', 20);
+		wait_until(
+			sub {
+				return refusals($load, '53100') >= 20
+				  || slurp_file($node->logfile, $offset) =~ $keeps_out;
+			}) or die 'nobody misses the room';
 		empty_disk("$disks/data");
+		survive();
 	});
 
 # Whoever has to begin a new file of the WAL takes the server down with it,
@@ -55,7 +63,7 @@ crash_rounds(
 				return slurp_file($node->logfile, $offset) =~ /PANIC:.*$no_space/;
 			}) or die 'nobody misses the room';
 		empty_disk("$disks/wal");
-		survive($node);
+		survive();
 	});
 
 # Does the server answer this? Nothing is piped into psql, which may be gone
@@ -79,7 +87,7 @@ sub survive
 			return !$pid
 			  || !kill(0, $pid)
 			  || answers('SELECT');
-		});
+		}) or die 'the server does not come back';
 	start_again($node) if !$pid || !kill(0, $pid);
 	return;
 }
