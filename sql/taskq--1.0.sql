@@ -1191,15 +1191,17 @@ COMMENT ON FUNCTION taskq.retry_many(bigint[])
 --
 
 CREATE PROCEDURE taskq.wait_for_task(
-  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity'
+  task_queue text, timeout interval DEFAULT '60s', INOUT ready boolean DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity',
+  sticky_for text DEFAULT NULL
 ) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_task';
-COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean, taskq.task_kind)
+COMMENT ON PROCEDURE taskq.wait_for_task(text, interval, boolean, taskq.task_kind, text)
   IS 'sleep until a poll of the queue would return a task, or the time is up';
 
 CREATE PROCEDURE taskq.wait_for_tasks(
-  task_queues text[], timeout interval DEFAULT '60s', INOUT task_queue text DEFAULT NULL
+  task_queues text[], timeout interval DEFAULT '60s', INOUT task_queue text DEFAULT NULL,
+  kinds taskq.task_kind[] DEFAULT NULL, normal_names text[] DEFAULT NULL
 ) LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_wait_for_tasks';
-COMMENT ON PROCEDURE taskq.wait_for_tasks(text[], interval, text)
+COMMENT ON PROCEDURE taskq.wait_for_tasks(text[], interval, text, taskq.task_kind[], text[])
   IS 'sleep until a poll of one of the queues would return a task, or the time is up; the first such queue';
 
 CREATE PROCEDURE taskq.wait_for_close(
@@ -1566,9 +1568,9 @@ COMMENT ON PROCEDURE taskq.wait_for_workflow(text, bigint, interval, taskq.workf
 -- channel
 --
 
-CREATE FUNCTION taskq.channel(task_queue text, kind taskq.task_kind DEFAULT 'activity') RETURNS text
+CREATE FUNCTION taskq.channel(task_queue text, kind taskq.task_kind DEFAULT 'activity', sticky_for text DEFAULT NULL) RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_channel';
-COMMENT ON FUNCTION taskq.channel(text, taskq.task_kind)
+COMMENT ON FUNCTION taskq.channel(text, taskq.task_kind, text)
   IS 'the name to LISTEN on for tasks of a queue; asks for notifications for one hour, LISTEN for as long as it listens';
 
 CREATE FUNCTION taskq.worker_channel(identity text) RETURNS text
@@ -1580,14 +1582,18 @@ COMMENT ON FUNCTION taskq.worker_channel(text)
 -- listen
 --
 
-CREATE FUNCTION taskq.listen(listener text, task_queues text[], kind taskq.task_kind DEFAULT 'activity') RETURNS text
+CREATE FUNCTION taskq.listen(
+  listener text, task_queues text[], kind taskq.task_kind DEFAULT 'activity', normal_names text[] DEFAULT NULL
+) RETURNS text
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_listen';
-COMMENT ON FUNCTION taskq.listen(text, text[], taskq.task_kind)
+COMMENT ON FUNCTION taskq.listen(text, text[], taskq.task_kind, text[])
   IS 'the name to LISTEN on for tasks of many queues, whose names are the payloads; asks for notifications for one hour';
 
-CREATE FUNCTION taskq.unlisten(listener text, task_queues text[] DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity') RETURNS void
+CREATE FUNCTION taskq.unlisten(
+  listener text, task_queues text[] DEFAULT NULL, kind taskq.task_kind DEFAULT 'activity', normal_names text[] DEFAULT NULL
+) RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_unlisten';
-COMMENT ON FUNCTION taskq.unlisten(text, text[], taskq.task_kind)
+COMMENT ON FUNCTION taskq.unlisten(text, text[], taskq.task_kind, text[])
   IS 'a listener wants to hear no more of these queues, or of any';
 
 --

@@ -37,7 +37,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 	if (kind == NAME_OF_WORKER)
 		check_identity(argument, false);
 	else
-		argument = arg_queue(fcinfo, 0, 1);
+		argument = arg_worker_queue(fcinfo, 0, 1, 2);
 	name = VARDATA_ANY(argument);
 	length = VARSIZE_ANY_EXHDR(argument);
 
@@ -52,7 +52,7 @@ ask_for_channel(FunctionCallInfo fcinfo, const char *what, NameKind kind)
 PG_FUNCTION_INFO_V1(taskq_channel);
 
 /*
- * taskq.channel(task_queue, kind): the channel of a queue, listened to from now on.
+ * taskq.channel(task_queue, kind, sticky_for): the channel of a queue, listened to from now on.
  */
 Datum
 taskq_channel(PG_FUNCTION_ARGS)

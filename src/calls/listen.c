@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -51,21 +50,22 @@ arg_listener(FunctionCallInfo fcinfo, int n)
 	return listener;
 }
 
+/* task_queues, kind and normal_names */
 static QueueRef *
-arg_queue_refs(FunctionCallInfo fcinfo, int n, QueueKind kind, int *count)
+arg_queue_refs(FunctionCallInfo fcinfo, int *count)
 {
-	Datum	   *queues = arg_elements(fcinfo, n, TEXTOID, "task_queues", count);
+	text	  **queues = arg_worker_queues(fcinfo, 1, arg_queue_kind(fcinfo, 2), NO_KINDS, 3, count);
 	QueueRef   *refs = palloc(sizeof(QueueRef) * Max(*count, 1));
 
 	for (int i = 0; i < *count; i++)
-		refs[i] = queue_ref(queue_of_kind(check_queue_name(DatumGetTextPP(queues[i])), kind));
+		refs[i] = queue_ref(queues[i]);
 	return refs;
 }
 
 PG_FUNCTION_INFO_V1(taskq_listen);
 
 /*
- * taskq.listen(listener, task_queues, kind) returns text: the channel of the
+ * taskq.listen(listener, task_queues, kind, normal_names) returns text: the channel of the
  * listener, which is told of these queues, too, from now on.
  */
 Datum
@@ -78,7 +78,7 @@ taskq_listen(PG_FUNCTION_ARGS)
 
 	directory_require();
 	listener = arg_listener(fcinfo, 0);
-	queues = arg_queue_refs(fcinfo, 1, arg_queue_kind(fcinfo, 2), &count);
+	queues = arg_queue_refs(fcinfo, &count);
 	PreventCommandDuringRecovery("taskq.listen()");
 	ref = channel_ask(listener.name, listener.length, NAME_OF_LISTENER,
 					  listener.channel);
@@ -92,7 +92,7 @@ taskq_listen(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(taskq_unlisten);
 
 /*
- * taskq.unlisten(listener, task_queues, kind) returns void: the listener is told of
+ * taskq.unlisten(listener, task_queues, kind, normal_names) returns void: the listener is told of
  * these queues no more, or of none (NULL).
  */
 Datum
@@ -107,7 +107,7 @@ taskq_unlisten(PG_FUNCTION_ARGS)
 	directory_require();
 	listener = arg_listener(fcinfo, 0);
 	if (!all)
-		queues = arg_queue_refs(fcinfo, 1, arg_queue_kind(fcinfo, 2), &count);
+		queues = arg_queue_refs(fcinfo, &count);
 	PreventCommandDuringRecovery("taskq.unlisten()");
 	if (all)
 	{

@@ -117,14 +117,15 @@ check_kinds(FunctionCallInfo fcinfo, int count)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("taskq.poll_many() hands out tasks of activities only"),
-					 errhint("Use taskq.poll_workflow_task().")));
+					 errhint("Use taskq.poll_workflow_task(), whose rows are workflow tasks; its max_tasks takes several at a time.")));
 	names = arg_beside(fcinfo, ARG_NORMAL_NAMES, TEXTOID, "normal_names",
 					   "task_queues", count, &nulls);
 	for (int i = 0; names != NULL && i < count; i++)
 		if (!nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("queues of activities have no normal names")));
+					 errmsg("queues of activities have no normal names"),
+					 errhint("A queue that is private to a worker of workflows is polled by taskq.poll_workflow_task(), with sticky_for.")));
 }
 
 /* the waiting workers, those of the same queue together */

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -20,7 +19,6 @@
 #include "calls/queue_kinds.h"
 #include "calls/sleep.h"
 #include "engine/claim.h"
-#include "model/options.h"
 #include "shared/waiter_state.h"
 #include "shared/waiters.h"
 #include "task/queue_keys.h"
@@ -125,7 +123,7 @@ run_wait(QueueWait *wait, TimestampTz deadline)
 
 PG_FUNCTION_INFO_V1(taskq_wait_for_task);
 
-/* CALL taskq.wait_for_task(task_queue, timeout, INOUT ready, kind) */
+/* CALL taskq.wait_for_task(task_queue, timeout, INOUT ready, kind, sticky_for) */
 Datum
 taskq_wait_for_task(PG_FUNCTION_ARGS)
 {
@@ -135,7 +133,7 @@ taskq_wait_for_task(PG_FUNCTION_ARGS)
 	bool		null = false;
 
 	begin_writing("taskq.wait_for_task()");
-	add_queue(&wait, arg_queue(fcinfo, 0, 3));
+	add_queue(&wait, arg_worker_queue(fcinfo, 0, 3, 4));
 	deadline = arg_deadline(fcinfo, 1);
 	require_own_transactions(fcinfo, "taskq.wait_for_task()");
 	value = BoolGetDatum(run_wait(&wait, deadline) >= 0);
@@ -143,10 +141,10 @@ taskq_wait_for_task(PG_FUNCTION_ARGS)
 }
 
 static void
-arg_waited_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
+arg_waited_queues(FunctionCallInfo fcinfo, QueueWait *wait)
 {
 	int			count;
-	Datum	   *queues = arg_elements(fcinfo, n, TEXTOID, "task_queues", &count);
+	text	  **queues = arg_worker_queues(fcinfo, 0, QUEUE_OF_ACTIVITIES, 3, 4, &count);
 
 	if (count < 1 || count > MAX_WAIT_PLACES)
 		ereport(ERROR,
@@ -155,12 +153,12 @@ arg_waited_queues(FunctionCallInfo fcinfo, int n, QueueWait *wait)
 						MAX_WAIT_PLACES),
 				 errdetail("It has %d.", count)));
 	for (int i = 0; i < count; i++)
-		add_queue(wait, check_queue_name(DatumGetTextPP(queues[i])));
+		add_queue(wait, queues[i]);
 }
 
 PG_FUNCTION_INFO_V1(taskq_wait_for_tasks);
 
-/* CALL taskq.wait_for_tasks(task_queues, timeout, INOUT task_queue) */
+/* CALL taskq.wait_for_tasks(task_queues, timeout, INOUT task_queue, kinds, normal_names) */
 Datum
 taskq_wait_for_tasks(PG_FUNCTION_ARGS)
 {
@@ -171,12 +169,12 @@ taskq_wait_for_tasks(PG_FUNCTION_ARGS)
 	bool		null;
 
 	begin_writing("taskq.wait_for_tasks()");
-	arg_waited_queues(fcinfo, 0, &wait);
+	arg_waited_queues(fcinfo, &wait);
 	deadline = arg_deadline(fcinfo, 1);
 	require_own_transactions(fcinfo, "taskq.wait_for_tasks()");
 	found = run_wait(&wait, deadline);
 	null = found < 0;
 	if (!null)
-		value = PointerGetDatum(wait.queues[found].name);
+		value = PointerGetDatum(queue_shown(wait.queues[found].name));
 	return return_row(fcinfo, &value, &null);
 }

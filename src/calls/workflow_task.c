@@ -21,6 +21,7 @@
 #include "calls/args.h"
 #include "calls/history_text.h"
 #include "calls/poll.h"
+#include "calls/queue_kinds.h"
 #include "calls/workflow_task.h"
 #include "engine/claim.h"
 #include "engine/run_token.h"
@@ -90,19 +91,6 @@ transient(const Run *run)
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 }
 
-/* the name of the task's queue, without its prefix */
-static text *
-queue_name(const Run *run)
-{
-	const char *name = VARDATA_ANY(run->task.queue);
-	int			length = VARSIZE_ANY_EXHDR(run->task.queue);
-	int			prefix = strlen(WORKFLOW_QUEUE_PREFIX);
-
-	StaticAssertStmt(sizeof(WORKFLOW_QUEUE_PREFIX) == sizeof(STICKY_QUEUE_PREFIX),
-					 "both prefixes are as long");
-	return cstring_to_text_with_len(name + prefix, length - prefix);
-}
-
 /* workflow_task_values: what the worker of a started task gets. */
 void
 workflow_task_values(const Run *run, bool from_sticky, Datum *values, bool *nulls)
@@ -116,7 +104,7 @@ workflow_task_values(const Run *run, bool from_sticky, Datum *values, bool *null
 	values[FIELD_RUN_UUID] = UUIDPGetDatum(run_uuid_make(run->task.run_id));
 	values[FIELD_WORKFLOW_ID] = PointerGetDatum(run->workflow_id);
 	values[FIELD_WORKFLOW_TYPE] = PointerGetDatum(run->workflow_type);
-	values[FIELD_TASK_QUEUE] = PointerGetDatum(queue_name(run));
+	values[FIELD_TASK_QUEUE] = PointerGetDatum(queue_shown(run->task.queue));
 	values[FIELD_ATTEMPT] = Int32GetDatum(run->task.attempt);
 	values[FIELD_PREVIOUS_STARTED_EVENT_ID] = Int64GetDatum(run->previous_started_event_id);
 	values[FIELD_STARTED_EVENT_ID] = Int64GetDatum(is_transient ? run->next_event_id + 1 :
@@ -189,13 +177,11 @@ taskq_poll_workflow_task(PG_FUNCTION_ARGS)
 {
 	ClaimRequest request = {0};
 	WorkflowPoll poll = {fcinfo, arg_sticky_queue(fcinfo, 3) != NULL};
-	text	   *name;
 
 	begin_writing("taskq.poll_workflow_task()");
 	require_arg(fcinfo, 0, "task_queue");
-	name = check_queue_name(arg_text(fcinfo, 0));
-	request.queue = queue_ref(cstring_to_text(psprintf("%s%s", poll.sticky ? STICKY_QUEUE_PREFIX :
-													   WORKFLOW_QUEUE_PREFIX, text_to_cstring(name))));
+	request.queue = queue_ref(queue_of_worker(check_queue_name(arg_text(fcinfo, 0)), QUEUE_OF_WORKFLOWS,
+											  arg_text(fcinfo, 3)));
 	request.identity = arg_identity(fcinfo, 1);
 	if (request.identity == NULL)
 		request.identity = default_identity();

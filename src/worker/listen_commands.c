@@ -15,11 +15,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -30,11 +30,22 @@
 #include "task/channel_names.h"
 #include "worker/listen_commands.h"
 
+/* the only function of that name in the schema, whatever its arguments */
 static Oid
-task_kind(Oid schema)
+function_named(const char *name, Oid schema)
 {
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-						   CStringGetDatum("task_kind"), ObjectIdGetDatum(schema));
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	Oid			found = InvalidOid;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc function = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (function->pronamespace == schema)
+			found = function->oid;
+	}
+	ReleaseCatCacheList(list);
+	return found;
 }
 
 /*
@@ -43,28 +54,14 @@ task_kind(Oid schema)
 static bool
 may_ask(NameKind kind)
 {
-	static const struct
-	{
-		const char *name;
-		int			nargs;
-	}			functions[] = {
-		[NAME_OF_QUEUE] = {"channel", 2},
-		[NAME_OF_WORKER] = {"worker_channel", 1},
-		[NAME_OF_LISTENER] = {"unlisten", 2},	/* goes with "listen" */
+	static const char *const functions[] = {
+		[NAME_OF_QUEUE] = "channel",
+		[NAME_OF_WORKER] = "worker_channel",
+		[NAME_OF_LISTENER] = "listen",
 	};
-	Oid			arguments[] = {TEXTOID, TEXTARRAYOID};
 	Oid			schema = extension_schema_if_any();
-	Oid			function;
+	Oid			function = OidIsValid(schema) ? function_named(functions[kind], schema) : InvalidOid;
 
-	if (!OidIsValid(schema))
-		return false;
-	if (kind == NAME_OF_QUEUE)
-		arguments[1] = task_kind(schema);
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-							   CStringGetDatum(functions[kind].name),
-							   PointerGetDatum(buildoidvector(arguments,
-															functions[kind].nargs)),
-							   ObjectIdGetDatum(schema));
 	return OidIsValid(function) &&
 		function_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
 }

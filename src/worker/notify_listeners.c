@@ -93,10 +93,13 @@ find_names(void)
 static const char *
 shown_name(const text *queue)
 {
+	static const char *const prefixes[] = {WORKFLOW_QUEUE_PREFIX, STICKY_QUEUE_PREFIX};
 	const char *name = text_to_cstring(queue);
-	size_t		prefix = strlen(WORKFLOW_QUEUE_PREFIX);
 
-	return strncmp(name, WORKFLOW_QUEUE_PREFIX, prefix) == 0 ? name + prefix : name;
+	for (int i = 0; i < (int) lengthof(prefixes); i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return name + strlen(prefixes[i]);
+	return name;
 }
 
 /* look up and send what was taken; on error it stays in the batch */

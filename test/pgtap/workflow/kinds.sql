@@ -65,6 +65,16 @@ SELECT throws_ok(call, '22004', 'kind is not set', call)
 FROM unnest(ARRAY['SELECT taskq.configure_queue(''kinds'', ''{}'', kind => NULL)', 'SELECT taskq.channel(''kinds'', NULL)', 'SELECT taskq.stat_reset(''kinds'', NULL)',
   'CALL taskq.wait_for_task(''kinds'', kind => NULL)', 'SELECT taskq.listen(''kinds'', ''{}'', NULL)', 'SELECT taskq.unlisten(''kinds'', ''{}'', NULL)']) call;
 
+SELECT throws_ok(call, '22023', message, call)
+FROM (VALUES ('CALL taskq.wait_for_task(''kinds'', sticky_for => ''q'')', 'queues of activities have no normal names'), ('SELECT taskq.channel(''kinds'', sticky_for => ''q'')', 'queues of activities have no normal names'),
+  ('SELECT taskq.listen(''kinds'', ''{a}'', normal_names => ''{q}'')', 'queues of activities have no normal names'), ('SELECT taskq.unlisten(''kinds'', ''{a}'', normal_names => ''{q}'')', 'queues of activities have no normal names'),
+  ('CALL taskq.wait_for_tasks(''{a}'', kinds => ''{activity}'', normal_names => ''{q}'')', 'queues of activities have no normal names'),
+  ('SELECT * FROM taskq.poll_many(''{a}'', ''{i}'', normal_names => ''{q}'')', 'queues of activities have no normal names'),
+  ('CALL taskq.wait_for_tasks(''{a,b}'', kinds => ''{activity}'')', 'task_queues and kinds must have the same length'), ('CALL taskq.wait_for_tasks(''{a}'', normal_names => ''{}'')', 'task_queues and normal_names must have the same length'),
+  ('SELECT taskq.listen(''kinds'', ''{a}'', ''workflow'', ''{a,b}'')', 'task_queues and normal_names must have the same length'),
+  ('CALL taskq.wait_for_task(''kinds'', kind => ''workflow'', sticky_for => ''/_sys/w/q'')', 'task queue name cannot start with reserved prefix /_sys/'),
+  ('CALL taskq.wait_for_task(''/_sys/s/q'', kind => ''workflow'', sticky_for => ''q'')', 'task queue name cannot start with reserved prefix /_sys/')) v (call, message);
+
 -- the longest name
 SELECT start('kinds long', repeat('k', 1000)) AS long \gset
 SELECT is(counts(repeat('k', 1000), 'workflow'), '1 0', 'the longest name, in full');
@@ -101,6 +111,11 @@ SELECT failed_cause FROM taskq.complete_workflow_task(step('kinds sticky'), '[]'
 SELECT taskq.signal_workflow('kinds sticky', 'go');
 SELECT is((SELECT (pending_task).state || ' ' || sticky_task_queue FROM taskq.workflows WHERE run_id = :sticky), 'scheduled kinds host:1', 'a task waits for that worker');
 SELECT is(counts('kinds sticky', 'workflow'), '0 0', 'not in the workflow''s queue');
+CALL taskq.wait_for_task('kinds host:1', '10 s', ready => NULL, kind => 'workflow', sticky_for => 'kinds sticky') \gset
+SELECT is(:'ready'::boolean, true, 'wait_for_task: one in a worker''s private queue');
+CALL taskq.wait_for_tasks('{kinds sticky,kinds host:1,kinds sticky}', '10 s', task_queue => NULL, kinds => '{workflow,workflow,NULL}', normal_names => '{NULL,kinds sticky,""}') \gset
+SELECT is(:'task_queue'::text, 'kinds host:1', 'wait_for_tasks: queues of all kinds');
+SELECT isnt(taskq.channel('kinds host:1', 'workflow', 'kinds sticky'), taskq.channel('kinds host:1', 'workflow'), 'a channel of its own');
 SELECT is(step('kinds sticky'), NULL, '... where nobody gets it');
 SELECT coalesce(step('kinds host:1', 'kinds sticky')::text, '') AS token \gset
 SELECT isnt(nullif(:'token', '')::uuid, NULL, 'the worker does');
