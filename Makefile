@@ -39,8 +39,8 @@ SRC_store = activity_row catalog catalog_shape closed closed_runs config_rows ex
 	search_attributes sweep write write_known
 SRC_engine = activity_kind admission attempt_report claim count_queue enqueue execute fairness functions heartbeat \
 	own_attempt owner_mail queue_config refusal round run_activities run_complete run_deliver run_end run_kind \
-	run_open run_refusal run_replay run_retire run_search run_sticky run_token run_uuid run_world run_write tasks \
-	token transaction
+	run_lock run_open run_refusal run_replay run_retire run_search run_sticky run_token run_uuid run_world run_write \
+	tasks token transaction
 SRC_worker = channel_queues chore cursor_check function_call function_claim function_gone function_run \
 	function_supervisor function_worker heartbeat_flush history_retention inboxes instance_check launcher lifecycle \
 	listen_commands notify notify_listeners notify_runs put_off recount retention timer_look timers worker

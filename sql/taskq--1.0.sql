@@ -544,6 +544,14 @@ CREATE TABLE taskq.run_inbox (
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE taskq.run_inbox IS 'internal: what runs will find in their histories, not numbered yet';
 ALTER TABLE taskq.run_inbox ADD CONSTRAINT run_inbox_pkey PRIMARY KEY (run_id, seq);
+-- as for taskq.open
+CREATE FUNCTION taskq.inbox_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'taskq_inbox_changed';
+COMMENT ON FUNCTION taskq.inbox_changed() IS 'internal: trigger that has the worker look at taskq.run_inbox again';
+CREATE TRIGGER inbox_changed BEFORE INSERT OR UPDATE ON taskq.run_inbox
+  FOR EACH STATEMENT EXECUTE FUNCTION taskq.inbox_changed();
+COMMENT ON TRIGGER inbox_changed ON taskq.run_inbox IS 'internal: has the worker look again';
+ALTER TABLE taskq.run_inbox ENABLE ALWAYS TRIGGER inbox_changed;
 
 -- User timers of open runs.
 CREATE TABLE taskq.run_timer (

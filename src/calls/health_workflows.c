@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "calls/health_report.h"
 #include "calls/health_workflows.h"
-#include "engine/run_complete.h"
 #include "model/run_mail.h"
+#include "model/run_step.h"
 #include "store/run_troubles.h"
 
 /* from this attempt on the task of a run is one that fails again and again */

@@ -161,3 +161,16 @@ taskq_rows_changed(PG_FUNCTION_ARGS)
 		effects_rows_changed();
 	return PointerGetDatum(NULL);
 }
+
+PG_FUNCTION_INFO_V1(taskq_inbox_changed);
+
+/*
+ * taskq.inbox_changed(): likewise of taskq.run_inbox.
+ */
+Datum
+taskq_inbox_changed(PG_FUNCTION_ARGS)
+{
+	if (control != NULL)
+		effects_mail();
+	return PointerGetDatum(NULL);
+}

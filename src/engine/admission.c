@@ -239,22 +239,28 @@ begin_admission(Admission *admission, const QueueRef *queue)
 /*
  * admission_at_once: may one task be started without a poll?  Not if the queue is paused or
  * has a rate limit, wherever from, nor if max_started has no room, or that is not known.
- * If so, admission_settle() is to follow.
+ * "ending": so many attempts of the queue the caller is about to end.  If so,
+ * admission_settle() is to follow.
  */
 bool
-admission_at_once(Admission *admission, const QueueRef *queue)
+admission_at_once(Admission *admission, const QueueRef *queue, int ending)
 {
 	QueueState *state;
 	double		rate;
 
 	begin_admission(admission, queue);
+	if (queue->is_private)
+	{
+		admission->granted = 1;
+		return true;
+	}
 	if (admission->config != NULL && admission->config->paused)
 		return false;
 	queue_state_lock(&queue->key, LW_EXCLUSIVE);
 	state = queue_state_get(&queue->key, VARDATA_ANY(queue->name), VARSIZE_ANY_EXHDR(queue->name));
 	if (state != NULL &&
 		admission_rate(admission->config, state->worker_rate, &rate) == RATE_NONE)
-		grant_locked(admission, state, own_places(&queue->key, admission->config), 1);
+		grant_locked(admission, state, ending + own_places(&queue->key, admission->config), 1);
 	queue_state_unlock();
 	if (admission->granted > 0)
 		ledger_reserved(queue, admission->granted);

@@ -33,7 +33,7 @@ extern RateSource admission_rate(const QueueConfig *config, double worker_rate,
 extern void admission_grant(Admission *admission, const QueueRef *queue,
 							char *const *identities, int nidentities,
 							int wanted, double worker_rate);
-extern bool admission_at_once(Admission *admission, const QueueRef *queue);
+extern bool admission_at_once(Admission *admission, const QueueRef *queue, int ending);
 extern void admission_settle(Admission *admission, int claimed);
 extern bool admission_would_grant(const QueueRef *queue, TimestampTz *when);
 

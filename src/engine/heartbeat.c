@@ -122,6 +122,24 @@ heartbeat_await(const Activity *activity)
 }
 
 /*
+ * heartbeat_wait: likewise for any holder, firm or not, or prepared; for those who hold
+ * nothing that he may want.
+ */
+bool
+heartbeat_wait(const Activity *activity)
+{
+	VirtualTransactionId holder;
+	TransactionId writer;
+
+	if (heartbeat_slot_held(activity->task.run_id, activity->task.nonce, &holder) != HOLD_NONE)
+		return VirtualXactLock(holder, true);
+	writer = heartbeat_row_writer(activity->task.run_id);
+	if (TransactionIdIsValid(writer))
+		XactLockTableWait(writer, NULL, NULL, XLTW_None);
+	return TransactionIdIsValid(writer);
+}
+
+/*
  * Wait for those who got hold of the attempt before its row was locked or
  * written by us, and for the prepared one that did.  Who has not seen the row
  * yet is refused.

@@ -21,6 +21,7 @@ extern void heartbeat_clear(const Activity *activity);
 /* for who ends an attempt */
 extern bool heartbeat_is_held(const Activity *activity);
 extern bool heartbeat_await(const Activity *activity);
+extern bool heartbeat_wait(const Activity *activity);
 extern void heartbeat_take(const Activity *activity, Heartbeat *heartbeat);
 extern void heartbeat_hand_over(const Activity *activity);
 extern TimestampTz heartbeat_last_time(const Activity *activity);

@@ -29,6 +29,7 @@
 #include "store/find.h"
 #include "store/find_run.h"
 #include "store/open.h"
+#include "task/store_result.h"
 
 /* ------------------------------------------------------------------------
  * Scheduling
@@ -138,7 +139,7 @@ run_activity_schedule(const Run *run, const RunAction *action, TimestampTz now,
 
 	from_event(activity, run, action, now);
 	queue = queue_ref(activity->task.queue);
-	eager = eager_for != NULL && action->eager && admission_at_once(&admission, &queue);
+	eager = eager_for != NULL && action->eager && admission_at_once(&admission, &queue, 0);
 	if (eager)
 		start_at_once(activity, &queue, now, eager_for);
 	if (!store_insert(&activity->task))
@@ -176,6 +177,50 @@ run_activity_cancel(int64 run_id, int64 event_id, const char *identity)
 	data.reason = "";
 	data.identity = identity;
 	(void) execute(&address, EVENT_REQUEST_CANCEL, &data, NULL, &activity);
+}
+
+/*
+ * run_activities_lock: the open activities of a run that is locked to be closed are kept from
+ * others, who are not waited for: 0, or the run_id of one that somebody else has.
+ */
+int64
+run_activities_lock(int64 run_id)
+{
+	int64	   *run_ids;
+	int			n = find_activities_of_run(run_id, &run_ids);
+
+	for (int i = 0; i < n; i++)
+	{
+		StoreResult result;
+		Activity	activity;
+
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!store_find(run_ids[i], &activity))
+				break;
+			result = store_lock(&activity.task, false);
+			if (result == STORE_BUSY ||
+				(result == STORE_OK && state_in_progress(activity.task.state) && heartbeat_is_held(&activity)))
+				return run_ids[i];
+		} while (result != STORE_OK);
+	}
+	return 0;
+}
+
+/*
+ * run_activity_wait: for who has the activity; it may be locked then.  The caller holds
+ * nothing of the run.
+ */
+void
+run_activity_wait(int64 run_id)
+{
+	Activity	activity;
+
+	if (!store_find(run_id, &activity) ||
+		(state_in_progress(activity.task.state) && heartbeat_wait(&activity)))
+		return;
+	(void) store_lock(&activity.task, true);
 }
 
 /* run_activities_drop: all of a run that is closed; workers hear that they are terminated. */

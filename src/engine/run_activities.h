@@ -12,6 +12,8 @@ extern bool run_activity_schedule(const Run *run, const RunAction *action, Times
 								  const char *eager_for, Activity *activity);
 extern void run_activity_drop(int64 run_id);
 extern void run_activity_cancel(int64 run_id, int64 event_id, const char *identity);
+extern int64 run_activities_lock(int64 run_id);
+extern void run_activity_wait(int64 run_id);
 extern void run_activities_drop(int64 run_id);
 
 #endif							/* TASKQ_RUN_ACTIVITIES_H */

@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "common/proto_enums.h"
+#include "engine/admission.h"
 #include "engine/run_complete.h"
+#include "engine/run_lock.h"
 #include "engine/run_search.h"
 #include "engine/run_world.h"
 #include "engine/token.h"
@@ -70,15 +72,19 @@ next_task(RunStep *step, const TaskCompletion *completion)
 		run_schedule_task(step, true);
 }
 
-/* the new task, if there is one, is its worker's at once */
-static void
-start_new_task(RunStep *step, const TaskCompletion *completion, CompletionAnswer *answer)
+/* the new task, if there is one, is its worker's at once, if a poll without limits would get it */
+static bool
+start_new_task(RunStep *step, const Run *before, Admission *admission)
 {
 	Run		   *run = step->run;
+	QueueRef	left = queue_ref(before->task.queue);
+	QueueRef	queue;
 
-	if (!completion->return_new_task || run->task.state != STATE_SCHEDULED)
-		return;
-	answer->has_new_task = run_start_task(run, step->now, step->identity, token_new_nonce());
+	if (run->task.state != STATE_SCHEDULED)
+		return false;
+	queue = queue_ref(run->task.queue);
+	return admission_at_once(admission, &queue, left.key.hash == queue.key.hash) &&
+		run_start_task(run, step->now, step->identity, token_new_nonce());
 }
 
 static Jsonb *
@@ -174,12 +180,6 @@ refuse(RunStep *step, const TaskCompletion *completion, const CommandFault *faul
 		fail_instead(step, fault);
 }
 
-static bool
-history_is_full(const Run *run)
-{
-	return run->next_event_id > MOST_HISTORY_EVENTS || run->history_size > MOST_HISTORY_BYTES;
-}
-
 /* attempts after the first leave no trace of bad commands, so that is an error */
 static void
 raise_if_transient(const Run *before, const CommandFault *fault)
@@ -204,6 +204,7 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	RunLock		lock = completion->commands.closes ? RUN_LOCK_CLOSE : RUN_LOCK_STEP;
 	TimestampTz now;
 	CommandFault fault;
+	Admission	admission;
 	Run			before;
 	Run			run;
 	RunStep		step;
@@ -217,10 +218,10 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	now = clock_now();
 	begin(&step, &run, &before, now, completion->identity, &rows, &nrows);
 	try_completion(&step, completion, &fault);
-	if (fault.cause == NULL && step.close == RUN_STATUS_RUNNING && history_is_full(&run))
+	if (fault.cause == NULL && step.close == RUN_STATUS_RUNNING && run_history_is_full(&run))
 	{
 		fault_of(&fault, "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND",
-				 "Workflow history size / count exceeds limit.");
+				 HISTORY_FULL);
 		fault.fatal = true;
 	}
 	if (fault.cause == NULL)
@@ -238,13 +239,17 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	else if (step.close == RUN_STATUS_RUNNING)
 	{
 		next_task(&step, completion);
-		start_new_task(&step, completion, answer);
+		answer->has_new_task = completion->return_new_task &&
+			start_new_task(&step, &before, &admission);
 	}
-	answer->closed = step.close != RUN_STATUS_RUNNING;
 	inbox_remove(rows, nrows);
 	run_write(&step, &before, &answer->written);
+	answer->closed = step.close != RUN_STATUS_RUNNING;
 	if (answer->has_new_task)
+	{
+		admission_settle(&admission, 1);
 		answer->new_task = run;
+	}
 	return true;
 }
 

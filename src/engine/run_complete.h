@@ -8,10 +8,6 @@
 #include "engine/run_write.h"
 #include "model/run_commands.h"
 
-/* The largest history. */
-#define MOST_HISTORY_EVENTS	(50 * 1024)
-#define MOST_HISTORY_BYTES	(50 * 1024 * 1024)
-
 /* What a worker tells with a completion. */
 typedef struct TaskCompletion
 {

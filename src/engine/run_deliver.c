@@ -21,6 +21,8 @@
 #include "common/proto_enums.h"
 #include "engine/owner_mail.h"
 #include "engine/run_deliver.h"
+#include "engine/run_lock.h"
+#include "engine/run_refusal.h"
 #include "engine/run_world.h"
 #include "engine/run_write.h"
 #include "model/run_mail.h"
@@ -72,6 +74,38 @@ is_told(const RunMail *mail, const RunStep *step)
 	return false;
 }
 
+/* signals among what waits for the step */
+static int
+signals_waiting(const RunStep *step)
+{
+	int			n = 0;
+
+	for (int i = 0; i < step->nmail; i++)
+		n += step->mail[i].type == EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED;
+	return n;
+}
+
+/*
+ * Can the run, which is not locked, get one more signal?  What waits counts, though not what
+ * others have not committed yet.  To find signals among other mail is worth it near the limit
+ * only.  Raises 54000.
+ */
+static void
+check_room(Run *run)
+{
+	int64		run_id = run->task.run_id;
+	RunStep		step;
+	InboxRow   *rows;
+	int			nrows;
+
+	if (run->signals + inbox_estimate(run_id, false) < MOST_SIGNALS ||
+		run->signals + inbox_estimate(run_id, true) < MOST_SIGNALS)
+		return;
+	run_step_begin(&step, run, &run_world, clock_now(), NULL);
+	run_read_mail(&step, &rows, &nrows);
+	check_more_signals(run, signals_waiting(&step));
+}
+
 /* too much waits for the task in progress: it is over, and all is told */
 static void
 force_task(RunStep *step)
@@ -97,6 +131,8 @@ take(Run *before, const RunMail *mail)
 
 	run_step_begin(&step, &run, &run_world, clock_now(), NULL);
 	run_read_mail(&step, &rows, &nrows);
+	if (mail != NULL && mail->type == EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
+		check_more_signals(&run, signals_waiting(&step));
 	if (mail != NULL)
 		run_step_mail(&step, mail);
 	if (step.nmail == 0)
@@ -129,12 +165,15 @@ put_shared(int64 run_id, const RunMail *mail)
 			return false;
 		result = store_share(&run.task, true);
 	} while (result == STORE_CHANGED);
+	if (mail->type == EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
+		check_room(&run);
 	put(run_id, mail);
 	return true;
 }
 
 /*
- * run_deliver: an event for the run; false: there is no such open run.
+ * run_deliver: an event for the run; false: there is no such open run.  Raises 54000 for
+ * a signal too many.
  */
 bool
 run_deliver(int64 run_id, const RunMail *mail)

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "common/proto_enums.h"
 #include "engine/run_end.h"
+#include "engine/run_lock.h"
 #include "engine/run_world.h"
 #include "engine/run_write.h"
 #include "model/run_task.h"

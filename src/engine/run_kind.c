@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "common/proto_enums.h"
 #include "engine/run_kind.h"
+#include "engine/run_lock.h"
 #include "engine/run_world.h"
 #include "engine/run_write.h"
 #include "model/proto_json.h"
@@ -92,13 +93,13 @@ leave_in_inbox(RunStep *step)
 {
 	for (int i = step->mail_before; i < step->nmail; i++)
 		inbox_put(step->run->task.run_id, run_mail_write(&step->mail[i]));
-	step->nmail = step->mail_before;
 }
 
 static void
 on_timer(RunStep *step)
 {
 	fire_timers(step);
+	step->timer_ended = true;
 	if (run_has_task_started(step->run))
 		leave_in_inbox(step);
 	else
@@ -136,20 +137,11 @@ happen(RunStep *step, RunDeadline type)
 	}
 }
 
-/*
- * Is a timer due that is not there?  A restore brings the run's row first, and its timers
- * a moment later; if it were forgotten that one is due, nobody would look again.  A timer
- * that has fired while a task was started is in the inbox.
- */
+/* is the timer that is due not there yet? */
 static bool
-timers_to_come(const RunStep *step)
+is_to_come(const RunStep *step)
 {
-	int			told = 0;
-
-	for (int i = 0; i < step->nmail; i++)
-		told += step->mail[i].type == EVENT_TYPE_TIMER_FIRED;
-	return step->run->pending_timers > told &&
-		run_timers_next(step->run->task.run_id) == DT_NOEND;
+	return run_timers_next(step->run->task.run_id) > step->now && run_timers_to_come(step);
 }
 
 /* what comes of a deadline, in the row as it was read */
@@ -178,7 +170,7 @@ time_out(Task *task, int type, TimestampTz now)
 	run = before;
 	run_step_begin(&step, &run, &run_world, now, NULL);
 	run_read_mail(&step, &rows, &nrows);
-	if (type == RUN_DEADLINE_TIMER && timers_to_come(&step))
+	if (type == RUN_DEADLINE_TIMER && is_to_come(&step))
 		return STORE_BUSY;
 	if (happen(&step, type))
 		inbox_remove(rows, nrows);

@@ -16,6 +16,7 @@
 #include "base/texts.h"
 #include "engine/run_deliver.h"
 #include "engine/run_end.h"
+#include "engine/run_lock.h"
 #include "engine/run_open.h"
 #include "engine/run_refusal.h"
 #include "engine/run_search.h"

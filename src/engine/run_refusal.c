@@ -31,9 +31,6 @@ run_status_name(RunStatus status)
 	return names[status];
 }
 
-/* signals that a run can get */
-#define MOST_SIGNALS	10000
-
 static char *
 facts_of(const Run *run, RunStatus status)
 {
@@ -203,17 +200,28 @@ raise_too_many_restarts(const Run *run)
 			 errhint("Wait a second between two starts that terminate the run before.")));
 }
 
-/* check_signals: raises 54000 if the open run cannot get any more. */
+/*
+ * check_more_signals: raises 54000 if the open run, for which so many signals wait, cannot
+ * get any more.
+ */
 void
-check_signals(const Run *run)
+check_more_signals(const Run *run, int64 waiting)
 {
-	if (run->signals < MOST_SIGNALS)
+	if (run->signals + waiting < MOST_SIGNALS)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("exceeded workflow execution limit for signal events"),
-			 errdetail("The run has received %d signals, the limit is %d.", run->signals, MOST_SIGNALS),
+			 errdetail("The run has received " INT64_FORMAT " signals, the limit is %d.",
+					   run->signals + waiting, MOST_SIGNALS),
 			 errhint("Let the workflow continue as new.")));
+}
+
+/* check_signals: likewise, whatever waits. */
+void
+check_signals(const Run *run)
+{
+	check_more_signals(run, 0);
 }
 
 /* report_stale_task: no such workflow task is in progress. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/texts.h"
+#include "engine/run_lock.h"
 #include "engine/run_sticky.h"
 #include "engine/run_world.h"
 #include "engine/run_write.h"

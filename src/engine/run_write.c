@@ -1,21 +1,22 @@
 /*
  * run_write.c
- *		Carrying a step of a run out: lock, row, history, and all that follows.
+ *		Carrying a step of a run out: row, history, and all that follows.
  *
- * The run's row is locked before anything else of the run, and its activities are
- * only written then: run before activity.  All that a step does is written after the
- * state machine has made it, and takes effect when the transaction commits.
+ * Whoever makes a step has locked the run (run_lock.c), to close it if the step does
+ * that.  All that a step does is written after the state machine has made it, and takes
+ * effect when the transaction commits.
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "common/proto_enums.h"
 #include "engine/queue_config.h"
 #include "engine/run_activities.h"
+#include "engine/run_lock.h"
 #include "engine/run_search.h"
 #include "engine/run_write.h"
 #include "engine/run_world.h"
@@ -35,29 +36,6 @@
 #include "store/open.h"
 #include "store/run_requests.h"
 #include "store/run_timers.h"
-
-/*
- * run_lock: the run as it is now, kept from changes by others until the transaction
- * ends; for a close from those who keep it open, too.
- */
-RunLocked
-run_lock(int64 run_id, RunLock lock, bool wait, Run *run)
-{
-	for (;;)
-	{
-		StoreResult result;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!find_run(run_id, run))
-			return RUN_LOCK_GONE;
-		result = lock == RUN_LOCK_CLOSE ? store_lock_to_delete(&run->task, wait) :
-			store_lock(&run->task, wait);
-		if (result == STORE_OK)
-			return RUN_LOCKED;
-		if (result == STORE_BUSY)
-			return RUN_LOCK_BUSY;
-	}
-}
 
 /* run_read_mail: what waits in the inbox of the step's run becomes the step's; *rows are to be removed. */
 void
@@ -225,8 +203,10 @@ update_run(RunStep *step, const Run *before)
 			effects_attempt_started(run->task.run_id, run->task.nonce, deadline);
 		else
 			run->task.alarm = deadline;
-		ledger_ended(&queues.before);
-		ledger_started(&queues.after, 1);
+		if (queues.before.key.hash == queues.after.key.hash)
+			ledger_ended(&queues.before);
+		else
+			task_attempt_ended(&queues.before);
 		ledger_count(&queues.after, COUNT_STARTED, 1);
 	}
 	if (task_update(&run->task, &was.task, &queues, true) != STORE_OK)
@@ -332,16 +312,86 @@ close_run(RunStep *step, const Run *before, TimestampTz expires)
 }
 
 /*
+ * run_timers_to_come: has the run timers that are not there?  A restore brings its row first, and
+ * its timers a moment later; if it were forgotten that one is due, nobody would look again.
+ * A timer that has fired while a task was started is in the inbox.
+ */
+bool
+run_timers_to_come(const RunStep *step)
+{
+	int			there = run_timers_count(step->run->task.run_id);
+
+	for (int i = 0; i < step->nmail; i++)
+		there += step->mail[i].type == EVENT_TYPE_TIMER_FIRED && !step->mail[i].dropped;
+	return step->run->pending_timers > there;
+}
+
+/* when to look at the run's timers next: as its row has it, unless a timer went */
+static TimestampTz
+next_timer(const RunStep *step)
+{
+	const Run  *run = step->run;
+	TimestampTz next;
+
+	if (run->pending_timers == 0)
+		return DT_NOEND;
+	if (!step->timer_ended)
+		return run->timer_due;
+	next = run_timers_next(run->task.run_id);
+	return next == DT_NOEND && run_timers_to_come(step) ? run->timer_due : next;
+}
+
+/*
+ * A step that adds to a history that is full ends the run.  Not while a worker has the
+ * task, whose completion will; nor while somebody keeps the run open: the next step
+ * does it.
+ */
+static void
+end_if_full(RunStep *step)
+{
+	Run		   *run = step->run;
+	InboxRow   *rows;
+	int			nrows;
+	Run			locked;
+
+	if (step->close != RUN_STATUS_RUNNING || step->nevents == 0 ||
+		run_has_task_started(run) || !run_history_is_full(run) ||
+		run_lock(run->task.run_id, RUN_LOCK_CLOSE, false, &locked) != RUN_LOCKED)
+		return;
+	run_read_mail(step, &rows, &nrows); /* what has come since the step began */
+	run_end_full(step);
+}
+
+/* the administrator hears of long histories, once each */
+static void
+tell_if_long(const RunStep *step, const Run *before)
+{
+	const Run  *run = step->run;
+
+	if (run_history_is_long(before) || !run_history_is_long(run))
+		return;
+	ereport(LOG,
+			(errmsg("history of workflow \"%s\", run " INT64_FORMAT ", has become long: " INT64_FORMAT " events, " INT64_FORMAT " bytes",
+					text_to_cstring(run->workflow_id), run->task.run_id,
+					run->next_event_id - 1, run->history_size),
+			 errhint("Let the workflow continue as new before its history is full.")));
+}
+
+/*
  * run_write: what the step has made of the run, which was "before" and is locked, to be
- * closed if the step does that.
+ * closed if the step does that.  The run is closed, too, if its history is full.
  */
 void
 run_write(RunStep *step, const Run *before, RunWritten *written)
 {
-	bool		closes = step->close != RUN_STATUS_RUNNING;
-	TimestampTz expires = expire_time(step);
+	TimestampTz expires;
+	bool		closes;
 
+	end_if_full(step);
+	closes = step->close != RUN_STATUS_RUNNING;
+	expires = expire_time(step);
 	write_history(step, expires);
+	tell_if_long(step, before);
 	for (int i = 0; i < step->nactions; i++)
 		if (!closes || is_kept(step->actions[i].type))
 			carry_out(step, &step->actions[i], written);
@@ -350,9 +400,7 @@ run_write(RunStep *step, const Run *before, RunWritten *written)
 		close_run(step, before, expires);
 		return;
 	}
-	if (before->timer_due != DT_NOEND || step->run->timer_due != DT_NOEND)
-		step->run->timer_due = step->run->pending_timers == 0 ? DT_NOEND :
-			run_timers_next(step->run->task.run_id);
+	step->run->timer_due = next_timer(step);
 	update_run(step, before);
 }
 

@@ -34,11 +34,11 @@ task_queues(TaskQueues *queues, Task *before, const Task *task)
 }
 
 /*
- * An attempt taken from the queue is over; where max_started counts, the next
- * one can start.
+ * task_attempt_ended: an attempt taken from the queue is over; where max_started counts,
+ * the next one can start.
  */
-static void
-attempt_ended(const QueueRef *taken_from)
+void
+task_attempt_ended(const QueueRef *taken_from)
 {
 	const QueueConfig *config = queue_config(taken_from);
 
@@ -84,7 +84,7 @@ task_update(Task *task, const Task *before, const TaskQueues *queues, bool wait)
 	if (task->state == STATE_SCHEDULED)
 		ledger_count(&queues->after, COUNT_ADDED, 1);
 	if (task_ends_attempt(before, task))
-		attempt_ended(&queues->taken_from);
+		task_attempt_ended(&queues->taken_from);
 	if (task->alarm != DT_NOEND && task->alarm != before->alarm)
 		effects_alarm(task->alarm);
 	return result;
@@ -117,7 +117,7 @@ task_delete(const Task *before, int state, const TaskQueues *queues, bool wait)
 		return result;
 	leave(before, &queues->before);
 	if (state_in_progress(before->state))
-		attempt_ended(&queues->taken_from);
+		task_attempt_ended(&queues->taken_from);
 	effects_run_changed(before->run_id, state);
 	return result;
 }

@@ -23,6 +23,7 @@ extern PGDLLEXPORT void task_queues(TaskQueues *queues, Task *before,
 
 extern PGDLLEXPORT void task_scheduled(const QueueRef *queue, const Task *task,
 									   int n);
+extern void task_attempt_ended(const QueueRef *taken_from);
 extern StoreResult task_update(Task *task, const Task *before,
 							   const TaskQueues *queues, bool wait);
 extern StoreResult task_touch(Task *task, const QueueRef *queue, bool wait);

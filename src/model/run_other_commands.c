@@ -141,6 +141,7 @@ command_cancel_timer(CommandCall *call)
 		return;
 	}
 	step->run->pending_timers--;
+	step->timer_ended = true;
 	json_begin(&builder);
 	json_add_text(&builder, "timerId", id);
 	json_add_event_id(&builder, "startedEventId", started);

@@ -27,6 +27,10 @@
 #define SUGGEST_EVENTS		4096
 #define SUGGEST_BYTES		(4 * 1024 * 1024)
 
+/* one that is longer than that is told of */
+#define LONG_EVENTS			(10 * 1024)
+#define LONG_BYTES			(10 * 1024 * 1024)
+
 /* run_step_begin: nothing has happened yet. */
 void
 run_step_begin(RunStep *step, Run *run, const RunWorld *world, TimestampTz now,
@@ -84,6 +88,26 @@ bool
 run_task_is_transient(const Run *run)
 {
 	return (run->flags & RUN_STATE_TRANSIENT) != 0;
+}
+
+static bool
+is_longer(const Run *run, int64 events, int64 bytes)
+{
+	return run->next_event_id - 1 > events || run->history_size > bytes;
+}
+
+/* run_history_is_long: more than its workflow should make of it. */
+bool
+run_history_is_long(const Run *run)
+{
+	return is_longer(run, LONG_EVENTS, LONG_BYTES);
+}
+
+/* run_history_is_full: more than there may be; the run is to end. */
+bool
+run_history_is_full(const Run *run)
+{
+	return is_longer(run, MOST_HISTORY_EVENTS, MOST_HISTORY_BYTES);
 }
 
 /* run_has_task_started: a worker has the task. */

@@ -9,6 +9,10 @@
 #include "model/history_event.h"
 #include "model/run.h"
 
+/* The largest history. */
+#define MOST_HISTORY_EVENTS	(50 * 1024)
+#define MOST_HISTORY_BYTES	(50 * 1024 * 1024)
+
 /* An event that has no number yet: it waits for the task in progress. */
 typedef struct RunMail
 {
@@ -93,6 +97,7 @@ typedef struct RunStep
 	int			nmail;
 	int			max_mail;
 	int			mail_before;	/* of those: what waited */
+	bool		timer_ended;	/* so another one may be the first */
 
 	RunStatus	close;			/* RUN_STATUS_RUNNING = it goes on */
 	Jsonb	   *outcome;		/* result payloads, or failure, of the close */
@@ -113,5 +118,7 @@ extern void run_synthetic_events(const Run *run, HistoryEvent *scheduled,
 								 HistoryEvent *started);
 extern char *run_poll_request_id(int64 run_id, int64 nonce);
 extern bool run_has_task_started(const Run *run);
+extern bool run_history_is_long(const Run *run);
+extern bool run_history_is_full(const Run *run);
 
 #endif							/* TASKQ_RUN_STEP_H */

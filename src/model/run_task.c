@@ -428,6 +428,19 @@ run_force_close(RunStep *step, RunStatus status, int type, Jsonb *attributes)
 	step->close = status;
 }
 
+/* run_end_full: the history is as long as it may be: the run ends. */
+void
+run_end_full(RunStep *step)
+{
+	JsonBuilder builder;
+
+	json_begin(&builder);
+	json_add_text(&builder, "reason", HISTORY_FULL);
+	json_add_text(&builder, "identity", SERVER_IDENTITY);
+	run_force_close(step, RUN_STATUS_TERMINATED, EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+					json_end(&builder));
+}
+
 /* ------------------------------------------------------------------------
  * Time
  * ------------------------------------------------------------------------

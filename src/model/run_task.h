@@ -8,6 +8,9 @@
 
 #include "model/run_step.h"
 
+/* why a run ends whose history is full */
+#define HISTORY_FULL	"Workflow history size / count exceeds limit."
+
 /* How a task ends badly. */
 typedef struct TaskEnd
 {
@@ -25,6 +28,7 @@ extern void run_take_mail(RunStep *step, bool buffered);
 extern void run_events_from_outside(RunStep *step);
 extern void run_first_task_due(RunStep *step);
 extern void run_force_close(RunStep *step, RunStatus status, int type, Jsonb *attributes);
+extern void run_end_full(RunStep *step);
 extern void run_move_home(RunStep *step);
 extern void run_reset_sticky(RunStep *step);
 extern void run_unstick(Run *run);

@@ -85,6 +85,45 @@ inbox_read(int64 run_id, InboxRow **rows)
 	return found.n;
 }
 
+/* What this session has counted: of which run, up to which mail. */
+static struct
+{
+	int64		run_id;
+	int64		seq;
+	int64		n;
+}			counted;
+
+static bool
+count_one(void *arg, TupleTableSlot *slot)
+{
+	bool		null;
+
+	counted.seq = DatumGetInt64(slot_getattr(slot, COL_SEQ + 1, &null));
+	counted.n++;
+	return true;
+}
+
+/*
+ * inbox_estimate: how much mail the run has, that is committed or our own, but perhaps less:
+ * of what this session has counted before, some may be gone.  "anew": that is counted again.
+ */
+int64
+inbox_estimate(int64 run_id, bool anew)
+{
+	ScanKeyData keys[2];
+
+	if (anew || counted.run_id != run_id)
+	{
+		counted.run_id = run_id;
+		counted.seq = PG_INT64_MIN;
+		counted.n = 0;
+	}
+	keyed_rows_run_key(&keys[0], run_id);
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(counted.seq));
+	keyed_rows_read(catalog()->run_inbox, INBOX_PKEY, keys, 2, count_one, NULL);
+	return counted.n;
+}
+
 static bool
 note_one(void *arg, TupleTableSlot *slot)
 {

@@ -17,6 +17,7 @@ typedef struct InboxRow
 
 extern PGDLLEXPORT void inbox_put(int64 run_id, Jsonb *mail);
 extern PGDLLEXPORT int inbox_read(int64 run_id, InboxRow **rows);
+extern int64 inbox_estimate(int64 run_id, bool anew);
 extern PGDLLEXPORT bool inbox_any(int64 run_id);
 extern PGDLLEXPORT void inbox_remove(const InboxRow *rows, int n);
 extern PGDLLEXPORT void inbox_remove_run(int64 run_id);

@@ -139,6 +139,25 @@ run_timers_next(int64 run_id)
 	return first;
 }
 
+static bool
+count_one(void *arg, TupleTableSlot *slot)
+{
+	(*(int *) arg)++;
+	return true;
+}
+
+/* run_timers_count: how many the run has. */
+int
+run_timers_count(int64 run_id)
+{
+	int			n = 0;
+	ScanKeyData key;
+
+	keyed_rows_run_key(&key, run_id);
+	keyed_rows_read(catalog()->run_timer, TIMER_FIRE_TIME, &key, 1, count_one, &n);
+	return n;
+}
+
 /* run_timer_delete: one that was found. */
 void
 run_timer_delete(const RunTimer *timer)

@@ -23,6 +23,7 @@ extern PGDLLEXPORT bool run_timer_find(int64 run_id, const char *timer_id,
 extern PGDLLEXPORT int run_timers_due(int64 run_id, TimestampTz until,
 									  RunTimer **timers);
 extern PGDLLEXPORT TimestampTz run_timers_next(int64 run_id);
+extern int	run_timers_count(int64 run_id);
 extern PGDLLEXPORT void run_timer_delete(const RunTimer *timer);
 extern PGDLLEXPORT void run_timers_delete(int64 run_id);
 

@@ -34,17 +34,28 @@ SELECT start(:'w' || 'b') AS run \gset
 SELECT is(complete(task(:'w' || 'b'), array_agg(activity(i::text) ORDER BY i)), 'PENDING_ACTIVITIES_LIMIT_EXCEEDED', '2001 in one task') FROM generate_series(1, 2001) i;
 SELECT is((SELECT count(*) FROM taskq.activities WHERE workflow_run_id = :run), 0, '... none of which is scheduled');
 
--- 10,000 signals: those that come in a transaction wait for its end
+-- 10,000 signals: those that come in a transaction wait for its end, and count before
 SELECT start(:'w' || 's') AS run \gset
 SELECT is(complete(task(:'w' || 's')), 'ok', 'no task');
+SELECT 'exceeded workflow execution limit for signal events' AS exceeded \gset
 BEGIN;
-SELECT count(taskq.signal_workflow(:'w' || 's', 's')) FROM generate_series(1, 9999) \g /dev/null
+SELECT count(taskq.signal_workflow(:'w' || 's', 's')) FROM generate_series(1, 9997) \g /dev/null
+SAVEPOINT s;
+SELECT count(taskq.signal_workflow(:'w' || 's', 's')) FROM generate_series(9998, 10000) \g /dev/null
+SELECT throws_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), '54000', :'exceeded', 'one more is refused before they are written');
+ROLLBACK TO s;
+SELECT lives_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), '... and taken when those were rolled back');
+-- other mail is none of them
+SELECT taskq.request_cancel_workflow(:'w' || 's') \g /dev/null
+SELECT lives_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), 'a request to cancel does not count');
+SELECT lives_ok(format('SELECT taskq.signal_with_start_workflow(%L, ''W'', workflow_id => %1$L, signal_name => ''s'')', :'w' || 's'), 'the last one');
+SELECT throws_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), '54000', :'exceeded', 'one more is refused');
+SELECT throws_ok(format('SELECT taskq.signal_with_start_workflow(%L, ''W'', workflow_id => %1$L, signal_name => ''s'')', :'w' || 's'), '54000', :'exceeded', '... that comes with a start, too');
 COMMIT;
 CALL wait_until(format('(SELECT count(*) FROM taskq.run_inbox WHERE run_id = %s) = 0', :run));
-SELECT taskq.signal_workflow(:'w' || 's', 's') \g /dev/null
-CALL wait_until(format('(SELECT count(*) FROM taskq.run_inbox WHERE run_id = %s) = 0', :run));
-SELECT throws_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), '54000', 'exceeded workflow execution limit for signal events', 'one more is refused');
+SELECT throws_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'), '54000', :'exceeded', 'one more is refused when they are written');
 SELECT is((SELECT count(*) FROM taskq.workflow_history(:run) WHERE event_type = 'workflow_execution_signaled'), 10000, '10000 are in the history');
+SELECT ok(taskq.replay(:run), '... which is right');
 
 -- a long history asks to be continued
 SELECT is(attributes -> 'suggestContinueAsNew', 'true', 'more than 4096 events: continue as new')
