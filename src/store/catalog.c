@@ -394,6 +394,7 @@ catalog_idle_trigger(const char **table)
 		const Oid  *oid;
 	}			triggers[] = {
 		{"open", "rows_changed", &cached.open},
+		{"run_inbox", "inbox_changed", &cached.run_inbox},
 		{"instance", "instance_changed", &cached.instance},
 		{"queue_config", "queue_config_changed", &cached.queue_config},
 		{"registered_function", "functions_changed", &cached.registered_function},

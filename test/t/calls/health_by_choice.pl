@@ -38,6 +38,7 @@ is(health('heartbeat_slots'), 'ok', 'no slots for heartbeats: not exceeded');
 my $other = $node->background_psql('postgres');
 my %triggers = (
 	open => 'rows_changed',
+	run_inbox => 'inbox_changed',
 	instance => 'instance_changed',
 	queue_config => 'queue_config_changed');
 for my $table (sort keys %triggers)
