@@ -462,7 +462,7 @@ sub client
 		local $SIG{ALRM} = sub { $self->finding('hangs'); die "hangs\n" };
 		while ($steps++ < $options{steps} || ($options{go_on} && $options{go_on}->()))
 		{
-			alarm(5 * $PostgreSQL::Test::Utils::timeout_default);
+			alarm($PostgreSQL::Test::Utils::timeout_default);
 			$self->step($steps);
 		}
 		push @{ $self->{memory} }, $self->memory;

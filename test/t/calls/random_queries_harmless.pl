@@ -44,7 +44,8 @@ sql($node, q{
 		(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 	GRANT USAGE ON SCHEMA smith TO smith;
 	GRANT ALL ON smith.thing TO smith;
-	ALTER ROLE smith SET search_path = smith, pg_catalog});
+	ALTER ROLE smith SET search_path = smith, pg_catalog;
+	ALTER ROLE smith SET statement_timeout = '10s'});
 my $columns = sql($node, q{SELECT string_agg(CASE attname WHEN 'proretset' THEN 'false AS proretset' ELSE attname END, ', ')
 	FROM pg_attribute WHERE attrelid = 'pg_proc'::regclass AND attnum <> 0 AND attname NOT IN ('tableoid', 'cmin', 'cmax', 'xmin', 'xmax', 'ctid')});
 sql($node, "CREATE VIEW smith.pg_proc AS SELECT $columns FROM pg_catalog.pg_proc

@@ -2228,7 +2228,7 @@ eval {
 	$quiet = read_clock();
 	while ($step++ < $steps || time_left())
 	{
-		alarm(10 * $PostgreSQL::Test::Utils::timeout_default);
+		alarm(2 * $PostgreSQL::Test::Utils::timeout_default);
 		one_step();
 		age_transactions();
 		settle() if chance(0.7);
