@@ -23,6 +23,10 @@
 #include "common/proto_times.h"
 #include "model/proto_values.h"
 
+/* between 1970 and 2000, in microseconds; and the end of the year 9999, since then */
+#define EPOCHS_APART	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#define LAST_INSTANT	(INT64CONST(253402300800) * USECS_PER_SEC - 1 - EPOCHS_APART)
+
 static Jsonb *
 jsonb_of(const TextBuffer *text)
 {
@@ -200,12 +204,15 @@ proto_text_of_base64(const char *base64)
 	return pnstrdup(bytes.data, bytes.length);
 }
 
-/* proto_instant_text: an instant as the protocol writes it, with microseconds. */
+/*
+ * proto_instant_text: an instant as the protocol writes it, with microseconds.  Its last
+ * one stands for all later ones.
+ */
 char *
 proto_instant_text(TimestampTz when)
 {
 	TextBuffer	text;
-	int64		unix_us = when + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	int64		unix_us = Min(when, LAST_INSTANT) + EPOCHS_APART;
 	ProtoTime	time;
 
 	time.seconds = unix_us / USECS_PER_SEC;
@@ -228,8 +235,7 @@ proto_instant_of(const char *text)
 
 	if (!proto_instant_read(slice_of(text), &time))
 		return DT_NOEND;
-	return time.seconds * USECS_PER_SEC + time.nanoseconds / 1000 -
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return time.seconds * USECS_PER_SEC + time.nanoseconds / 1000 - EPOCHS_APART;
 }
 
 /* payload_text: the text that one payload is as JSON, or NULL. */

@@ -66,5 +66,11 @@ UPDATE taskq.open SET start_delay = 9223372036854775807, schedule_to_close = -92
 SELECT lives_ok('SELECT * FROM taskq.activities', 'even with nonsense that was written by hand');
 SELECT is(show(:run, 'execution_time expiration_time'), '- -', 'an instant that there is not');
 
+-- the protocol's instants end with the year 9999, and what expires later expires then, not at once
+SELECT is((SELECT attributes ->> 'workflowExecutionExpirationTime' FROM taskq.workflow_history(run_id) WHERE event_id = 1),
+  '9999-12-31T23:59:59.999999Z', 'a workflow that may take ' || timeout)
+FROM unnest('{2920000 days,3300000 days,3650000 days}'::interval[]) timeout, LATERAL taskq.start_workflow('far', 'W', execution_timeout => timeout);
+SELECT ok(bool_and(deadline > now() + interval '7000 years'), 'and has that time') FROM taskq.open WHERE task_queue LIKE '%far' AND deadline IS NOT NULL;
+
 SELECT * FROM finish();
 ROLLBACK;
