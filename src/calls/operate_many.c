@@ -19,15 +19,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/basics.h"
 #include "base/compat.h"
+#include "base/savepoint.h"
 #include "calls/args.h"
 #include "calls/operate.h"
 #include "engine/enqueue.h"
@@ -118,61 +117,40 @@ ends_all(int sqlstate)
 	}
 }
 
-static void
-act_on(Entry **entries, int n, const Operation *operation)
+/* What is done in one subtransaction. */
+typedef struct Piece
 {
-	ClosedRows *closed_rows = n > 1 ? store_collect_closed() : NULL;
+	Entry	  **entries;
+	int			n;
+	const Operation *operation;
+} Piece;
 
-	for (int i = 0; i < n; i++)
+static void
+act_on(void *arg)
+{
+	const Piece *piece = arg;
+	Entry	  **entries = piece->entries;
+	ClosedRows *closed_rows = piece->n > 1 ? store_collect_closed() : NULL;
+
+	for (int i = 0; i < piece->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (i > 0 && entries[i]->run_id == entries[i - 1]->run_id)
 			store_insert_collected(closed_rows);	/* it is judged again */
-		entries[i]->sqlstate = operation->act(entries[i], operation,
-											  closed_rows);
+		entries[i]->sqlstate = piece->operation->act(entries[i], piece->operation,
+													 closed_rows);
 	}
 	if (closed_rows != NULL)
 		store_insert_collected(closed_rows);
 }
 
-/*
- * The same in a subtransaction.  When that fails it is rolled back, whatever the
- * error: who catches it further up knows nothing of our subtransaction.  Then
- * the SQLSTATE is returned (0 = done), or the error raised again if it ends all.
- */
 static int
 try_on(Entry **entries, int n, const Operation *operation)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int volatile sqlstate = 0;
+	Piece		piece = {entries, n, operation};
+	ErrorData  *error = savepoint_try(act_on, &piece, ends_all);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		act_on(entries, n, operation);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (ends_all(error->sqlerrcode))
-			ReThrowError(error);
-		sqlstate = error->sqlerrcode;
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return sqlstate;
+	return error != NULL ? error->sqlerrcode : 0;
 }
 
 /* all entries, in this order */

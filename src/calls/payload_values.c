@@ -7,7 +7,6 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
 #include "base/compat.h"
@@ -18,6 +17,7 @@
 #include "calls/args.h"
 #include "common/payload_json.h"
 #include "common/proto_parts.h"
+#include "model/proto_values.h"
 
 /* What {"payloads": ...} and the like are, by the key that only they have; a Payload if they have none of these. */
 static const struct
@@ -53,27 +53,22 @@ taskq_payloads(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *value = PG_GETARG_JSONB_P(0);
 	const ProtoMessage *message = judge(value);
-	TextBuffer	plain;
-	bool		is_null = false;
+	Jsonb	   *plain;
 	Jsonb	   *map;
 
 	value = proto_check("payloads", message, value);
-	text_buffer_init(&plain, &server_allocator);
 	if (message == &proto_payloads)
-		payloads_json_to_plain(&plain, json_printed(value), PAYLOADS_PLAIN, &is_null);
+		plain = payloads_plain(value);
 	else if (message == &proto_payload)
-		payload_json_to_plain(&plain, json_printed(value), PAYLOADS_PLAIN);
+		plain = payload_plain(value);
 	else
 	{
 		map = json_get_object(value, message == &proto_memo ? "fields" : "indexedFields");
-		if (map == NULL)
-			text_buffer_text(&plain, "{}");
-		else
-			payload_map_json_to_plain(&plain, json_printed(map), PAYLOADS_PLAIN);
+		plain = payload_map_plain(map != NULL ? map : value);	/* of an empty one nothing is left */
 	}
-	if (is_null)
+	if (plain == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(plain.data)));
+	PG_RETURN_JSONB_P(plain);
 }
 
 PG_FUNCTION_INFO_V1(taskq_to_payloads);

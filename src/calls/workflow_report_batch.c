@@ -9,16 +9,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/basics.h"
 #include "base/json.h"
+#include "base/savepoint.h"
 #include "calls/args.h"
 #include "calls/workflow_report.h"
 #include "engine/run_refusal.h"
@@ -150,8 +148,9 @@ read_completion(Entry *entry)
 }
 
 static void
-complete(Entry *entry)
+complete(void *arg)
 {
+	Entry	   *entry = arg;
 	CompletionAnswer answer;
 
 	read_completion(entry);
@@ -160,38 +159,10 @@ complete(Entry *entry)
 	completion_values(&answer, entry->completion.sticky_queue != NULL, entry->values, entry->nulls);
 }
 
-/* in a savepoint, so that an error undoes nothing but this */
-static void
-try_complete(Entry *entry)
+static bool
+ends_all(int sqlstate)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		complete(entry);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		entry->sqlstate = error->sqlerrcode;
-		entry->message = error->message;
-	}
-	PG_END_TRY();
+	return sqlstate == ERRCODE_QUERY_CANCELED;
 }
 
 static int
@@ -260,8 +231,14 @@ taskq_complete_workflow_tasks(PG_FUNCTION_ARGS)
 	qsort(order, count, sizeof(Entry *), compare_entries);
 	for (int i = 0; i < count; i++)
 	{
+		ErrorData  *error;
+
 		CHECK_FOR_INTERRUPTS();
-		try_complete(order[i]);
+		error = savepoint_try(complete, order[i], ends_all);
+		if (error == NULL)
+			continue;
+		order[i]->sqlstate = error->sqlerrcode;
+		order[i]->message = error->message;
 	}
 	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)

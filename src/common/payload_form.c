@@ -71,36 +71,62 @@ is_ambiguous(Slice json, PayloadStyle style)
 	return false;
 }
 
-static void
-add_base64(TextBuffer *to, Slice bytes)
+/* payload_write_bytes: add a string of base64. */
+void
+payload_write_bytes(TextBuffer *to, Slice bytes)
 {
 	text_buffer_char(to, '"');
 	base64_encode(to, bytes);
 	text_buffer_char(to, '"');
 }
 
-static void
-add_metadata(TextBuffer *to, const Payload *payload)
+/*
+ * payload_write: add the object of a payload that is no plain value, with its data as
+ * base64.
+ */
+void
+payload_write(TextBuffer *to, const Payload *payload, MetadataWriter write_value)
 {
 	text_buffer_char(to, '{');
-	for (size_t i = 0; i < payload->entries; i++)
+	if (payload->entries > 0)
 	{
-		Slice		value = payload->metadata[i].value;
-
-		if (i > 0)
-			text_buffer_char(to, ',');
-		json_text_encode(to, payload->metadata[i].key);
-		text_buffer_char(to, ':');
-		if (utf8_valid(value.data, value.length) &&
-			(value.length == 0 || memchr(value.data, '\0', value.length) == NULL))
+		json_text_key(to, "metadata");
+		text_buffer_char(to, '{');
+		for (size_t i = 0; i < payload->entries; i++)
 		{
-			json_text_encode(to, value);
-			continue;
+			if (i > 0)
+				text_buffer_char(to, ',');
+			json_text_encode(to, payload->metadata[i].key);
+			text_buffer_char(to, ':');
+			write_value(to, payload->metadata[i].value);
 		}
-		text_buffer_text(to, "{\"$b64\":");
-		add_base64(to, value);
 		text_buffer_char(to, '}');
 	}
+	if (payload->data.length > 0)
+	{
+		json_text_key(to, "data");
+		payload_write_bytes(to, payload->data);
+	}
+	if (payload->external.length > 0)
+	{
+		json_text_key(to, "externalPayloads");
+		text_buffer_slice(to, payload->external);
+	}
+	text_buffer_char(to, '}');
+}
+
+/* Text as it is. */
+static void
+write_value(TextBuffer *to, Slice value)
+{
+	if (utf8_valid(value.data, value.length) &&
+		(value.length == 0 || memchr(value.data, '\0', value.length) == NULL))
+	{
+		json_text_encode(to, value);
+		return;
+	}
+	text_buffer_text(to, "{\"$b64\":");
+	payload_write_bytes(to, value);
 	text_buffer_char(to, '}');
 }
 
@@ -108,29 +134,13 @@ add_metadata(TextBuffer *to, const Payload *payload)
 static void
 add_element(TextBuffer *to, const Payload *payload, PayloadStyle style)
 {
-	text_buffer_char(to, '{');
-	if (style != PAYLOADS_EXACT && is_plain(payload, to->allocator))
+	if (style == PAYLOADS_EXACT || !is_plain(payload, to->allocator))
 	{
-		json_text_key(to, "json");
-		text_buffer_slice(to, json_text_trim(payload->data));
-		text_buffer_char(to, '}');
+		payload_write(to, payload, write_value);
 		return;
 	}
-	if (payload->entries > 0)
-	{
-		json_text_key(to, "metadata");
-		add_metadata(to, payload);
-	}
-	if (payload->data.length > 0)
-	{
-		json_text_key(to, "data");
-		add_base64(to, payload->data);
-	}
-	if (payload->external.length > 0)
-	{
-		json_text_key(to, "externalPayloads");
-		text_buffer_slice(to, payload->external);
-	}
+	text_buffer_text(to, "{\"json\":");
+	text_buffer_slice(to, json_text_trim(payload->data));
 	text_buffer_char(to, '}');
 }
 

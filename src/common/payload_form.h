@@ -36,6 +36,11 @@ typedef enum PayloadStyle
 /* What it points to is gone when the handler returns. */
 typedef void (*PayloadHandler) (void *arg, const Payload *payload);
 
+/* Adds a value of metadata. */
+typedef void (*MetadataWriter) (TextBuffer *to, Slice value);
+
+extern void payload_write(TextBuffer *to, const Payload *payload, MetadataWriter write_value);
+extern void payload_write_bytes(TextBuffer *to, Slice bytes);
 extern bool payloads_to_plain(TextBuffer *plain, const Payload *payloads, size_t count,
 							  PayloadStyle style);
 extern void payloads_from_plain(Slice plain, PayloadStyle style, const Allocator *allocator,

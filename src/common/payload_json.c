@@ -164,19 +164,17 @@ read_payloads(Reading *reading, Slice json)
 	return true;
 }
 
-/*
- * payloads_json_to_plain: add what SQL sees of Payloads; *is_null: that is
- * NULL, and nothing was added.  false: the JSON is something else.
- */
-bool
-payloads_json_to_plain(TextBuffer *plain, Slice json, PayloadStyle style, bool *is_null)
+/* What is read so; false: the JSON is something else. */
+static bool
+convert(TextBuffer *plain, Slice json, bool (*read) (Reading *reading, Slice json),
+		PayloadStyle style, bool *is_null)
 {
 	Reading		reading;
 	size_t		count;
 	bool		is_good;
 
 	begin_reading(&reading, plain->allocator);
-	is_good = read_payloads(&reading, json);
+	is_good = read(&reading, json);
 	if (is_good)
 	{
 		const Payload *payloads = settle(&reading, &count);
@@ -188,25 +186,24 @@ payloads_json_to_plain(TextBuffer *plain, Slice json, PayloadStyle style, bool *
 }
 
 /*
+ * payloads_json_to_plain: add what SQL sees of Payloads; *is_null: that is
+ * NULL, and nothing was added.  false: the JSON is something else.
+ */
+bool
+payloads_json_to_plain(TextBuffer *plain, Slice json, PayloadStyle style, bool *is_null)
+{
+	return convert(plain, json, read_payloads, style, is_null);
+}
+
+/*
  * payload_json_to_plain: the same of one Payload, which is never NULL.
  */
 bool
 payload_json_to_plain(TextBuffer *plain, Slice json, PayloadStyle style)
 {
-	Reading		reading;
-	size_t		count;
-	bool		is_good;
+	bool		is_null;
 
-	begin_reading(&reading, plain->allocator);
-	is_good = read_payload(&reading, json);
-	if (is_good)
-	{
-		const Payload *payload = settle(&reading, &count);
-
-		payloads_to_plain(plain, payload, 1, style);
-	}
-	end_reading(&reading);
-	return is_good;
+	return convert(plain, json, read_payload, style, &is_null);
 }
 
 /*
@@ -252,51 +249,17 @@ typedef struct Writing
 } Writing;
 
 static void
-add_base64(TextBuffer *json, Slice bytes)
-{
-	text_buffer_char(json, '"');
-	base64_encode(json, bytes);
-	text_buffer_char(json, '"');
-}
-
-static void
 write_payload(void *arg, const Payload *payload)
 {
 	Writing    *writing = arg;
-	TextBuffer *json = writing->json;
 
 	if (writing->count++ > 0)
 	{
 		if (writing->only_first)
 			return;
-		text_buffer_char(json, ',');
+		text_buffer_char(writing->json, ',');
 	}
-	text_buffer_char(json, '{');
-	if (payload->entries > 0)
-	{
-		json_text_key(json, "metadata");
-		text_buffer_char(json, '{');
-		for (size_t i = 0; i < payload->entries; i++)
-		{
-			if (i > 0)
-				text_buffer_char(json, ',');
-			json_text_encode(json, payload->metadata[i].key);
-			text_buffer_char(json, ':');
-			add_base64(json, payload->metadata[i].value);
-		}
-		text_buffer_char(json, '}');
-	}
-	if (payload->data.length > 0)
-	{
-		json_text_key(json, "data");
-		add_base64(json, payload->data);
-	}
-	if (payload->external.length > 0)
-	{
-		json_text_key(json, "externalPayloads");
-		text_buffer_slice(json, payload->external);
-	}
-	text_buffer_char(json, '}');
+	payload_write(writing->json, payload, payload_write_bytes);
 }
 
 /*

@@ -147,6 +147,15 @@ uuid_copy(const uint8_t *uuid)
 }
 
 /*
+ * The text of a boolean.
+ */
+const char *
+flag(bool is_set)
+{
+	return is_set ? "t" : "f";
+}
+
+/*
  * NULL of "", which is how messages say that a text is not set.
  */
 const char *

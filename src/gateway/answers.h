@@ -24,6 +24,7 @@ extern void answer_not_found(Call *call, const char *message);
 extern void uuid_to_text(const uint8_t *uuid, char *text);
 extern bool uuid_from_text(const char *text, uint8_t *uuid);
 extern char *uuid_copy(const uint8_t *uuid);
+extern const char *flag(bool is_set);
 extern const char *text_or_null(const char *text);
 
 #endif

@@ -13,6 +13,7 @@
 #include "gateway/message_to_json.h"
 #include "gateway/payloads.h"
 #include "gateway/texts.h"
+#include "gateway/times.h"
 #include "gateway/proto/failure.pb-c.h"
 
 /*
@@ -31,6 +32,29 @@ failure_to_text(const Temporal__Failure *failure)
 		abort();				/* message_to_json() writes nothing else */
 	text_buffer_free(&json);
 	return text_end(&plain);
+}
+
+/*
+ * The same of a report: who says nothing of what failed says at least that it did.
+ */
+char *
+failure_report_text(const Temporal__Failure *failure)
+{
+	return failure != NULL ? failure_to_text(failure) : memory_text("{}");
+}
+
+/*
+ * The delay that a failure, or NULL, asks for, as duration_to_sql() writes it; NULL if it
+ * asks for none.  false: what it asks for is none.
+ */
+bool
+failure_retry_delay(const Temporal__Failure *failure, char *room, const char **delay)
+{
+	*delay = NULL;
+	if (failure == NULL ||
+		failure->failure_info_case != TEMPORAL__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
+		return true;
+	return duration_to_sql(failure->application_failure_info->next_retry_delay, room, delay);
 }
 
 /* NULL: the JSON is no failure. */

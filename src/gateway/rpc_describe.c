@@ -101,12 +101,6 @@ answer_description(Call *call, const PGresult *result)
 	answer(call, response);
 }
 
-static const char *
-flag(bool is_set)
-{
-	return is_set ? "t" : "f";
-}
-
 static void
 describe(Call *call, ResultHandler handler, void *arg)
 {

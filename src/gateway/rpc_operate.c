@@ -61,25 +61,6 @@ static const Statement delete_statement = {
 	"SELECT taskq.delete(" RUN ")", 2, false
 };
 
-static const char *
-flag(bool is_set)
-{
-	return is_set ? "t" : "f";
-}
-
-/*
- * What most of them have in common: the answer is an empty message, and who
- * waits for the run is woken.
- */
-#define DEFINE_DONE(function, Request, response) \
-	static void \
-	function(Call *call, const PGresult *result) \
-	{ \
-		(void) result; \
-		run_id_touched(((Temporal__##Request *) call->request)->run_id); \
-		answer_empty(call, &temporal__##response##__descriptor); \
-	}
-
 DEFINE_DONE(canceled, RequestCancelActivityExecutionRequest, request_cancel_activity_execution_response)
 DEFINE_DONE(terminated, TerminateActivityExecutionRequest, terminate_activity_execution_response)
 DEFINE_DONE(paused, PauseActivityExecutionRequest, pause_activity_execution_response)

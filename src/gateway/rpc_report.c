@@ -13,7 +13,6 @@
 #include "gateway/batch.h"
 #include "gateway/failures.h"
 #include "gateway/handed_out.h"
-#include "gateway/memory.h"
 #include "gateway/namespaces.h"
 #include "gateway/operation.h"
 #include "gateway/payloads.h"
@@ -165,24 +164,6 @@ failed(Call *call, const PGresult *result)
 	answer_empty(call, &temporal__respond_activity_task_failed_response__descriptor);
 }
 
-/* The delay that the failure asks for; false: it is none. */
-static bool
-retry_delay(const Temporal__Failure *failure, char *room, const char **delay)
-{
-	*delay = NULL;
-	if (failure == NULL ||
-		failure->failure_info_case != TEMPORAL__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO)
-		return true;
-	return duration_to_sql(failure->application_failure_info->next_retry_delay, room, delay);
-}
-
-/* Who says nothing of what failed says at least that it did. */
-static char *
-failure_text(const Temporal__Failure *failure)
-{
-	return failure != NULL ? failure_to_text(failure) : memory_text("{}");
-}
-
 static void
 bind_fail(const void *item, SqlArray *arrays)
 {
@@ -190,9 +171,9 @@ bind_fail(const void *item, SqlArray *arrays)
 	char		room[DURATION_TEXT];
 	const char *delay;
 
-	retry_delay(request->failure, room, &delay);
+	failure_retry_delay(request->failure, room, &delay);
 	sql_array_add_uuid(&arrays[0], request->task_token.data);
-	add_text(&arrays[1], failure_text(request->failure));
+	add_text(&arrays[1], failure_report_text(request->failure));
 	sql_array_add(&arrays[2], delay);
 	sql_array_add(&arrays[3], text_or_null(request->identity));
 	add_text(&arrays[4], payloads_to_text(request->last_heartbeat_details));
@@ -204,12 +185,12 @@ fail_alone(Call *call)
 	Temporal__RespondActivityTaskFailedRequest *request = (void *) call->request;
 	char		token[UUID_TEXT];
 	char		room[DURATION_TEXT];
-	char	   *failure = failure_text(request->failure);
+	char	   *failure = failure_report_text(request->failure);
 	char	   *details = payloads_to_text(request->last_heartbeat_details);
 	const char *values[] = {token, failure, NULL, text_or_null(request->identity), details};
 
 	uuid_to_text(request->task_token.data, token);
-	retry_delay(request->failure, room, &values[2]);
+	failure_retry_delay(request->failure, room, &values[2]);
 	operation_run(call, &fail_statement, values, &by_token, failed);
 	free(failure);
 	free(details);
@@ -240,7 +221,7 @@ respond_activity_task_failed(Call *call)
 
 	if (!check(call, request->namespace_, request->task_token))
 		return;
-	if (!retry_delay(request->failure, room, &delay))
+	if (!failure_retry_delay(request->failure, room, &delay))
 		call_fail(call, STATUS_INVALID_ARGUMENT, "invalid NextRetryDelay", NULL);
 	else
 		batch_add(&fail_kind, call->role, call);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "gateway/failures.h"
-#include "gateway/memory.h"
 #include "gateway/namespaces.h"
 #include "gateway/operation.h"
 #include "gateway/payloads.h"
@@ -44,15 +43,9 @@ static const Statement heartbeat_statement = {
 	3, false
 };
 
-static void
-completed(Call *call, const PGresult *result)
-{
-	Temporal__RespondActivityTaskCompletedByIdRequest *request = (void *) call->request;
-
-	(void) result;
-	run_id_touched(request->run_id);
-	answer_empty(call, &temporal__respond_activity_task_completed_by_id_response__descriptor);
-}
+DEFINE_DONE(completed, RespondActivityTaskCompletedByIdRequest, respond_activity_task_completed_by_id_response)
+DEFINE_DONE(failed, RespondActivityTaskFailedByIdRequest, respond_activity_task_failed_by_id_response)
+DEFINE_DONE(canceled, RespondActivityTaskCanceledByIdRequest, respond_activity_task_canceled_by_id_response)
 
 /*
  * The method RespondActivityTaskCompletedById.
@@ -75,16 +68,6 @@ respond_activity_task_completed_by_id(Call *call)
 	free(payloads);
 }
 
-static void
-failed(Call *call, const PGresult *result)
-{
-	Temporal__RespondActivityTaskFailedByIdRequest *request = (void *) call->request;
-
-	(void) result;
-	run_id_touched(request->run_id);
-	answer_empty(call, &temporal__respond_activity_task_failed_by_id_response__descriptor);
-}
-
 /*
  * The method RespondActivityTaskFailedById.
  */
@@ -94,23 +77,20 @@ respond_activity_task_failed_by_id(Call *call)
 	Temporal__RespondActivityTaskFailedByIdRequest *request = (void *) call->request;
 	ErrorContext context = {.activity_id = request->activity_id, .run_id = request->run_id,
 	.by_task_id = true};
-	const Temporal__Failure *failure = request->failure;
 	char		room[DURATION_TEXT];
-	const char *delay = NULL;
+	const char *delay;
 	char	   *text;
 	char	   *details;
 
 	if (!namespace_is_known(call, request->namespace_) ||
 		!run_is_standalone(call, request->workflow_id, request->activity_id, request->run_id))
 		return;
-	if (failure != NULL &&
-		failure->failure_info_case == TEMPORAL__FAILURE__FAILURE_INFO_APPLICATION_FAILURE_INFO &&
-		!duration_to_sql(failure->application_failure_info->next_retry_delay, room, &delay))
+	if (!failure_retry_delay(request->failure, room, &delay))
 	{
 		call_fail(call, STATUS_INVALID_ARGUMENT, "invalid NextRetryDelay", NULL);
 		return;
 	}
-	text = failure != NULL ? failure_to_text(failure) : memory_text("{}");
+	text = failure_report_text(request->failure);
 	details = payloads_to_text(request->last_heartbeat_details);
 	operation_run(call, &fail_statement, (const char *[]) {
 		request->activity_id, text_or_null(request->run_id), text, delay, details,
@@ -118,16 +98,6 @@ respond_activity_task_failed_by_id(Call *call)
 	}, &context, failed);
 	free(text);
 	free(details);
-}
-
-static void
-canceled(Call *call, const PGresult *result)
-{
-	Temporal__RespondActivityTaskCanceledByIdRequest *request = (void *) call->request;
-
-	(void) result;
-	run_id_touched(request->run_id);
-	answer_empty(call, &temporal__respond_activity_task_canceled_by_id_response__descriptor);
 }
 
 /*

@@ -15,4 +15,17 @@ extern bool run_is_standalone(Call *call, const char *workflow_id, const char *a
 							  const char *run_id);
 extern void run_id_touched(const char *run_id);
 
+/*
+ * What most operations do at their end, as an OperationHandler: the answer is an empty
+ * message, and who waits for the run is woken.
+ */
+#define DEFINE_DONE(function, Request, response) \
+	static void \
+	function(Call *call, const PGresult *result) \
+	{ \
+		(void) result; \
+		run_id_touched(((Temporal__##Request *) call->request)->run_id); \
+		answer_empty(call, &temporal__##response##__descriptor); \
+	}
+
 #endif

@@ -73,6 +73,17 @@ payloads_of_text(const char *text)
 	return payloads_exact(JsonbValueToJsonb(&value));
 }
 
+/* payload_plain: of one Payload; NULL if it is none. */
+Jsonb *
+payload_plain(Jsonb *payload)
+{
+	TextBuffer	plain;
+
+	text_buffer_init(&plain, &server_allocator);
+	return payload_json_to_plain(&plain, json_printed(payload), PAYLOADS_PLAIN) ?
+		jsonb_of(&plain) : NULL;
+}
+
 /* payload_map_plain: of the fields of a Header or Memo, {"name": payload}. */
 Jsonb *
 payload_map_plain(Jsonb *fields)
@@ -242,15 +253,10 @@ proto_instant_of(const char *text)
 char *
 payload_text(Jsonb *payload)
 {
-	TextBuffer	plain;
 	JsonbValue	scalar;
-	Jsonb	   *value;
+	Jsonb	   *value = payload_plain(payload);
 
-	text_buffer_init(&plain, &server_allocator);
-	if (!payload_json_to_plain(&plain, json_printed(payload), PAYLOADS_PLAIN))
-		return NULL;
-	value = jsonb_of(&plain);
-	if (!JB_ROOT_IS_SCALAR(value) || !JsonbExtractScalar(&value->root, &scalar) ||
+	if (value == NULL || !JB_ROOT_IS_SCALAR(value) || !JsonbExtractScalar(&value->root, &scalar) ||
 		scalar.type != jbvString)
 		return NULL;
 	return pnstrdup(scalar.val.string.val, scalar.val.string.len);

@@ -11,6 +11,7 @@
 
 extern Jsonb *payloads_plain(Jsonb *payloads);
 extern Jsonb *payloads_exact(Jsonb *plain);
+extern Jsonb *payload_plain(Jsonb *payload);
 extern Jsonb *payload_map_plain(Jsonb *fields);
 extern Jsonb *payload_map_exact(Jsonb *plain);
 extern bool payload_is_nothing(Jsonb *payload);

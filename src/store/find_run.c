@@ -6,7 +6,6 @@
 
 #include "utils/fmgroids.h"
 
-#include "base/grow.h"
 #include "store/catalog.h"
 #include "store/find.h"
 #include "store/find_run.h"
@@ -83,24 +82,12 @@ find_activity_of_run(int64 run_id, const text *activity_id, Activity *activity)
 	return true;
 }
 
-/* Numbers of runs that are being collected. */
-typedef struct Collection
+static void
+make_run_id(void *element, TupleTableSlot *slot)
 {
-	int64	   *run_ids;
-	int			n;
-	int			room;
-} Collection;
-
-static bool
-collect(void *arg, TupleTableSlot *slot)
-{
-	Collection *found = arg;
 	bool		null;
 
-	found->run_ids = grow(found->run_ids, NULL, &found->room, found->n + 1,
-				   sizeof(int64), CurrentMemoryContext);
-	found->run_ids[found->n++] = DatumGetInt64(slot_getattr(slot, 1, &null));
-	return true;
+	*(int64 *) element = DatumGetInt64(slot_getattr(slot, 1, &null));
 }
 
 static int
@@ -112,19 +99,27 @@ compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* the run_ids of open tasks that a key of an index leads to, ascending; how many */
+static int
+find_run_ids(TaskqIndex which, ScanKey key, int64 **run_ids)
+{
+	int			n;
+
+	*run_ids = keyed_rows_collect(catalog()->open, which, key, 1, sizeof(int64),
+								  make_run_id, &n);
+	if (n > 1)
+		qsort(*run_ids, n, sizeof(int64), compare);
+	return n;
+}
+
 /* find_runs_in_queue: the run_ids of tasks in the queue, ascending; how many. */
 int
 find_runs_in_queue(const text *queue, int64 **run_ids)
 {
-	Collection	found = {0};
 	ScanKeyData key;
 
 	row_text_key(&key, READY_TASK_QUEUE, BTEqualStrategyNumber, F_TEXTEQ, queue);
-	keyed_rows_read(catalog()->open, OPEN_READY, &key, 1, collect, &found);
-	if (found.n > 1)
-		qsort(found.run_ids, found.n, sizeof(int64), compare);
-	*run_ids = found.run_ids;
-	return found.n;
+	return find_run_ids(OPEN_READY, &key, run_ids);
 }
 
 /*
@@ -134,13 +129,8 @@ find_runs_in_queue(const text *queue, int64 **run_ids)
 int
 find_activities_of_run(int64 run_id, int64 **run_ids)
 {
-	Collection	found = {0};
 	ScanKeyData key;
 
 	keyed_rows_run_key(&key, run_id);	/* the scope */
-	keyed_rows_read(catalog()->open, OPEN_ACTIVITY_ID, &key, 1, collect, &found);
-	if (found.n > 1)
-		qsort(found.run_ids, found.n, sizeof(int64), compare);
-	*run_ids = found.run_ids;
-	return found.n;
+	return find_run_ids(OPEN_ACTIVITY_ID, &key, run_ids);
 }

@@ -13,7 +13,6 @@
 #include "commands/sequence.h"
 #include "utils/fmgroids.h"
 
-#include "base/grow.h"
 #include "store/catalog.h"
 #include "store/inbox.h"
 #include "store/keyed_rows.h"
@@ -48,41 +47,28 @@ inbox_put(int64 run_id, Jsonb *mail)
 	(void) target_insert(catalog()->run_inbox, values, nulls, NULL);
 }
 
-/* Rows that are being collected. */
-typedef struct Collection
+static void
+make_row(void *element, TupleTableSlot *slot)
 {
-	InboxRow   *rows;
-	int			n;
-	int			room;
-} Collection;
+	InboxRow   *row = element;
 
-static bool
-collect(void *arg, TupleTableSlot *slot)
-{
-	Collection *found = arg;
-	InboxRow   *row;
-
-	found->rows = grow(found->rows, NULL, &found->room, found->n + 1,
-				   sizeof(InboxRow), CurrentMemoryContext);
-	row = &found->rows[found->n++];
 	slot_getallattrs(slot);
 	row->tid = slot->tts_tid;
 	row->seq = DatumGetInt64(slot->tts_values[COL_SEQ]);
 	row->mail = DatumGetJsonbPCopy(slot->tts_values[COL_MAIL]);
-	return true;
 }
 
 /* inbox_read: the run's mail that is committed, or our own, in order; how many. */
 int
 inbox_read(int64 run_id, InboxRow **rows)
 {
-	Collection	found = {0};
 	ScanKeyData key;
+	int			n;
 
 	keyed_rows_run_key(&key, run_id);
-	keyed_rows_read(catalog()->run_inbox, INBOX_PKEY, &key, 1, collect, &found);
-	*rows = found.rows;
-	return found.n;
+	*rows = keyed_rows_collect(catalog()->run_inbox, INBOX_PKEY, &key, 1,
+							   sizeof(InboxRow), make_row, &n);
+	return n;
 }
 
 /* What this session has counted: of which run, up to which mail. */

@@ -53,23 +53,46 @@ keyed_rows_read(Oid table, TaskqIndex which, ScanKey keys, int nkeys,
 	table_close(relation, NoLock);
 }
 
-/* Tuple ids, as many as there are. */
-typedef struct Tids
+/* Elements that are made of rows. */
+typedef struct Collection
 {
-	ItemPointerData *tids;
+	char	   *elements;
 	int			n;
 	int			room;
-} Tids;
+	Size		size;			/* of one */
+	KeyedMaker	make;
+} Collection;
 
 static bool
-collect_tid(void *arg, TupleTableSlot *slot)
+collect(void *arg, TupleTableSlot *slot)
 {
-	Tids	   *found = arg;
+	Collection *found = arg;
 
-	found->tids = grow(found->tids, NULL, &found->room, found->n + 1,
-				   sizeof(ItemPointerData), CurrentMemoryContext);
-	found->tids[found->n++] = slot->tts_tid;
+	found->elements = grow(found->elements, NULL, &found->room, found->n + 1,
+						   found->size, CurrentMemoryContext);
+	found->make(found->elements + found->n++ * found->size, slot);
 	return true;
+}
+
+/*
+ * keyed_rows_collect: an array of *n elements of that size, each made of a row that
+ * the keys lead to; NULL for none.
+ */
+void *
+keyed_rows_collect(Oid table, TaskqIndex which, ScanKey keys, int nkeys, Size size,
+				   KeyedMaker make, int *n)
+{
+	Collection	found = {.size = size, .make = make};
+
+	keyed_rows_read(table, which, keys, nkeys, collect, &found);
+	*n = found.n;
+	return found.elements;
+}
+
+static void
+make_tid(void *element, TupleTableSlot *slot)
+{
+	*(ItemPointerData *) element = slot->tts_tid;
 }
 
 /*
@@ -78,12 +101,13 @@ collect_tid(void *arg, TupleTableSlot *slot)
 int
 keyed_rows_delete(Oid table, TaskqIndex which, ScanKey keys, int nkeys)
 {
-	Tids		found = {0};
+	int			n;
+	ItemPointerData *tids = keyed_rows_collect(table, which, keys, nkeys,
+											   sizeof(ItemPointerData), make_tid, &n);
 	int			deleted = 0;
 
-	keyed_rows_read(table, which, keys, nkeys, collect_tid, &found);
-	for (int i = 0; i < found.n; i++)
-		if (target_delete(table, &found.tids[i], true) == STORE_OK)
+	for (int i = 0; i < n; i++)
+		if (target_delete(table, &tids[i], true) == STORE_OK)
 			deleted++;
 	return deleted;
 }

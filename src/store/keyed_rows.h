@@ -16,9 +16,14 @@
 /* What a reader does with a row, which is gone afterwards; false = enough. */
 typedef bool (*KeyedReader) (void *arg, TupleTableSlot *slot);
 
+/* What becomes of a row as the element of an array. */
+typedef void (*KeyedMaker) (void *element, TupleTableSlot *slot);
+
 extern void keyed_rows_run_key(ScanKey key, int64 run_id);
 extern void keyed_rows_read(Oid table, TaskqIndex which, ScanKey keys,
 							int nkeys, KeyedReader reader, void *arg);
+extern void *keyed_rows_collect(Oid table, TaskqIndex which, ScanKey keys,
+								int nkeys, Size size, KeyedMaker make, int *n);
 extern int	keyed_rows_delete(Oid table, TaskqIndex which, ScanKey keys,
 							  int nkeys);
 

@@ -11,7 +11,6 @@
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
-#include "base/grow.h"
 #include "store/catalog.h"
 #include "store/keyed_rows.h"
 #include "store/row.h"
@@ -44,46 +43,35 @@ run_timer_insert(const RunTimer *timer)
 	(void) target_insert(catalog()->run_timer, values, nulls, NULL);
 }
 
-/* Timers that are being collected. */
-typedef struct Collection
+static void
+make_timer(void *element, TupleTableSlot *slot)
 {
-	RunTimer   *timers;
-	int			n;
-	int			room;
-} Collection;
+	RunTimer   *timer = element;
 
-static bool
-collect(void *arg, TupleTableSlot *slot)
-{
-	Collection *found = arg;
-	RunTimer   *timer;
-
-	found->timers = grow(found->timers, NULL, &found->room, found->n + 1,
-				   sizeof(RunTimer), CurrentMemoryContext);
-	timer = &found->timers[found->n++];
 	slot_getallattrs(slot);
 	timer->tid = slot->tts_tid;
 	timer->run_id = DatumGetInt64(slot->tts_values[COL_RUN_ID]);
 	timer->timer_id = TextDatumGetCString(slot->tts_values[COL_TIMER_ID]);
 	timer->started_event_id = DatumGetInt64(slot->tts_values[COL_STARTED_EVENT_ID]);
 	timer->fire_time = DatumGetTimestampTz(slot->tts_values[COL_FIRE_TIME]);
-	return true;
 }
 
 /* run_timer_find: the run's timer of that id. */
 bool
 run_timer_find(int64 run_id, const char *timer_id, RunTimer *timer)
 {
-	Collection	found = {0};
 	ScanKeyData keys[2];
+	RunTimer   *found;
+	int			n;
 
 	keyed_rows_run_key(&keys[0], run_id);
 	row_text_key(&keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ,
 				 cstring_to_text(timer_id));
-	keyed_rows_read(catalog()->run_timer, TIMER_PKEY, keys, 2, collect, &found);
-	if (found.n > 0)
-		*timer = found.timers[0];
-	return found.n > 0;
+	found = keyed_rows_collect(catalog()->run_timer, TIMER_PKEY, keys, 2,
+							   sizeof(RunTimer), make_timer, &n);
+	if (n > 0)
+		*timer = found[0];
+	return n > 0;
 }
 
 /* of timers that fire at the same instant the one that was started first */
@@ -102,18 +90,17 @@ compare(const void *a, const void *b)
 int
 run_timers_due(int64 run_id, TimestampTz until, RunTimer **timers)
 {
-	Collection	found = {0};
 	ScanKeyData keys[2];
+	int			n;
 
 	keyed_rows_run_key(&keys[0], run_id);
 	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
 				TimestampTzGetDatum(until));
-	keyed_rows_read(catalog()->run_timer, TIMER_FIRE_TIME, keys, 2, collect,
-					&found);
-	if (found.n > 1)
-		qsort(found.timers, found.n, sizeof(RunTimer), compare);
-	*timers = found.timers;
-	return found.n;
+	*timers = keyed_rows_collect(catalog()->run_timer, TIMER_FIRE_TIME, keys, 2,
+								 sizeof(RunTimer), make_timer, &n);
+	if (n > 1)
+		qsort(*timers, n, sizeof(RunTimer), compare);
+	return n;
 }
 
 static bool

@@ -189,3 +189,34 @@ chore_report(ErrorData *error)
 	}
 	PG_END_TRY();
 }
+
+/* One of several tables, say, and what is done for it. */
+typedef struct Step
+{
+	void		(*act) (int number, TimestampTz now);
+	int			number;
+	TimestampTz now;
+} Step;
+
+static void
+take_step(void *arg)
+{
+	const Step *step = arg;
+
+	step->act(step->number, step->now);
+}
+
+/*
+ * chore_step: call act(number, now), which opens and closes its transactions
+ * itself.  An error is logged, and so the others have their turn; false then.
+ */
+bool
+chore_step(void (*act) (int number, TimestampTz now), int number, TimestampTz now)
+{
+	Step		step = {act, number, now};
+	ErrorData  *error = chore_try(take_step, &step);
+
+	if (error != NULL)
+		chore_report(error);
+	return error == NULL;
+}

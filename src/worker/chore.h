@@ -40,5 +40,7 @@ extern void chore_begin(const char *chore);
 extern void chore_commit(void);
 extern ErrorData *chore_try(void (*piece) (void *arg), void *arg);
 extern void chore_report(ErrorData *error);
+extern bool chore_step(void (*act) (int number, TimestampTz now), int number,
+					   TimestampTz now);
 
 #endif							/* TASKQ_CHORE_H */

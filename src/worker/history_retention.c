@@ -377,9 +377,9 @@ retire(int number, TimestampTz now)
  * more to do then.
  */
 static void
-sweep(TimestampTz now)
+sweep(int number, TimestampTz now)
 {
-	Leaf	   *leaf = &leaves[HISTORY_LONG];
+	Leaf	   *leaf = &leaves[number];
 	TimestampTz pause = Min(share(), MAX_SWEEP);
 
 	if (leaf->empty)
@@ -393,7 +393,7 @@ sweep(TimestampTz now)
 	}
 	if (leaf->before == FROM_THE_LAST)
 		sweep_began = GetCurrentTimestamp();
-	if (!go_through(HISTORY_LONG, now))
+	if (!go_through(number, now))
 		return;
 	forget_leaf(leaf);
 	pause = Max(pause, (GetCurrentTimestamp() - sweep_began) * SWEEP_PAUSE);
@@ -474,34 +474,12 @@ move_on(TimestampTz now)
  * ------------------------------------------------------------------------
  */
 
-/* What a round does for one table. */
-typedef struct Step
-{
-	int			leaf;
-	TimestampTz now;
-} Step;
-
-static void
-leaf_step(void *arg)
-{
-	const Step *step = arg;
-
-	if (step->leaf == HISTORY_LONG)
-		sweep(step->now);
-	else
-		retire(step->leaf, step->now);
-}
-
-/* see to one table; an error is logged, and the others have their turn */
+/* see to one table */
 static void
 tend(int number, TimestampTz now)
 {
-	Step		step = {number, now};
-	ErrorData  *error = chore_try(leaf_step, &step);
-
-	if (error == NULL)
+	if (chore_step(number == HISTORY_LONG ? sweep : retire, number, now))
 		return;
-	chore_report(error);
 	leaves[number].look_at = now + round_length();
 	if (number != HISTORY_LONG)
 		leaf_hints_block(LEAVES_HISTORIES, number, true);

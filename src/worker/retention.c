@@ -438,12 +438,12 @@ move_on(TimestampTz now)
  * each.
  */
 static void
-delete_long(TimestampTz now)
+delete_long(int number, TimestampTz now)
 {
 	chore_begin(CHORE);
-	if (leaf_lock(CLOSED_LONG, RowExclusiveLock))
+	if (leaf_lock(number, RowExclusiveLock))
 		for (LeafPart part = 0; part < LEAF_PARTS; part++)
-			if (measure(CLOSED_LONG, part) > 0 &&
+			if (measure(number, part) > 0 &&
 				leaf_delete_expired(part, now, LONG_BATCH) >= LONG_BATCH)
 				next_round = now;
 	chore_commit();
@@ -463,40 +463,6 @@ is_due(TimestampTz now)
 	return changed || !is_ahead(next_round, now, MAX_ROUND);
 }
 
-/* What a round does for one table. */
-typedef struct Step
-{
-	int			leaf;
-	TimestampTz now;
-} Step;
-
-static void
-leaf_step(void *arg)
-{
-	const Step *step = arg;
-
-	if (step->leaf == CLOSED_LONG)
-		delete_long(step->now);
-	else
-		tend_leaf(step->leaf, step->now);
-}
-
-/*
- * tend: see to one table.  An error is logged, and the others have their turn.
- */
-static void
-tend(int number, TimestampTz now)
-{
-	Step		step = {number, now};
-	ErrorData  *error = chore_try(leaf_step, &step);
-
-	if (error == NULL)
-		return;
-	chore_report(error);
-	if (number != CLOSED_LONG)
-		note_blocked(number, true);
-}
-
 /*
  * retention_run: the chore.
  */
@@ -514,12 +480,11 @@ retention_run(void)
 	if (!survey(now))
 		return next_round;
 
-	tend(CLOSED_LONG, now);
+	(void) chore_step(delete_long, CLOSED_LONG, now);
 	for (int i = 0; i < CLOSED_LEAVES; i++)
-	{
-		if (i != current && !leaves[i].empty && leaves[i].look_at <= now)
-			tend(i, now);
-	}
+		if (i != current && !leaves[i].empty && leaves[i].look_at <= now &&
+			!chore_step(tend_leaf, i, now))
+			note_blocked(i, true);
 	move_on(now);
 	return next_round;
 }

@@ -15,7 +15,6 @@
  * SIGUSR1: producers leave, operators take back their pauses and leave,
  * workers complete whatever they get.  SIGTERM: everybody leaves.
  */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,16 +57,6 @@ static const Kind kinds[] = {
 	{"bounded", 1, "nobody", "schedule_to_close_timeout => '1200 ms'"},
 	{NULL}
 };
-
-static int	pause_ms;
-
-static void
-handle_signal(int signal_number)
-{
-	if (signal_number == SIGTERM)
-		stopping = 1;
-	ending = 1;
-}
 
 /* ---- producer ---------------------------------------------------------- */
 
@@ -429,7 +418,7 @@ operate(const char *what, const char *run, const char *arguments, const char *va
 		answer = CALL(what, fields, "SELECT taskq.%s(run_id => %s%s)", what, run, arguments);
 		if (answer != OK)
 			rest(20);
-	} while ((answer == UNKNOWN || (answer == FAILED && strncmp(refusal, "TQ", 2) != 0)) && !stopping);
+	} while (undecided(answer));
 	return answer;
 }
 
@@ -500,16 +489,7 @@ be_operator(void)
 int
 main(int argc, char **argv)
 {
-	struct sigaction action = {.sa_handler = handle_signal};
-
-	if (argc != 6 && argc != 7)
-		return 2;
-	facts_begin(argv[2], argv[4], argv[5]);
-	srand48(atol(argv[3]));
-	pause_ms = argc > 6 ? atoi(argv[6]) : 10;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGUSR1, &action, NULL);
-
+	facts_begin(argc, argv);
 	if (strcmp(argv[1], "producer") == 0)
 		produce();
 	else if (strcmp(argv[1], "worker") == 0)

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@ char		refusal[6];
 long		facts;
 volatile sig_atomic_t ending;
 volatile sig_atomic_t stopping;
+int			pause_ms = 10;
 
 static const char *conninfo;
 static int	log_file;
@@ -169,14 +169,38 @@ call(const char *what, const char *fields, PGresult **result, const char *format
 	return how;
 }
 
-/* Begin: a client of that name, with its log, that is to connect there. */
-void
-facts_begin(const char *name, const char *file, const char *connect)
+/* may it be repeated, since nothing is known of it? */
+bool
+undecided(Answer answer)
 {
-	client_name = name;
-	conninfo = connect;
+	return !stopping && (answer == UNKNOWN || (answer == FAILED && strncmp(refusal, "TQ", 2) != 0));
+}
+
+static void
+handle_signal(int signal_number)
+{
+	if (signal_number == SIGTERM)
+		stopping = 1;
+	ending = 1;
+}
+
+/* Begin a client with the arguments ROLE NAME SEED LOG CONNINFO [PAUSE]. */
+void
+facts_begin(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = handle_signal};
+
+	if (argc != 6 && argc != 7)
+		exit(2);
+	client_name = argv[2];
+	srand48(atol(argv[3]));
+	conninfo = argv[5];
+	if (argc > 6)
+		pause_ms = atoi(argv[6]);
 	parent = getppid();
-	log_file = open(file, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	log_file = open(argv[4], O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (log_file < 0)
-		die(file);
+		die(argv[4]);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 }

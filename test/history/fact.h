@@ -6,6 +6,7 @@
 #define HISTORY_FACT_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <libpq-fe.h>
@@ -22,10 +23,11 @@ typedef enum Answer
 extern const char *client_name;
 extern char refusal[6];			/* SQLSTATE of the last call that failed */
 extern long facts;				/* so many have been begun */
-extern volatile sig_atomic_t ending;	/* no new work */
-extern volatile sig_atomic_t stopping;	/* nothing any more */
+extern volatile sig_atomic_t ending;	/* SIGUSR1: no new work */
+extern volatile sig_atomic_t stopping;	/* SIGTERM: nothing any more */
+extern int	pause_ms;			/* to rest between two calls */
 
-extern void facts_begin(const char *name, const char *file, const char *connect);
+extern void facts_begin(int argc, char **argv);
 extern void die(const char *what);
 extern int64_t clock_us(void);
 extern void rest(int ms);
@@ -35,6 +37,7 @@ extern void append(char *fields, const char *format,...)
 extern Answer call(const char *what, const char *fields, PGresult **result,
 				   const char *format,...)
 			__attribute__((format(printf, 4, 5)));
+extern bool undecided(Answer answer);
 
 /* a call whose answer has nothing that the client needs */
 #define CALL(what, fields, ...) \

@@ -15,7 +15,6 @@
  * SIGUSR1: starters leave, deciders complete whatever they get.  SIGTERM: everybody
  * leaves.
  */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,23 +62,6 @@ static const Kind kinds[] = {
 };
 
 #define KINDS	(int) (sizeof(kinds) / sizeof(kinds[0]))
-
-static int	pause_ms;
-
-static void
-handle_signal(int signal_number)
-{
-	if (signal_number == SIGTERM)
-		stopping = 1;
-	ending = 1;
-}
-
-/* may it be repeated, since nothing is known of it? */
-static bool
-undecided(Answer answer)
-{
-	return !stopping && (answer == UNKNOWN || (answer == FAILED && strncmp(refusal, "TQ", 2) != 0));
-}
 
 /* ---- starter ----------------------------------------------------------- */
 
@@ -435,16 +417,7 @@ be_agent(void)
 int
 main(int argc, char **argv)
 {
-	struct sigaction action = {.sa_handler = handle_signal};
-
-	if (argc != 6 && argc != 7)
-		return 2;
-	facts_begin(argv[2], argv[4], argv[5]);
-	srand48(atol(argv[3]));
-	pause_ms = argc > 6 ? atoi(argv[6]) : 10;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGUSR1, &action, NULL);
-
+	facts_begin(argc, argv);
 	if (strcmp(argv[1], "starter") == 0)
 		be_starter();
 	else if (strcmp(argv[1], "decider") == 0)

@@ -1,0 +1,11 @@
+/*
+ * savepoint.h
+ *		Something in a savepoint, so that an error undoes nothing else.
+ */
+#ifndef TASKQ_SAVEPOINT_H
+#define TASKQ_SAVEPOINT_H
+
+extern ErrorData *savepoint_try(void (*piece) (void *arg), void *arg,
+								bool (*ends_all) (int sqlstate));
+
+#endif							/* TASKQ_SAVEPOINT_H */
