@@ -23,6 +23,7 @@
 #include "gateway/statement_counts.h"
 
 #define BATCH_MAX	500
+#define BATCH_BYTES	(64 << 20)	/* of arguments; PostgreSQL takes a gigabyte */
 #define PATIENCE	10000		/* microseconds, with a statement under way */
 #define PAUSE_EACH	600			/* from one statement to the next, for each of its items */
 #define PAUSE_MAX	2000
@@ -89,6 +90,7 @@ pause_after(int count)
 
 static void land(void *arg, DatabaseOutcome outcome, const PGresult *result);
 
+/* With as many of its items as are not too much together; one always is. */
 static void
 send_flight(Flight *flight)
 {
@@ -96,12 +98,20 @@ send_flight(Flight *flight)
 	const Statement *statement = lane->kind->statement;
 	SqlArray	arrays[statement->parameters];
 	const char *values[statement->parameters];
+	size_t		bytes = 0;
+	int			count = 0;
 
 	memset(arrays, 0, sizeof(arrays));
 	for (int i = 0; i < statement->parameters; i++)
 		sql_array_begin(&arrays[i]);
-	for (int i = 0; i < flight->count; i++)
-		lane->kind->bind(flight->items[i], arrays);
+	while (count < flight->count && bytes < BATCH_BYTES)
+	{
+		lane->kind->bind(flight->items[count++], arrays);
+		bytes = 0;
+		for (int i = 0; i < statement->parameters; i++)
+			bytes += arrays[i].text.length;
+	}
+	flight->count = count;
 	for (int i = 0; i < statement->parameters; i++)
 		values[i] = sql_array_end(&arrays[i]);
 	lane->running++;
@@ -110,16 +120,18 @@ send_flight(Flight *flight)
 		sql_array_free(&arrays[i]);
 }
 
-static void
+/* How many of them are sent. */
+static int
 send_items(Lane *lane, void **items, int count)
 {
 	Flight	   *flight = memory_new(sizeof(Flight) + (size_t) count * sizeof(void *));
 
-	statement_count_calls(lane->kind->statement, count);
 	flight->lane = lane;
 	flight->count = count;
 	memcpy(flight->items, items, (size_t) count * sizeof(void *));
 	send_flight(flight);
+	statement_count_calls(lane->kind->statement, flight->count);
+	return flight->count;
 }
 
 /* Tell all items of a statement what became of them. */
@@ -225,7 +237,7 @@ flush(void *arg)
 			return;
 		}
 		lane->sent = loop_now();
-		send_items(lane, lane->items, count);
+		count = send_items(lane, lane->items, count);
 		lane->count -= count;
 		memmove(lane->items, lane->items + count, (size_t) lane->count * sizeof(void *));
 	}

@@ -203,7 +203,7 @@ call_reply(Call *call, const ProtobufCMessage *response)
 
 /*
  * The same, and tell the handler whether the client got it; which is at once,
- * before this returns, if the client has gone.
+ * before this returns, if the client has gone or has not taken what it was sent before.
  */
 void
 call_reply_then(Call *call, const ProtobufCMessage *response, DeliveryHandler handler, void *arg)
@@ -221,8 +221,16 @@ call_reply_then(Call *call, const ProtobufCMessage *response, DeliveryHandler ha
 		free_call(open);
 		return;
 	}
-	count(open, STATUS_OK);
 	answer.body = message_frame(response, open->gzip_out, &answer.length);
+	if (!http2_has_room(open->stream, answer.length))
+	{
+		free(answer.body);
+		if (handler != NULL)
+			handler(arg, false);
+		call_fail(call, STATUS_RESOURCE_EXHAUSTED, "too many answers at once on one connection", NULL);
+		return;
+	}
+	count(open, STATUS_OK);
 	http2_answer(open->stream, &answer);
 	detach(open);
 	free_call(open);

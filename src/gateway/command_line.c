@@ -34,8 +34,11 @@ enum
 	OPTION_EXACT_PAYLOADS,
 	OPTION_METRICS,
 	OPTION_LOG_FORMAT,
-	OPTION_LOG_LEVEL
+	OPTION_LOG_LEVEL,
+	OPTION_HELP
 };
+
+#define LETTERS "d:h:p:U:wV"
 
 static const char help[] =
 "taskq-gateway lets clients and workers of Temporal use a database with taskq.\n"
@@ -91,7 +94,7 @@ static const struct option long_options[] = {
 	{"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
 	{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
 	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, '?'},
+	{"help", no_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0}
 };
 
@@ -115,6 +118,13 @@ bad_usage(const char *format,...)
 	va_end(args);
 	fputs("\nTry \"taskq-gateway --help\".\n", stderr);
 	exit(EXIT_USAGE);
+}
+
+static void __attribute__((noreturn))
+show_help(void)
+{
+	printf(help, DEFAULT_POOL);
+	exit(0);
 }
 
 static int
@@ -290,6 +300,19 @@ check(const CommandLine *line)
 	}
 }
 
+/* An option that is none; "-?" alone asks for help. */
+static void __attribute__((noreturn))
+take_unknown(char **argv)
+{
+	if (optopt == '?')
+		show_help();
+	if (optopt == 0)
+		bad_usage("unknown option \"%s\"", argv[optind - 1]);
+	if (optopt >= OPTION_LISTEN || strchr(LETTERS, optopt) != NULL)
+		bad_usage("option \"%s\" has no value", argv[optind - 1]);
+	bad_usage("unknown option \"-%c\"", optopt);
+}
+
 /*
  * Read the arguments. Ends the program after --help and --version, and with
  * EXIT_USAGE if they make no sense.
@@ -302,21 +325,17 @@ command_line_parse(CommandLine *line, int argc, char **argv)
 
 	*line = (CommandLine) {.pool = DEFAULT_POOL, .max_age = NEVER, .log_level = LOG_LEVEL_INFO};
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":d:h:p:U:wV?", long_options, NULL)) != -1)
+	while (optopt = 0, (option = getopt_long(argc, argv, ":" LETTERS, long_options, NULL)) != -1)
 	{
-		/* getopt() says "?" of what it doesn't know, and who asks for help says so, too */
 		if (option == 'V')
 		{
 			puts("taskq-gateway " GATEWAY_VERSION);
 			exit(0);
 		}
-		if (option == '?' && (strcmp(argv[optind - 1], "-?") == 0 || strncmp(argv[optind - 1], "--he", 4) == 0))
-		{
-			printf(help, DEFAULT_POOL);
-			exit(0);
-		}
+		if (option == OPTION_HELP)
+			show_help();
 		if (option == '?')
-			bad_usage("unknown option \"%s\"", argv[optind - 1]);
+			take_unknown(argv);
 		if (option == ':')
 			bad_usage("option \"%s\" needs a value", argv[optind - 1]);
 		take_option(line, &server, option, optarg);

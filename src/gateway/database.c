@@ -69,7 +69,7 @@ typedef struct Pool
 	Instant		back_off;
 	LoopTimer	again;
 	bool		is_served;		/* at the end of this turn */
-	bool		is_missed;		/* it was logged that there is no connection */
+	char	   *problem;		/* the last one with connections that was logged; NULL: there is none */
 	Member		members[];
 } Pool;
 
@@ -219,43 +219,57 @@ on_up(Connection *connection)
 
 	if (name == NULL)
 		name = memory_text(PQdb(connection->pg));
-	if (pool->is_missed)
+	if (pool->problem != NULL)
 		log_line(LOG_LEVEL_INFO, "connected to database \"%s\" again", name);
-	pool->is_missed = false;
+	free(pool->problem);
+	pool->problem = NULL;
 	pool->back_off = 0;
 	loop_clear_timer(&pool->again);
 	rest((Member *) connection);
 }
 
+/* Why there is no connection, or not as many as there should be: once, as long as it is the same. */
+static void
+log_problem(Pool *pool, const char *problem, bool is_last)
+{
+	if (pool->problem != NULL && strcmp(pool->problem, problem) == 0)
+		return;
+	free(pool->problem);
+	pool->problem = memory_text(problem);
+	log_line(LOG_LEVEL_WARNING, "no %sconnection to the database%s%s: %s", is_last ? "" : "further ",
+			 pool->role != NULL ? " for role " : "", pool->role != NULL ? pool->role : "", problem);
+}
+
 /*
- * After a connection that was lost the first try is at once; each that fails
- * doubles the pause, and is an answer for all that waits.
+ * When the last connection was lost, or one could not be made, it is tried again after a
+ * pause; each try that fails doubles it, and if there is no connection at all is an
+ * answer for all that waits.
  */
 static void
 on_down(Connection *connection, const PGresult *error)
 {
 	Pool	   *pool = connection->owner;
+	bool		is_last = count_members(pool, CONNECTION_IDLE) + count_members(pool, CONNECTION_BUSY) == 0;
 
 	loop_clear_timer(&((Member *) connection)->idle);
 	((Member *) connection)->is_stale = false;
 	if (is_closed)
 		return;
-	if (count_members(pool, CONNECTION_IDLE) + count_members(pool, CONNECTION_BUSY) > 0)
+	if (connection->was_up && !is_last)
+	{
 		serve_soon(pool);
-	else if (count_members(pool, CONNECTION_STARTING) == 0)
+		return;
+	}
+	if (pool->again.place == 0)
 	{
 		pool->back_off = pool->back_off == 0 ? BACK_OFF_MIN : pool->back_off * 2;
 		if (pool->back_off > BACK_OFF_MAX)
 			pool->back_off = BACK_OFF_MAX;
 		loop_set_timer(&pool->again, loop_now() + pool->back_off, try_again, pool);
-		if (!pool->is_missed)
-			log_line(LOG_LEVEL_WARNING, "no connection to the database%s%s: %s",
-					 pool->role != NULL ? " for role " : "", pool->role != NULL ? pool->role : "",
-					 connection->problem);
-		pool->is_missed = true;
-		if (!connection->was_up)
-			fail_requests(pool, error);
 	}
+	log_problem(pool, connection->problem, is_last);
+	if (!connection->was_up && is_last && count_members(pool, CONNECTION_STARTING) == 0)
+		fail_requests(pool, error);
 }
 
 /*

@@ -81,6 +81,16 @@ keep(char **field, const char *value)
 	*field = memory_text(value);
 }
 
+/* With or without parameters, and no other encoding of messages. */
+static bool
+is_grpc(const char *type)
+{
+	if (strncmp(type, "application/grpc", 16) != 0)
+		return false;
+	type += strncmp(type + 16, "+proto", 6) == 0 ? 22 : 16;
+	return *type == '\0' || *type == ';' || *type == ' ';
+}
+
 static void
 on_header(Http2Stream *stream, const char *name, const char *value)
 {
@@ -93,7 +103,7 @@ on_header(Http2Stream *stream, const char *name, const char *value)
 	else if (strcmp(name, ":method") == 0)
 		open->is_post = strcmp(value, "POST") == 0;
 	else if (strcmp(name, "content-type") == 0)
-		open->is_grpc = strncmp(value, "application/grpc", 16) == 0;
+		open->is_grpc = is_grpc(value);
 	else if (strcmp(name, "grpc-timeout") == 0)
 		take_timeout(open, value);
 	else if (strcmp(name, "grpc-encoding") == 0)

@@ -519,6 +519,16 @@ http2_hold(Http2Stream *stream, size_t length)
 }
 
 /*
+ * Is there room for an answer of so many bytes, beside those that the client has not
+ * taken yet? For one there always is.
+ */
+bool
+http2_has_room(const Http2Stream *stream, size_t length)
+{
+	return stream->connection->owed == 0 || stream->connection->owed + length <= MAX_OWED;
+}
+
+/*
  * Answer the request, which need not be complete; once.
  */
 void
@@ -545,8 +555,6 @@ http2_answer(Http2Stream *stream, const Http2Answer *answer)
 	if (nghttp2_submit_response(connection->session, stream->id, fields, (size_t) answer->header_count,
 								answer->body != NULL ? &provider : NULL) != 0)
 		link_end(&connection->link, "an answer could not be sent");
-	else if (connection->owed > MAX_OWED)
-		link_end(&connection->link, "the client leaves too many answers");
 	link_flush_soon(&connection->link);
 }
 

@@ -53,6 +53,7 @@ extern void *http2_state(const Http2Stream *stream);
 extern const char *http2_peer(const Http2Stream *stream);
 
 extern bool http2_hold(Http2Stream *stream, size_t length);
+extern bool http2_has_room(const Http2Stream *stream, size_t length);
 extern void http2_answer(Http2Stream *stream, const Http2Answer *answer);
 
 extern int	http2_connections(void);

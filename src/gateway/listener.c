@@ -194,20 +194,26 @@ listen_on(const struct addrinfo *where, const char *purpose, ClientHandler handl
 }
 
 /*
- * Listen on all addresses that "host:port" stands for. The purpose is for the
- * log. False, and why, if one of them can't be had.
+ * Listen on all addresses that "host:port" stands for, but for those that the system
+ * does not have, as where there is no IPv6. The purpose is for the log. False, and why,
+ * if there is none, or one of them can't be had.
  */
 bool
 listener_open(const char *address, const char *purpose, ClientHandler handler, Buffer *error)
 {
 	struct addrinfo *found = look_up(address, error);
 	bool		succeeded = found != NULL;
+	bool		is_any = false;
 
 	for (struct addrinfo *each = found; each != NULL && succeeded; each = each->ai_next)
 	{
-		succeeded = listen_on(each, purpose, handler);
-		if (!succeeded)
+		if (listen_on(each, purpose, handler))
+			is_any = true;
+		else if ((errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) || (each->ai_next == NULL && !is_any))
+		{
+			succeeded = false;
 			buffer_format(error, "could not listen on \"%s\": %s", address, strerror(errno));
+		}
 	}
 	if (found != NULL)
 		freeaddrinfo(found);

@@ -57,7 +57,6 @@ static void
 on_listener_up(Connection *connection)
 {
 	(void) connection;
-	listener.back_off = 0;
 	if (listener.heard < listener.count)
 		listen_further();
 }
@@ -75,14 +74,23 @@ on_listener_down(Connection *connection, const PGresult *error)
 		loop_set_timer(&listener.again, loop_now() + listener.back_off, start_listener, NULL);
 }
 
-/* What came between the first wish to hear and now may have been missed. */
+/*
+ * What came between the first wish to hear and now may have been missed. A server that
+ * refuses, as a standby does, is asked again.
+ */
 static void
 on_listener_done(Connection *connection, DatabaseOutcome outcome, const PGresult *result)
 {
-	(void) connection;
-	(void) result;
 	if (outcome != DATABASE_OK)
+	{
+		if (connection->state != CONNECTION_DOWN)
+		{
+			connection_close(connection);
+			on_listener_down(connection, result);
+		}
 		return;
+	}
+	listener.back_off = 0;
 	if (listener.heard < listener.count)
 		listen_further();
 	else

@@ -4,7 +4,7 @@
  *
  * A line is written with one write(), so that several gateways may share a
  * file. What a peer sent is never able to forge a line: control characters
- * are escaped in both forms.
+ * are escaped in both forms, and the bytes of what is not UTF-8.
  */
 #include "gateway/log.h"
 
@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/utf8.h"
 #include "gateway/memory.h"
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -51,11 +52,13 @@ log_level_named(const char *name, LogLevel *level)
 static void
 append_escaped(Buffer *line, const char *text)
 {
+	bool		is_utf8 = utf8_valid(text, strlen(text));
+
 	for (; *text != '\0'; text++)
 	{
 		unsigned char c = (unsigned char) *text;
 
-		if (c < 0x20 || c == 0x7f)
+		if (c < 0x20 || c == 0x7f || (c > 0x7f && !is_utf8))
 			buffer_format(line, "\\u%04x", c);
 		else if (is_json && (c == '"' || c == '\\'))
 			buffer_format(line, "\\%c", c);

@@ -43,11 +43,20 @@ complain(Buffer *error, const char *what, const char *path)
 	return false;
 }
 
+/* Nobody can be asked for the password of a key. */
+static int
+no_password(char *password, int size, int is_for_writing, void *arg)
+{
+	(void) password, (void) size, (void) is_for_writing, (void) arg;
+	return -1;
+}
+
 static bool
 load_files(SSL_CTX *new, const char *certificate, const char *key, const char *client_ca, Buffer *error)
 {
 	STACK_OF(X509_NAME) *names;
 
+	SSL_CTX_set_default_passwd_cb(new, no_password);
 	if (SSL_CTX_use_certificate_chain_file(new, certificate) != 1)
 		return complain(error, "TLS certificate", certificate);
 	if (SSL_CTX_use_PrivateKey_file(new, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(new) != 1)

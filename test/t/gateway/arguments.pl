@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../../lib";
 
+use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use TaskqGateway;
 use Test::More;
@@ -29,6 +30,9 @@ like($stdout, qr/^taskq-gateway \d+\.\d+\S*$/, 'it is shown');
 
 for (
 	[ ['--nothing'], qr/unknown option "--nothing"/ ],
+	[ ['-xw'], qr/unknown option "-x"/ ],
+	[ [ '-h', 'localhost', '-wx' ], qr/unknown option "-x"/ ],
+	[ ['--no-password=secret'], qr/option "--no-password=secret" has no value/ ],
 	[ ['--listen'], qr/"--listen" needs a value/ ],
 	[ [ '--listen', 'here' ], qr/--listen must be of the form address:port, not "here"/ ],
 	[ [ '--listen', '::1:7233' ], qr/--listen must be of the form/ ],
@@ -52,7 +56,12 @@ for (
 	like($stderr, $wanted, "@$arguments: it says why");
 }
 
+my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
+my $address = '127.0.0.1:' . $taken->sockport;
+
 for (
+	[ [ '--listen', $address ], qr/could not listen on "$address": Address already in use/ ],
+	[ [ '--listen', '127.0.0.1:0', '--metrics', $address ], qr/could not listen on "$address": Address already in use/ ],
 	[ [ '--listen', '192.0.2.1:1' ], qr/could not listen on "192\.0\.2\.1:1": \w/ ],
 	[ [ '--tls-cert', '/nonexistent', '--tls-key', 'x' ], qr/could not load TLS certificate "\/nonexistent": No such file/ ],
 	[ [ '--api-key-file', '/nonexistent' ], qr/could not open API key file "\/nonexistent": No such file/ ],
@@ -69,5 +78,15 @@ for (
 ($code, $stdout, $stderr) = run_gateway('--log-format', 'json', '--api-key-file', "/\"\n");
 like($stderr, qr/\A\{"time": "[-\dT:.]+Z", "level": "error", "message": "could not open API key file \\"\/\\"\\u000a\\": No such file or directory"\}\n\z/,
 	'a line of JSON');
+($code, $stdout, $stderr) = run_gateway('--log-format', 'json', '--api-key-file', "/\xff\xc3\xa9");
+like($stderr, qr/"\/\\u00ff\\u00c3\\u00a9\\"/, 'also of what is not UTF-8');
+
+# What it says of its options is what its manual says.
+my %options;
+
+($code, $options{help}) = run_gateway('--help');
+$options{manual} = slurp_file("$FindBin::RealBin/../../../src/gateway/taskq-gateway.1") =~ s/\\-/-/gr =~ s/\\f[BIR]//gr =~ s/^\.SH EXAMPLES.*//msr;
+$options{$_} = join ' ', sort keys %{ { map { $_ => 1 } $options{$_} =~ /(?<![\w-])(--?(?:[a-z]+(?:-[a-z]+)*|[?V]|[dhpUw]))/g } } for keys %options;
+is($options{manual}, $options{help}, 'the manual has the same options');
 
 done_testing();

@@ -28,6 +28,8 @@ is($gateway->status("/\xc3\xa9%/x", framed('')), '12 unknown method x for servic
 
 # Not gRPC.
 is($gateway->call($info, '', '-H', 'content-type: text/html')->{http}, 415, 'another type of content');
+is($gateway->call($info, framed(''), '-H', "content-type: application/grpc$_")->{http}, 415, "application/grpc$_") for qw(-web -web+proto +json);
+is($gateway->call($info, framed(''), '-H', "content-type: application/grpc$_")->{status}, 0, "application/grpc$_") for '+proto', ';x=y', '+proto; x=y';
 is($gateway->call($info, '', '-H', ':method: PUT')->{http}, 405, 'another method of HTTP');
 
 # Frames.

@@ -76,6 +76,15 @@ isnt($gateway->status($info, framed(''), '-t', "$dir/renewed.crt", '-k', "$dir/s
 isnt($gateway->status($info, framed(''), '-t', "$dir/renewed.crt"), '0', 'one that shows none');
 is($gateway->stop, 0, 'it ends in order');
 
+# A key that takes a password: nobody is asked for it.
+openssl('rsa', '-in', "$dir/served.key", '-aes128', '-passout', 'pass:secret', '-out', "$dir/locked.key");
+my ($code, $output) = (0, '');
+IPC::Run::run([ $ENV{TASKQ_GATEWAY} || 'taskq-gateway', '--tls-cert', "$dir/served.crt", '--tls-key', "$dir/locked.key" ], '<', \undef, '>&', \$output,
+	IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+is($? >> 8, 1, 'a key with a password: it does not start');
+like($output, qr/error: could not load TLS key "\S+locked.key": \w/, 'it says why');
+unlike($output, qr/pass phrase/, 'it asks nobody');
+
 # ---- API keys ---------------------------------------------------------------
 
 my $node = activity_node('main');
