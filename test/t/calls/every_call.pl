@@ -265,6 +265,8 @@ obstructed('heartbeats and ids in open transactions', sub {
 		"SELECT taskq.schedule('elsewhere', 't', activity_id => '$_->{queue} new', start_to_close_timeout => '1 h')") } @_
 }, 10, @no_waits);
 
+$locker->quit;
+
 # A wait that nothing is in the way of.
 my ($world) = make_worlds($node, 'waits');
 for my $call (grep { $_->{kind} eq 'p' } @calls)
@@ -315,5 +317,4 @@ surrounded('other extensions first, COMMIT PREPARED', 1, \@plain, 'BEGIN', 'CALL
 my @complaints = grep { /\] (?:ERROR|WARNING|FATAL|PANIC): |terminated by signal/ && !/due to administrator command/ } split /\n/, slurp_file($node->logfile);
 is(join("\n", @complaints), '', 'no process of taskq complains, and none has crashed');
 
-$locker->quit;
 done_testing();
