@@ -81,6 +81,8 @@ sub some_command
 		my $children = "/proc/$program->{pid}/task/$program->{pid}/children";
 
 		($command) = -e $children ? split(' ', slurp_file($children)) : ();
+		# all may be done by now
+		schedule_more() if !defined $command && sql($node, completed('commands')) == $scheduled;
 		return defined $command;
 	}) or die 'no command runs';
 	return $command;
