@@ -8,7 +8,9 @@
  * comes, may be run.
  *
  * While there is nothing it waits in the lists of those who wait for the queues
- * (waiters.c), as a CALL of wait_for_task does, outside of any transaction.
+ * (waiters.c), as a CALL of wait_for_task does, outside of any transaction.  It
+ * does not wake up to see whether it should have been woken: the supervisor does
+ * that for all (function_supervisor.c).
  */
 #include "postgres.h"
 
@@ -35,7 +37,7 @@
 #include "store/extension.h"
 #include "worker/function_claim.h"
 
-/* longest sleep: a lost hint costs no more than that */
+/* longest sleep until a task is due: the clock may be set meanwhile */
 #define MAX_SLEEP_MS	60000
 
 /* how often to look at queues for which there is no place in the lists */
@@ -316,6 +318,15 @@ look(TimestampTz *next)
 	return claimed;
 }
 
+/* how long to sleep, at "now", until "until" (taskq's clock) or "leave_at" (real) */
+static long
+sleep_ms(TimestampTz now, TimestampTz until, TimestampTz leave_at)
+{
+	long		ms = TimestampDifferenceMilliseconds(now, leave_at);
+
+	return until == DT_NOEND ? ms : Min(ms, clock_ms_until(until, MAX_SLEEP_MS));
+}
+
 /* sleep until woken, or "until"; false when it is time to leave */
 static bool
 sleep_until(TimestampTz until, TimestampTz leave_at)
@@ -326,8 +337,7 @@ sleep_until(TimestampTz until, TimestampTz leave_at)
 	while (wait_until(&until))
 	{
 		now = GetCurrentTimestamp();
-		ms = Min(clock_ms_until(until, MAX_SLEEP_MS),
-				 TimestampDifferenceMilliseconds(now, leave_at));
+		ms = sleep_ms(now, until, leave_at);
 		if (now >= leave_at || function_worker_me->leave)
 			return false;
 		if (ms <= 0)

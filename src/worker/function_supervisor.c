@@ -6,7 +6,9 @@
  * its queues itself (waiters.c), and starts one when there are any.  From then on
  * they wait for themselves; while one of them works, this process looks every
  * LOOK_MS whether tasks are due that no other one waits for, and starts more.  When
- * none works it does nothing.
+ * none works it looks at all queues once in LOOK_AT_ALL_S, and wakes whoever should have
+ * been: so what memory has lost, or somebody has put into the tables by hand, is late
+ * by no more than that, and those who wait may sleep as long as nobody wakes them.
  *
  * taskq.function_workers is the number for all databases and roles together.  When
  * it is reached, somebody who has more than the one who asks has to go: at once if
@@ -23,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/back_off.h"
 #include "base/clock.h"
 #include "base/settings.h"
 #include "engine/claim.h"
@@ -39,9 +42,13 @@
 /* how often to look while functions run */
 #define LOOK_MS			100
 
+/* how often to look at queues of which nobody has told anything */
+#define LOOK_AT_ALL_S	60
+
 static bool known = false;		/* functions_cached() is what there is */
 static bool entered = false;	/* we wait for tasks ourselves */
 static TimestampTz look_at = DT_NOBEGIN;	/* taskq's clock */
+static TimestampTz all_at = DT_NOBEGIN; /* the same: at all queues */
 static int	busy_before = -1;
 static int	there_before = -1;
 
@@ -263,23 +270,30 @@ enter_lists(void)
 		wait_enter(keys, count);
 }
 
-/* are tasks due that nobody waits for, and that somebody could run? */
+/*
+ * Are tasks due that nobody waits for, and that somebody could run?  With "all" those
+ * are looked for, too, of which those who wait should know: they are woken.
+ */
 static bool
-needs_worker(const RegisteredFunction *function)
+needs_worker(const RegisteredFunction *function, bool all)
 {
+	bool		free;
 	bool		could;
 	TimestampTz next = DT_NOEND;
 	bool		ready;
 
 	LWLockAcquire(function_pool_lock, LW_SHARED);
-	could = share_of(MyDatabaseId, function->run_as).free == 0 &&
-		function_may_take(function->queue.key.hash);
+	free = share_of(MyDatabaseId, function->run_as).free > 0;
+	could = function_may_take(function->queue.key.hash);
 	LWLockRelease(function_pool_lock);
-	if (!could)
+	if (!could || (free && !all))
 		return false;
 	ready = claim_ready(&function->queue, &next) > 0;
-	look_at = Min(look_at, next);
-	return ready;
+	if (!free)
+		look_at = Min(look_at, next);
+	else if (ready)
+		wait_wake(function->queue.key.hash, 1);
+	return ready && !free;
 }
 
 /* how many of our processes work, and how many there are */
@@ -308,13 +322,17 @@ look(DatabaseSlot *slot)
 	RegisteredFunction *functions;
 	int			n = functions_cached(&functions);
 	Oid			wanted = InvalidOid;
+	TimestampTz now = clock_now();
+	bool		all = !is_ahead(all_at, now, LOOK_AT_ALL_S * USECS_PER_SEC);
 
 	slot->functions_wait = false;
 	enter_lists();
-	look_at = n > MAX_WAIT_PLACES ? clock_now() + USECS_PER_SEC : DT_NOEND;
+	if (all)
+		all_at = now + LOOK_AT_ALL_S * USECS_PER_SEC;
+	look_at = n > MAX_WAIT_PLACES ? now + USECS_PER_SEC : all_at;
 	chore_begin("functions");
 	for (int i = 0; i < n; i++)
-		if (needs_worker(&functions[i]) &&
+		if (needs_worker(&functions[i], all) &&
 			(!OidIsValid(wanted) || function_may_start(functions[i].run_as, &look_at)))
 			wanted = functions[i].run_as;
 	chore_commit();
