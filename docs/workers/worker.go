@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
-	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,135 +19,81 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-var all = context.Background()
-var stopping, _ = signal.NotifyContext(all, syscall.SIGTERM)
-var pool, _ = pgxpool.New(all, "")
-var repeat = map[string]bool{"08": true, "40": true, "53": true, "57": true} // SQLSTATEs: connection, conflict, resources, shutdown
+const poll = `SELECT task_token::text, activity_type, coalesce(input, 'null'),
+	coalesce(heartbeat_details, 'null'), least(heartbeat_timeout / 2, '10 s') FROM taskq.poll($1)`
+const heartbeat = `SELECT cancel_requested OR activity_paused OR activity_reset FROM taskq.heartbeat($1, $2)`
+const report = `SELECT CASE WHEN $2 THEN taskq.complete($1, $3)::text
+	WHEN NOT $4 THEN taskq.fail($1, $5, last_heartbeat_details => $6)::text
+	WHEN (SELECT cancel_requested FROM taskq.heartbeat($1, $6)) THEN taskq.report_canceled($1, $6)::text
+	ELSE taskq.release($1, NULL, $6)::text END`
 
-const poll = `SELECT task_token::text, activity_type, input, heartbeat_details,
-	least(10, extract(epoch FROM heartbeat_timeout) / 2)::float8 FROM taskq.poll($1)`
-const beat = `CASE WHEN cancel_requested THEN 'cancel' WHEN activity_paused OR activity_reset THEN 'stop' ELSE 'go on' END
-	FROM taskq.heartbeat($1, $2)`
+var stopping, _ = signal.NotifyContext(context.Background(), syscall.SIGTERM)
+var pool, _ = pgxpool.New(context.Background(), "")
 
-type task struct {
-	token, kind   string
-	input, before []byte       // JSON, as is the progress of the attempt before
-	details       atomic.Value // and of this one
-	pause         float64
-}
-
-// Activities end as soon as they can when their context does.
-var activities = map[string]func(ctx context.Context, t *task) (any, error){"count": count, "decode": decode}
-
-func count(ctx context.Context, t *task) (any, error) {
-	var n, i int
-	json.Unmarshal(t.before, &i)
-	err := json.Unmarshal(t.input, &n)
-	for ; i < n && ctx.Err() == nil; i++ {
-		t.details.Store([]byte(strconv.Itoa(i)))
-		time.Sleep(100 * time.Millisecond)
+// run does an activity; to end soon when ctx does. The progress begins as the last attempt left it. All is JSON.
+func run(ctx context.Context, kind, input string, progress *atomic.Value) (any, error) {
+	switch kind {
+	case "count":
+		var n, i int
+		err := errors.Join(json.Unmarshal([]byte(input), &n), json.Unmarshal([]byte(progress.Load().(string)), &i))
+		for ; i < n && err == nil && ctx.Err() == nil; i++ {
+			progress.Store(fmt.Sprint(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		return input, errors.Join(err, ctx.Err())
+	case "decode":
+		var text []byte // base64, in JSON
+		json.Unmarshal([]byte(input), &text)
+		return json.Marshal(string(text))
 	}
-	return n, errors.Join(err, ctx.Err())
+	return nil, errors.New("this worker has no such activity type")
 }
 
-func decode(ctx context.Context, t *task) (any, error) {
-	var text []byte // base64, in JSON
-	err := json.Unmarshal(t.input, &text)
-	return string(text), err
-}
-
-func code(err error) string {
+// call returns the answer, or how it is refused. No connection, conflict, overload, shutdown: it does it again.
+func call(sql string, values ...any) (answer any) {
 	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return "08000" // lost, or not connected
-}
-
-// call does it again, over a new connection, until it is done or cannot be.
-func call(f func(c *pgxpool.Conn) error) error {
-	for tries := 0; ; tries++ {
-		err := pool.AcquireFunc(all, f)
-		if err == nil || err == pgx.ErrNoRows || !repeat[code(err)[:2]] || stopping.Err() != nil && tries > 6 {
+	for n := 0; ; n++ {
+		err := pool.QueryRow(context.Background(), sql, values...).Scan(&answer)
+		if err == nil {
+			return answer
+		} else if n > 6 && stopping.Err() != nil || errors.As(err, &e) && !strings.Contains("40 53 57", e.Code[:2]) {
 			return err
 		}
 		log.Print("trying again: ", err)
-		time.Sleep(100 * time.Millisecond << min(tries, 7))
+		time.Sleep(100 * time.Millisecond << min(n, 7))
 	}
-}
-
-// say calls a function of taskq for the task, and gets its answer as text.
-func (t *task) say(sql string, values ...any) (answer string, err error) {
-	return answer, call(func(c *pgxpool.Conn) error {
-		return c.QueryRow(all, "SELECT "+sql, append([]any{t.token}, values...)...).Scan(&answer)
-	})
-}
-
-func (t *task) take(c *pgxpool.Conn) error {
-	if t.token != "" { // the connection went, with COMMIT perhaps: then this is TQ001
-		_, err := c.Exec(all, "SELECT taskq.heartbeat($1, $2)", t.token, t.before)
-		return err
-	} else if _, err := c.Exec(all, "CALL taskq.wait_for_task($1, '5 s')", os.Args[1]); err != nil {
-		return err
-	}
-	return pgx.BeginFunc(all, c, func(tx pgx.Tx) error { // goes before COMMIT: nothing was taken
-		return tx.QueryRow(all, poll, os.Args[1]).Scan(&t.token, &t.kind, &t.input, &t.before, &t.pause)
-	})
-}
-
-// beat heartbeats until it is over, and tells the activity what it hears.
-func (t *task) beat(stop context.CancelCauseFunc, over chan bool) {
-	for {
-		select {
-		case <-time.After(time.Duration(t.pause * float64(time.Second))):
-			if heard, err := t.say(beat, t.details.Load()); err != nil || heard != "go on" {
-				stop(errors.Join(err, errors.New(heard))) // TQ001, for example: the attempt is over
-			}
-		case <-over:
-			return
-		}
-	}
-}
-
-func (t *task) work() error {
-	ctx, stop := context.WithCancelCause(stopping)
-	over := make(chan bool)
-	t.details.Store(t.before)
-	go t.beat(stop, over)
-	var result any
-	err := errors.New("this worker has no such activity type")
-	if activity, known := activities[t.kind]; known {
-		result, err = activity(ctx, t)
-	}
-	over <- true
-	text, invalid := json.Marshal(result)
-	switch details := t.details.Load(); {
-	case err == nil && invalid == nil:
-		_, err = t.say("taskq.complete($1, $2)::text", text)
-	case ctx.Err() == nil:
-		_, err = t.say("taskq.fail($1, $2, last_heartbeat_details => $3)::text", errors.Join(err, invalid).Error(), details)
-	case context.Cause(ctx).Error() == "cancel":
-		_, err = t.say("taskq.report_canceled($1, $2)::text", details)
-	default:
-		_, err = t.say("taskq.release($1, NULL, $2)::text", details)
-	}
-	if code(err)[:2] == "22" { // no JSON, or \u0000 in it: it would be so again
-		_, err = t.say("taskq.fail($1, $2, 'InvalidOutput', non_retryable => true)::text", err.Error())
-	}
-	return err
 }
 
 func main() {
 	for stopping.Err() == nil {
-		var t task
-		err := call(t.take)
-		if err == nil {
-			err = t.work()
+		var token, kind, input, before string
+		var pause time.Duration
+		var progress, over atomic.Value
+		lost := pgx.BeginFunc(stopping, pool, func(tx pgx.Tx) error { // it has been read before COMMIT
+			return tx.QueryRow(stopping, poll, os.Args[1]).Scan(&token, &kind, &input, &before, &pause)
+		})
+		if token == "" || lost != nil && call(heartbeat, token, before) != false {
+			if err, refused := call("CALL taskq.wait_for_task($1, '5 s')", os.Args[1]).(error); refused {
+				log.Fatal(err)
+			} else if lost != pgx.ErrNoRows {
+				time.Sleep(time.Second)
+			}
+			continue
 		}
-		if code(err) == "TQ001" {
-			log.Print("not ours any more: ", err)
-		} else if err != nil && err != pgx.ErrNoRows {
-			log.Fatal(err)
+		progress.Store(before)
+		ctx, stop := context.WithCancel(stopping)
+		go func() { // heartbeats, until the activity is over or has to stop
+			for time.Sleep(pause); over.Load() == nil && call(heartbeat, token, progress.Load()) == false; {
+				time.Sleep(pause)
+			}
+			stop()
+		}()
+		result, err := run(ctx, kind, input, &progress)
+		answer := call(report, token, err == nil, result, ctx.Err() != nil, fmt.Sprint(err), progress.Load())
+		over.Store(true)
+		if err, refused := answer.(error); refused { // TQ001: not ours any more. Or no JSON: it would be so again
+			log.Print(err)
+			call("SELECT taskq.fail($1, $2, 'InvalidOutput', non_retryable => true)::text", token, err.Error())
 		}
 	}
 }
