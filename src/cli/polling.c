@@ -205,6 +205,13 @@ waited(void *context, PGresult *result)
 	worker->is_waiting = false;
 	if (result == NULL)
 		return;
+	if (PQresultStatus(result) != PGRES_TUPLES_OK && reports_is_refusal(PQresultErrorField(result, PG_DIAG_SQLSTATE) ?: ""))
+	{
+		worker_log("--queue: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
+		worker->exit_code = EXIT_USAGE;
+		worker->stopping = true;
+		return;
+	}
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		worker_log("could not wait: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");

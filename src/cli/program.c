@@ -76,7 +76,7 @@ run(int count, char **arguments)
 	const Subcommand *subcommand;
 	int			words;
 
-	if (strcmp(name, "--help") == 0)
+	if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0)
 	{
 		fputs(help, stdout);
 		return EXIT_DONE;
@@ -92,7 +92,13 @@ run(int count, char **arguments)
 	subcommand = subcommand_find(count - 1, arguments + 1, &words);
 	if (subcommand != NULL)
 		return subcommand_main(subcommand, count - words, arguments + words);
-	fprintf(stderr, "taskq: %s\"%s\"\nTry \"taskq --help\".\n", name[0] == '-' ? "unknown option " : "unknown command ", name);
+	if (count < 2)
+		fputs("taskq: a command is required\n", stderr);
+	else if (strcmp(name, "queue") == 0)
+		fputs("taskq: after queue comes list, describe, configure, pause or unpause\n", stderr);
+	else
+		fprintf(stderr, "taskq: unknown %s \"%s\"\n", name[0] == '-' ? "option" : "command", name);
+	fputs("Try \"taskq --help\".\n", stderr);
 	return EXIT_USAGE;
 }
 

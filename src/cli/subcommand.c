@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/connection_options.h"
@@ -33,6 +34,7 @@ typedef struct Call
 	bool		json;
 	const char *where;
 	TextBuffer	arguments;		/* of the statement */
+	const SubcommandArgument *given[MOST_ARGUMENTS];
 	const char *values[MOST_ARGUMENTS];
 	int			value_count;
 } Call;
@@ -80,10 +82,17 @@ print_help(const Subcommand *subcommand)
 }
 
 static int
+try_help(const Call *call)
+{
+	fprintf(stderr, "Try \"taskq %s --help\".\n", call->subcommand->name);
+	return EXIT_USAGE;
+}
+
+static int
 bad_usage(const Call *call, const char *problem)
 {
-	fprintf(stderr, "taskq: %s\nTry \"taskq %s --help\".\n", problem, call->subcommand->name);
-	return EXIT_USAGE;
+	fprintf(stderr, "taskq: %s\n", problem);
+	return try_help(call);
 }
 
 static void
@@ -98,6 +107,7 @@ add_argument(Call *call, const SubcommandArgument *argument, const char *value)
 		text_buffer_text(&call->arguments, argument->parameter);
 		text_buffer_text(&call->arguments, " => ");
 	}
+	call->given[call->value_count] = argument;
 	call->values[call->value_count++] = value;
 	snprintf(text, sizeof text, argument->value, call->value_count);
 	text_buffer_text(&call->arguments, text);
@@ -133,6 +143,7 @@ read_options(Call *call, int count, char **arguments)
 	int			letter;
 
 	make_options(subcommand, options);
+	arguments[0] = "taskq";		/* who complains */
 	while ((letter = getopt_long(count, arguments, CONNECTION_SHORT_OPTIONS, options, NULL)) != -1)
 	{
 		if (letter == OPTION_HELP)
@@ -152,7 +163,7 @@ read_options(Call *call, int count, char **arguments)
 			add_argument(call, &subcommand->options[letter - OPTION_FIRST], optarg != NULL ? optarg : "true");
 		}
 		else if (!connection_option(&call->connection, letter, optarg))
-			return bad_usage(call, "the option makes no sense");
+			return try_help(call);
 	}
 	return -1;
 }
@@ -168,6 +179,8 @@ read_places(Call *call, int count, char **arguments)
 		most++;
 	if (call->where != NULL && given > 0)
 		return bad_usage(call, "--where and a run do not go together");
+	if (call->where != NULL && call->where[strspn(call->where, " \t\r\n")] == '\0')
+		return bad_usage(call, "--where is empty: for all runs, say --where=true");
 	if (call->where == NULL && given < subcommand->places_needed)
 		return bad_usage(call, "there are too few arguments");
 	if (given > most)
@@ -189,7 +202,8 @@ make_statement(const Call *call, TextBuffer *statement)
 	if (call->where != NULL)
 	{
 		text_buffer_text(statement, call->where);
-		text_buffer_text(statement, is_list ? "\n) ORDER BY run_id DESC LIMIT " : call->value_count > 0 ? "\n)), " : "\n))");
+		text_buffer_text(statement, is_list ? "\n) ORDER BY run_id DESC LIMIT " :
+						 call->value_count > 0 ? "\n) ORDER BY run_id), " : "\n) ORDER BY run_id)");
 	}
 	if (is_list && call->value_count == 0)
 		text_buffer_text(statement, "NULL");
@@ -237,6 +251,33 @@ print_outcome(const PGresult *result)
 	return strcmp(status, "running") == 0 || strcmp(status, "paused") == 0 ? EXIT_OPEN : EXIT_NOT_DONE;
 }
 
+/* Which argument an error is about: the context ends with the number of its parameter.  NULL if it is about none. */
+static const SubcommandArgument *
+find_culprit(const Call *call, const PGresult *result)
+{
+	const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT) ?: "";
+	const char *line = strrchr(context, '\n');
+	const char *dollar = strchr(line == NULL ? context : line, '$');
+	long		number = dollar == NULL ? 0 : strtol(dollar + 1, NULL, 10);
+
+	return number > 0 && number <= call->value_count ? call->given[number - 1] : NULL;
+}
+
+/* What the database says; of a value that is none, which one it is. */
+static void
+print_error(const Call *call, const PGresult *result)
+{
+	const SubcommandArgument *culprit = NULL;
+
+	if (strncmp(PQresultErrorField(result, PG_DIAG_SQLSTATE) ?: "", "22", 2) == 0)
+		culprit = find_culprit(call, result);
+	if (culprit == NULL)
+		fprintf(stderr, "taskq: %s", PQresultErrorMessage(result));
+	else
+		fprintf(stderr, "taskq: %s%s: %s\n", culprit->help == NULL ? "" : "--", culprit->name,
+				PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
 static int
 show(const Call *call, const PGconn *connection, const PGresult *result)
 {
@@ -244,7 +285,7 @@ show(const Call *call, const PGconn *connection, const PGresult *result)
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
-		fprintf(stderr, "taskq: %s", PQresultErrorMessage(result));
+		print_error(call, result);
 		return PQstatus(connection) == CONNECTION_OK ? EXIT_NOT_DONE : EXIT_NO_CONNECTION;
 	}
 	if (kind == SUBCOMMAND_RESULT && !call->json)

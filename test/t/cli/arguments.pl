@@ -26,6 +26,8 @@ for my $command ('worker', 'heartbeat')
 delete $ENV{TASKQ_TASK_TOKEN};
 for (
 	[ ['nonsense'], qr/unknown command "nonsense"/ ],
+	[ ['queue'], qr/^taskq: after queue comes list, describe/ ],
+	[ [ 'queue', 'nonsense' ], qr/^taskq: after queue comes list, describe/ ],
 	[ ['worker'], qr/--queue is required/ ],
 	[ [ 'worker', '--nothing' ], qr/unrecognized option/ ],
 	[ [ 'worker', '--queue', 'q' ], qr/one of --exec, --noop and a program/ ],
@@ -51,6 +53,10 @@ for (
 	is($code, 2, "@$arguments: bad usage");
 	like($stderr, $wanted, "@$arguments: it says why");
 }
+
+like(`$program 2>&1`, qr/^taskq: a command is required\nTry "taskq --help"/, 'no command at all');
+is($? >> 8, 2, '... is bad usage');
+is(`$program help`, `$program --help`, 'help');
 
 my ($code, undef, $stderr) = run_taskq(undef, 'worker', '-h', '/nonexistent', '--connect-timeout', '0.1', '--queue', 'q', '--noop');
 is($code, 74, 'no connection');

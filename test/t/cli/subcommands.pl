@@ -112,7 +112,8 @@ for (
 	[ [ 'pause', 1, '--where', 'true' ], qr/--where and a run do not go together/ ],
 	[ [ 'schedule', 'q', 't', '--where', 'true' ], qr/unrecognized option/ ],
 	[ [ 'schedule', 'q', 't', '--id', 'a', '--id', 'b' ], qr/given twice/ ],
-	[ [ 'queue' ], qr/unknown command/ ],
+	[ [ 'describe', '-1' ], qr/^taskq: invalid option -- '1'\nTry "taskq describe --help"/ ],
+	[ [ 'delete', '--where', " \n" ], qr/--where is empty/ ],
   )
 {
 	my ($arguments, $wanted) = @$_;
@@ -121,6 +122,26 @@ for (
 	is($code, 2, "@$arguments: bad usage");
 	like($stderr, $wanted, "@$arguments: it says why");
 }
+# Of values that are none it says which.
+for (
+	[ [ 'describe', 'x' ], 'RUN_ID: invalid input syntax for type bigint: "x"' ],
+	[ [ 'result', 1, '--timeout', 'x$9' ], '--timeout: invalid input syntax for type interval: "x$9"' ],
+	[ [ 'schedule', 'q', 't', '{', @timeout ], 'INPUT: invalid input syntax for type json' ],
+	[ [ 'schedule', 'q', "t\xff", @timeout ], 'TYPE: invalid byte sequence for encoding "UTF8": 0xff' ],
+	[ [ 'schedule', 'q', 't', @timeout, '--header', '[' ], '--header: invalid input syntax for type json' ],
+	[ [ 'queue', 'configure', 'q', '' ], 'CONFIG: invalid input syntax for type json' ],
+	[ [ 'list', '--where', '1 / 0 = 1' ], 'ERROR:  division by zero' ],
+  )
+{
+	my ($arguments, $wanted) = @$_;
+	my ($code, undef, $stderr) = run_taskq(undef, @$arguments);
+
+	is("$code $stderr", "1 taskq: $wanted\n", "@$arguments: it says what is wrong");
+}
+
+my ($code, undef, $stderr) = run_taskq($node, 'worker', '--queue', "q\xff", '--drain', '--noop');
+is($code, 2, 'a worker of a queue that cannot be ends');
+like($stderr, qr/^taskq: --queue: invalid byte sequence/, '... and says why');
 is((run_taskq(undef, 'health', '-h', '/nonexistent'))[0], 74, 'no connection');
 
 # ---- what may be in the way -----------------------------------------------------
