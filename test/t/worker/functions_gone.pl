@@ -47,8 +47,15 @@ sql($node, 'CREATE ROLE a LOGIN; CREATE ROLE b LOGIN');
 sql($node, $schema);
 
 # Processes are killed and servers crash while tasks run: each effect is there once.
+# The second half waits until that is over, so that there is always a process to kill.
 my $tasks = 400;
-define('postgres', 'a', 'counts', q(BEGIN INSERT INTO s.effects VALUES (input::int); PERFORM pg_sleep(0.03); RETURN input; END), ", concurrency => 2");
+sql($node, 'CREATE TABLE s.over (); GRANT SELECT ON s.over TO PUBLIC');
+define('postgres', 'a', 'counts', qq(BEGIN
+		INSERT INTO s.effects VALUES (input::int);
+		PERFORM pg_sleep(0.03);
+		WHILE input::int > $tasks / 2 AND NOT EXISTS (SELECT FROM s.over) LOOP PERFORM pg_sleep(0.03); END LOOP;
+		RETURN input;
+	END), ", concurrency => 2");
 sql($node, "SELECT count(*) FROM taskq.schedule_many('counts', 'counts', ARRAY(SELECT to_jsonb(i) FROM generate_series(1, $tasks) i),
 	start_to_close_timeout => '1 h', retry_policy => taskq.retry_policy(initial_interval => '1 ms', backoff_coefficient => 1))");
 my $done = q(SELECT count(*) FROM s.effects);
@@ -74,6 +81,7 @@ for my $round (1 .. @how)
 	next if $how eq 'TERM';
 	restarted($pid);
 }
+sql($node, 'INSERT INTO s.over DEFAULT VALUES');
 ok($node->poll_query_until('postgres', "SELECT count(*) = $tasks FROM taskq.activities WHERE task_queue = 'counts' AND status = 'completed'"), 'killed now and then: all are completed');
 is(sql($node, 'SELECT count(*), count(DISTINCT k) FROM s.effects'), "$tasks|$tasks", '... with one effect each');
 is(sql($node, q(SELECT DISTINCT last_failure ->> 'type' FROM taskq.activities WHERE task_queue = 'counts' AND attempt > 1)), '57P01', '... and those that were hit have an attempt that failed');
