@@ -64,7 +64,8 @@ polls_lost(void *context, const char *message)
 {
 	((Worker *) context)->is_hot = false;
 	((Worker *) context)->can_poll = false;
-	worker_log("no connection to poll: %s", message);
+	if (message != NULL)
+		worker_log("no connection to poll: %s", message);
 }
 
 static void
@@ -136,7 +137,8 @@ static void
 calls_lost(void *context, const char *message)
 {
 	((Worker *) context)->is_set_up = false;
-	worker_log("no connection to report: %s", message);
+	if (message != NULL)
+		worker_log("no connection to report: %s", message);
 }
 
 static void

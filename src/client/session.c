@@ -37,11 +37,11 @@ first_line(const char *message)
 	return line;
 }
 
-/* The connection is gone: the statement, if there was one, is told so. */
+/* The connection is gone: the statement, if there was one, is told so.  Who has ended it himself knows why. */
 static void
-lose(Session *session, int64_t now)
+give_up(Session *session, int64_t now, bool knows_why)
 {
-	char	   *message = first_line(PQerrorMessage(session->connection));
+	char	   *message = knows_why ? NULL : first_line(PQerrorMessage(session->connection));
 	bool		was_busy = session->state == SESSION_BUSY;
 
 	PQfinish(session->connection);
@@ -57,6 +57,12 @@ lose(Session *session, int64_t now)
 	free(message);
 	if (was_busy)
 		session->done(session->context, NULL);
+}
+
+static void
+lose(Session *session, int64_t now)
+{
+	give_up(session, now, false);
 }
 
 static void
@@ -268,12 +274,12 @@ session_begin(Session *session, const char *name, int count, const char *const *
 }
 
 /*
- * session_fail: a session that is ready is of no use; connect again, later.
+ * session_fail: a session that is ready is of no use; connect again, later.  It is lost without a message.
  */
 void
 session_fail(Session *session, int64_t now)
 {
-	lose(session, now);
+	give_up(session, now, true);
 }
 
 /*

@@ -24,7 +24,7 @@ typedef enum SessionState
 /* What came of a statement: NULL if the connection was lost before it was known. */
 typedef void (*SessionDone) (void *context, PGresult *result);
 
-/* What a session tells of.  A message has no newline at its end. */
+/* What a session tells of.  A message has no newline at its end; NULL after session_fail(). */
 typedef struct SessionEvents
 {
 	void		(*connected) (void *context);

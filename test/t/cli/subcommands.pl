@@ -142,6 +142,11 @@ for (
 my ($code, undef, $stderr) = run_taskq($node, 'worker', '--queue', "q\xff", '--drain', '--noop');
 is($code, 2, 'a worker of a queue that cannot be ends');
 like($stderr, qr/^taskq: --queue: invalid byte sequence/, '... and says why');
+sql($node, 'CREATE ROLE nobody LOGIN');
+my $worker = start_worker($node, '-U', 'nobody', '--queue', 'q', '--noop');
+$worker->wait_log(qr/could not begin: permission denied.*could not begin: permission denied/s);
+unlike($worker->log, qr/no connection/, 'a worker without access does not say that it has no connection');
+is($worker->stop, 0, '... goes on trying, and ends when it is told to');
 is((run_taskq(undef, 'health', '-h', '/nonexistent'))[0], 74, 'no connection');
 
 # ---- what may be in the way -----------------------------------------------------
