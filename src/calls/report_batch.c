@@ -22,6 +22,7 @@
 #include "calls/args.h"
 #include "calls/poll.h"
 #include "calls/report.h"
+#include "engine/owner_mail.h"
 #include "engine/refusal.h"
 #include "engine/run_deliver.h"
 #include "engine/token.h"
@@ -211,6 +212,19 @@ report_all(Entry *entries, int count, PrepareReport prepare, Report *common)
 	run_deliver_closes();
 }
 
+/* likewise reports that may close activities: the runs that own these come first */
+static void
+report_ends(Entry *entries, int count, PrepareReport prepare, Report *common)
+{
+	int64	   *run_ids = palloc(sizeof(int64) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		run_ids[i] = entries[i].run_id;
+	if (count > 1)
+		owner_share_all(run_ids, count);
+	report_all(entries, count, prepare, common);
+}
+
 static const char *
 identity_of(const Entry *entry, const Report *common)
 {
@@ -330,7 +344,7 @@ taskq_complete_many(PG_FUNCTION_ARGS)
 	read_payloads(fcinfo, 1, "results", entries, count);
 	common.data.identity = arg_identity(fcinfo, 2);
 	read_identities(fcinfo, 3, entries, count);
-	report_all(entries, count, prepare_complete, &common);
+	report_ends(entries, count, prepare_complete, &common);
 	return put_answers(fcinfo, entries, count, put_nothing);
 }
 
@@ -365,7 +379,7 @@ taskq_fail_many(PG_FUNCTION_ARGS)
 	begin_writing("taskq.fail_many()");
 	entries = read_entries(fcinfo, &count);
 	report_arg_failure(&common, fcinfo, FAIL_IDENTITY);
-	report_all(entries, count, prepare_same, &common);
+	report_ends(entries, count, prepare_same, &common);
 	return put_answers(fcinfo, entries, count, put_retry_state);
 }
 
@@ -389,7 +403,7 @@ taskq_fail_with_many(PG_FUNCTION_ARGS)
 	read_delays(fcinfo, 2, entries, count);
 	read_identities(fcinfo, 3, entries, count);
 	read_checkpoints(fcinfo, 4, entries, count);
-	report_all(entries, count, prepare_failure, &common);
+	report_ends(entries, count, prepare_failure, &common);
 	return put_answers(fcinfo, entries, count, put_retry_state);
 }
 
@@ -430,7 +444,7 @@ taskq_complete_and_poll(PG_FUNCTION_ARGS)
 	read_payloads(fcinfo, 1, "results", entries, count);
 	poll_arguments(fcinfo, 2, &request);
 	common.data.identity = arg_identity(fcinfo, 3);
-	report_all(entries, count, prepare_complete, &common);
+	report_ends(entries, count, prepare_complete, &common);
 	for (int i = 0; i < count; i++)
 		if (entries[i].sqlstate != 0)
 			report_stale_token(WARNING, entries[i].token);

@@ -23,6 +23,7 @@
 #include "model/proto_values.h"
 #include "model/run_mail.h"
 #include "notes/effects.h"
+#include "store/find.h"
 #include "store/find_run.h"
 #include "store/inbox.h"
 #include "store/open.h"
@@ -30,6 +31,22 @@
 static OwnerMail *pending = NULL;	/* in TopTransactionContext */
 static int	npending = 0;
 static int	max_pending = 0;
+
+static StoreResult
+share(int64 owner, bool wait)
+{
+	StoreResult result;
+	Run			run;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!find_run(owner, &run))
+			return STORE_CHANGED;
+		result = store_share(&run.task, wait);
+	} while (result == STORE_CHANGED);
+	return result;
+}
 
 /*
  * owner_share: keep the owner of an activity from being closed until the
@@ -39,17 +56,44 @@ static int	max_pending = 0;
 StoreResult
 owner_share(const Activity *activity, bool wait)
 {
-	StoreResult result;
-	Run			run;
+	return share(activity->owner, wait);
+}
 
-	do
+static int
+compare_owners(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * owner_share_all: likewise the owners of those activities, in the order in which runs are to be
+ * locked; whoever then locks the activities has waited for all of them.  The first that has no owner
+ * ends the look, since batches are of one kind.
+ */
+void
+owner_share_all(const int64 *run_ids, int n)
+{
+	int64	   *owners = palloc(sizeof(int64) * Max(n, 1));
+	Activity	activity;
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!find_run(activity->owner, &run))
-			return STORE_CHANGED;
-		result = store_share(&run.task, wait);
-	} while (result == STORE_CHANGED);
-	return result;
+		if (!store_find(run_ids[i], &activity))
+			continue;
+		if (activity.owner == 0)
+			break;
+		owners[count++] = activity.owner;
+	}
+	if (count > 1)
+		qsort(owners, count, sizeof(int64), compare_owners);
+	for (int i = 0; i < count; i++)
+		if (i == 0 || owners[i] != owners[i - 1])
+			(void) share(owners[i], true);
+	pfree(owners);
 }
 
 /* ------------------------------------------------------------------------

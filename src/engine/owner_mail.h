@@ -20,6 +20,7 @@ typedef struct OwnerMail
 } OwnerMail;
 
 extern StoreResult owner_share(const Activity *activity, bool wait);
+extern void owner_share_all(const int64 *run_ids, int n);
 extern void owner_mail_closed(const Activity *activity, const Activity *before);
 extern int	owner_mail_take(OwnerMail **list);
 extern bool owner_mail_any(void);
