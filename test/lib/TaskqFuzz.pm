@@ -368,6 +368,26 @@ sub make_work
 		name => 'schedule', learn => 1) if $self->{works}->{schedule};
 	$self->try("SELECT * FROM taskq.poll($queue, max_tasks => " . pick(1, 2, 5) . ')', name => 'poll', learn => 1)
 	  if $self->{works}->{poll};
+	$self->make_steps if $self->{works}->{complete_workflow_task} && chance(0.4);
+	return;
+}
+
+# The same of a workflow, with commands that may be any.
+sub make_steps
+{
+	my ($self) = @_;
+	my $values = $self->{values};
+	my $id = $values->value('workflow_id', 'text', 0);
+
+	$self->try("SELECT run_id, created FROM taskq.start_workflow('q1', 'flow', workflow_id => $id, id_conflict_policy => 'use_existing', "
+		  . 'task_timeout => ' . pick("'1 min'", "'300 ms'") . ')', name => 'start_workflow') if $self->{works}->{start_workflow};
+	for (1 .. pick(1, 1, 3))
+	{
+		$self->try("SELECT * FROM taskq.poll_workflow_task('q1')", name => 'poll_workflow_task', learn => 1);
+		$self->try("SELECT * FROM taskq.complete_workflow_task('" . ($values->{tokens}->[-1] // next) . "', "
+			  . $values->value('commands', 'jsonb', chance(0.4)) . pick('', ', force_new_task => true', ', return_new_task => true', ", sticky_task_queue => 'sticky'") . ')',
+			name => 'complete_workflow_task');
+	}
 	return;
 }
 

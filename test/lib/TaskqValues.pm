@@ -133,6 +133,19 @@ sub some_request
 		{ workflowId => 'w' . int(rand(20)), workflowType => { name => 'flow' }, taskQueue => { name => 'q1' }, signalName => 's' });
 }
 
+# A Payload, of JSON.
+sub some_payload { return { metadata => { encoding => 'anNvbi9wbGFpbg==', pick(1, 0) ? (type => pick('S2V5d29yZA==', 'SW50')) : () }, data => pick('MQ==', 'ImEi', 'bnVsbA==') } }
+
+sub some_failure
+{
+	my ($depth) = @_;
+
+	return {
+		message => 'why',
+		applicationFailureInfo => { type => pick('E1', 'E2'), nonRetryable => pick(JSON::PP::true, JSON::PP::false), details => { payloads => [ some_payload() ] } },
+		$depth > 0 ? (cause => some_failure($depth - 1)) : () };
+}
+
 # A command as the protocol prints it.
 sub some_command
 {
@@ -144,10 +157,23 @@ sub some_command
 		{ commandType => 'COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK',
 			scheduleActivityTaskCommandAttributes =>
 			  { activityId => $id, activityType => { name => 'work' }, taskQueue => { name => 'q1' }, startToCloseTimeout => '10s' } },
+		{ commandType => 'COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK',
+			userMetadata => { summary => some_payload() },
+			scheduleActivityTaskCommandAttributes => {
+				activityId => $id, activityType => { name => 'work' }, scheduleToCloseTimeout => '10s', heartbeatTimeout => '1s', requestEagerExecution => JSON::PP::true,
+				input => { payloads => [ some_payload(), some_payload() ] }, header => { fields => { h => some_payload() } }, priority => { priorityKey => 2, fairnessKey => 'k1' },
+				retryPolicy => { initialInterval => '0.05s', backoffCoefficient => 2, maximumAttempts => 3, nonRetryableErrorTypes => ['E1'] } } },
 		{ commandType => 'COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK', requestCancelActivityTaskCommandAttributes => { scheduledEventId => pick('5', '6') } },
-		{ commandType => 'COMMAND_TYPE_RECORD_MARKER', recordMarkerCommandAttributes => { markerName => 'm' } },
-		{ commandType => 'COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION', completeWorkflowExecutionCommandAttributes => {} },
-		{ commandType => 'COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION', continueAsNewWorkflowExecutionCommandAttributes => {} });
+		{ commandType => 'COMMAND_TYPE_RECORD_MARKER', recordMarkerCommandAttributes => { markerName => 'm', details => { d => { payloads => [ some_payload() ] } }, failure => some_failure(1) } },
+		{ commandType => 'COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES',
+			upsertWorkflowSearchAttributesCommandAttributes => { searchAttributes => { indexedFields => { CustomKeyword => some_payload() } } } },
+		{ commandType => 'COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES', modifyWorkflowPropertiesCommandAttributes => { upsertedMemo => { fields => { of => some_payload() } } } },
+		{ commandType => 'COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION', completeWorkflowExecutionCommandAttributes => { result => { payloads => [ some_payload() ] } } },
+		{ commandType => 'COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION', failWorkflowExecutionCommandAttributes => { failure => some_failure(int(rand(3))) } },
+		{ commandType => 'COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION', cancelWorkflowExecutionCommandAttributes => { details => { payloads => [ some_payload() ] } } },
+		{ commandType => 'COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION',
+			continueAsNewWorkflowExecutionCommandAttributes => pick({}, { input => { payloads => [ some_payload() ] }, memo => { fields => { of => some_payload() } },
+				searchAttributes => { indexedFields => { CustomKeyword => some_payload() } }, backoffStartInterval => '0.05s' }) });
 }
 
 my %typical_of_type = (
@@ -219,6 +245,46 @@ sub hostile_json
 	return "(repeat('[', $depth) || repeat(']', $depth))::jsonb" if $kind == 12;
 	return "(repeat('{\"cause\": ', $depth) || '{\"message\": \"m\"}' || repeat('}', $depth))::jsonb";
 }
+
+# What stands in messages where something else should.
+my @strange = (
+	undef, JSON::PP::true, '', 0, -1, 1.5, 1e300, 2147483648, 'x', 'x' x 1001, "\x{1F600}\x01", [], {}, [ [] ], [undef], { '' => undef },
+	'-1s', '0s', '0.0000000001s', '315576000000s', '315576000001s', '99999999999999999999', '9223372036854775807', '-1', '0', '/_sys/w/q', 'A', '!', 'AA==',
+	'COMMAND_TYPE_UNSPECIFIED', '00000000-0000-0000-0000-000000000000', '9999-12-31T23:59:59.999999999Z');
+
+# The same, but for one thing in it, at whatever depth.
+sub with_strange
+{
+	my ($thing) = @_;
+
+	return pick(@strange) if !ref $thing || JSON::PP::is_bool($thing) || chance(0.1);
+	if (ref $thing eq 'ARRAY')
+	{
+		my @copy = @$thing;
+		my $i = int(rand(@copy + 1));
+
+		$copy[$i] = $i < @copy && chance(0.8) ? with_strange($copy[$i]) : pick(@strange);
+		return \@copy;
+	}
+	my %copy = %$thing;
+	my @keys = sort keys %copy;
+
+	return { %copy, pick('x', 'payloads', 'cause', 'name', 'fields') => pick(@strange) } if !@keys || chance(0.1);
+	my $key = pick(@keys);
+
+	if   (chance(0.1)) { delete $copy{$key} }
+	else               { $copy{$key} = with_strange($copy{$key}) }
+	return \%copy;
+}
+
+# Messages in which one thing is wrong.
+my %wrong = (
+	request => sub { some_json(with_strange(some_request())) },
+	commands => sub { some_json(with_strange([ map { some_command() } 1 .. 1 + rand(3) ])) },
+	completion => sub { "jsonb_build_object('task_token', " . some_token($_[0]) . ", 'commands', " . some_json(with_strange([ some_command() ])) . ')' },
+	failure => sub { some_json(with_strange(some_failure(2))) },
+	payloads => sub { some_json(with_strange({ payloads => [ some_payload(), some_payload() ] })) },
+	attributes => sub { my $command = some_command(); some_json(with_strange((grep { ref } values %$command)[0])) });
 
 sub hostile_text
 {
@@ -295,6 +361,7 @@ sub value
 		return "ROW(" . join(', ', map { $self->value($_->{name}, $_->{type}, $is_hostile && chance(0.4)) } @{ $known->{fields} }) . ")::$type";
 	}
 	$made = $is_hostile ? $hostile_of_type{$type} : $typical{$name} // $typical_of_type{$type};
+	$made = $wrong{$name} if $is_hostile && $type eq 'jsonb' && $wrong{$name} && chance(0.7);
 	return "NULL::$type" unless $made;
 	return '(' . $made->($self) . ")::$type";
 }
