@@ -140,6 +140,17 @@ sub a_poll
 	  . pick(1, 1, 2) . ')';
 }
 
+# Of two transactions that report about the same two attempts one would wait for the
+# other, and he for it, so each reports about one.
+my $reported;
+
+sub report
+{
+	my ($call) = @_;
+
+	return sub { return $reported++ ? 'SELECT send()' : "SELECT taskq.$call" };
+}
+
 my @locking = (
 	[
 		5,
@@ -186,9 +197,9 @@ my @sending = (
 			"INSERT INTO attempts SELECT task_token FROM taskq.poll('a', max_tasks => 2)";
 		}
 	],
-	[ 8, sub { "SELECT taskq.complete(an_attempt(), '1')" } ],
-	[ 3, sub { "SELECT taskq.fail(an_attempt(), 'broken')" } ],
-	[ 1, sub { 'SELECT taskq.report_canceled(an_attempt())' } ]);
+	[ 8, report("complete(an_attempt(), '1')") ],
+	[ 3, report("fail(an_attempt(), 'broken')") ],
+	[ 1, report('report_canceled(an_attempt())') ]);
 my @weighted_locking = map { ($_->[1]) x $_->[0] } @locking;
 my @weighted_sending = map { ($_->[1]) x $_->[0] } @sending;
 
@@ -205,6 +216,7 @@ sub script
 	foreach my $n (1 .. CALLS)
 	{
 		my $sends = chance(0.45);
+		$reported = 0;
 		my @calls =
 		  map { pick($sends ? @weighted_sending : @weighted_locking)->($i) }
 		  1 .. ($sends ? pick(1, 2, 3) : 1);
