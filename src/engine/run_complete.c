@@ -148,20 +148,22 @@ begin(RunStep *step, Run *run, const Run *before, TimestampTz now, const char *i
 static void
 try_completion(RunStep *step, const TaskCompletion *completion, CommandFault *fault)
 {
+	RunCommands commands = completion->commands;
+	bool		unseen = commands.closes && step->mail_before > 0;
+
 	memset(fault, 0, sizeof(CommandFault));
-	if (completion->commands.closes && step->mail_before > 0)
-	{
-		fault_of(fault, "WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND", "UnhandledCommand");
-		return;
-	}
-	if (completion->force_new_task && completion->commands.count == 0 &&
+	if (completion->force_new_task && commands.count == 0 &&
 		step->now - step->run->first_task_time > MOST_HEARTBEAT)
 	{
 		fault_of(fault, "WORKFLOW_TASK_TIMED_OUT", "workflow task heartbeat timeout");
 		return;
 	}
+	if (unseen)
+		commands.count--;		/* the last one will not be carried out; those before it may be wrong */
 	add_completed(step, completion);
-	run_commands_apply(step, &completion->commands, run_last_event(step)->event_id, fault);
+	run_commands_apply(step, &commands, run_last_event(step)->event_id, fault);
+	if (unseen && fault->cause == NULL)
+		fault_of(fault, "WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND", "UnhandledCommand");
 }
 
 /* the step that is made of a completion that cannot be accepted */

@@ -71,5 +71,22 @@ SELECT throws_ok($$SELECT taskq.signal_workflow('loud', 's')$$, '54000', 'exceed
 SELECT throws_ok($$SELECT taskq.signal_with_start_workflow('loud', 'type', workflow_id => 'loud', signal_name => 's')$$, '54000',
   'exceeded workflow execution limit for signal events', '... with a start');
 
+-- ----------------------------------------------------------------------
+-- Commands are looked at in their order: a close that has not seen all comes last
+-- ----------------------------------------------------------------------
+CREATE FUNCTION answer(id text, before jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  token uuid := task(id);
+BEGIN
+  PERFORM taskq.signal_workflow(id, 's');
+  RETURN (SELECT failed_cause FROM taskq.complete_workflow_task(token, before || jsonb_build_array(taskq.command_complete())));
+END
+$$;
+SELECT is(answer('unseen', '[]'), 'WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND', 'a close that has not seen a signal');
+SELECT is(answer('unseen-wrong', jsonb_build_array(timer('cancel'))), 'WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES', 'behind a command that cannot be');
+SELECT is(answer('unseen-right', jsonb_build_array(timer('start'))), 'WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND', 'behind one that can');
+SELECT is(alarms('unseen-right'), '0', 'which is not carried out');
+
 SELECT * FROM finish();
 ROLLBACK;
