@@ -149,7 +149,7 @@ SELECT is((summaries(:long))[1], '1 workflow_execution_started: Long, workflow l
 SELECT failed_cause FROM taskq.complete_workflow_task(step('wq'), '[]', sticky_task_queue => 'host:1', sticky_schedule_to_start_timeout => '5 s');
 SELECT is((w(:long)).sticky_task_queue, 'host:1', 'sticky_task_queue');
 
--- what names one run reads no table from its beginning to its end
+-- what names one run, or a search attribute, reads no table from its beginning to its end
 CREATE FUNCTION scans(query text) RETURNS SETOF text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -164,7 +164,8 @@ SET enable_seqscan = off;
 SELECT is_empty(format('SELECT * FROM t.scans(%L)', query), query)
 FROM unnest(ARRAY['SELECT * FROM taskq.workflow_events WHERE run_id = 5', 'SELECT * FROM taskq.workflow_events WHERE workflow_id = ''x''',
   'SELECT * FROM taskq.workflows WHERE run_id = 5', 'SELECT * FROM taskq.workflows WHERE workflow_id = ''x''',
-  'SELECT * FROM taskq.workflow_timers WHERE run_id = 5', 'SELECT * FROM taskq.activities WHERE workflow_run_id = 5']) query;
+  'SELECT * FROM taskq.workflow_timers WHERE run_id = 5', 'SELECT * FROM taskq.activities WHERE workflow_run_id = 5',
+  'SELECT * FROM taskq.workflows WHERE search_attributes @> ''{"City": "Ulm"}''']) query;
 RESET enable_seqscan;
 
 -- what has expired is not shown
