@@ -150,7 +150,7 @@ at_most(wal_of(1000, sub { bench('poll', 1000) }), 0.5,
 my $before;
 my $schedule =
   wal_of($tasks, sub { bench('schedule', $tasks) });
-at_most($schedule, 575, 'WAL of schedule');
+at_most($schedule, 580, 'WAL of schedule');
 sql($node, "VACUUM $tables");
 at_most(number("pg_relation_size('taskq.open')") / $tasks,
 	750, 'heap bytes of a task that waits');
