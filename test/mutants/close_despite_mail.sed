@@ -1,4 +1,4 @@
 # file: src/engine/run_complete.c
 # test: test/t/model/workflows.pl
 # A workflow may close though it has not seen what waits for it.
-s/completion->commands.closes && step->mail_before > 0/completion->commands.closes \&\& step->mail_before > 1/
+s/commands.closes && step->mail_before > 0;/commands.closes \&\& step->mail_before > 1;/
