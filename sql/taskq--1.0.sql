@@ -1844,7 +1844,7 @@ CREATE FUNCTION taskq.run_events(
   OUT event_id bigint, OUT event_time timestamptz, OUT event_type text, OUT attributes jsonb, OUT user_metadata jsonb, OUT extra jsonb
 ) RETURNS SETOF record ROWS 50
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'taskq_run_events';
-COMMENT ON FUNCTION taskq.run_events(bigint) IS 'internal: all events of a run, none if it is gone; read taskq.workflow_events';
+COMMENT ON FUNCTION taskq.run_events(bigint) IS 'internal: all events of a run, 40001 if it is gone; read taskq.workflow_events';
 
 CREATE FUNCTION taskq.event_summary(attributes jsonb) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'taskq_event_summary';

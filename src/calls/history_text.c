@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -129,6 +130,18 @@ fill_unwritten(Filling *filling)
 	return true;
 }
 
+/* history_of: a page that has all events of the run. */
+HistoryPage
+history_of(const NamedRun *named)
+{
+	HistoryPage page = {0};
+
+	page.run_id = named->run_id;
+	page.run = named->is_open ? &named->run : &named->closed.run;
+	page.is_open = named->is_open;
+	return page;
+}
+
 /*
  * history_page: the events that are wanted, one by one.  If some are not there any
  * more, the page is torn.
@@ -145,6 +158,30 @@ history_page(HistoryPage *page, HistorySink sink, void *arg)
 	read_stored(&filling);
 	if (!page->newest_first && page->next_event_id == 0)
 		(void) fill_unwritten(&filling);
+}
+
+/* raise_history_gone: 40001, the snapshot shows a run that was deleted, or has expired. */
+void
+raise_history_gone(int64 run_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("the history of run " INT64_FORMAT " is not there any more", run_id)));
+}
+
+/*
+ * history_check_there: the run was found, but was all of its history?  If not, it has
+ * gone meanwhile, as that of a run that is deleted or expires does, and 40001 is
+ * raised.  One that is still there is damaged, and shown as far as it can be.
+ */
+void
+history_check_there(const HistoryPage *page)
+{
+	NamedRun	named;
+
+	if (page->torn &&
+		(IsolationUsesXactSnapshot() || !named_run_look(NULL, page->run_id, &named)))
+		raise_history_gone(page->run_id);
 }
 
 /* members of an object, without its braces, after a comma */

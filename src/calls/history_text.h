@@ -8,8 +8,9 @@
 
 #include "lib/stringinfo.h"
 
+#include "base/compat.h"
+#include "calls/workflow_args.h"
 #include "model/history_event.h"
-#include "model/run.h"
 
 /* Which events of a run are wanted. */
 typedef struct HistoryPage
@@ -29,7 +30,10 @@ typedef struct HistoryPage
 /* Takes one event; *bytes: how long it is as JSON, or about. */
 typedef Size (*HistorySink) (void *arg, const HistoryEvent *event);
 
+extern HistoryPage history_of(const NamedRun *named);
 extern void history_page(HistoryPage *page, HistorySink sink, void *arg);
+pg_noreturn extern void raise_history_gone(int64 run_id);
+extern void history_check_there(const HistoryPage *page);
 extern void history_event_text(StringInfo to, const HistoryEvent *event);
 extern void history_page_text(HistoryPage *page, StringInfo to);
 

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -50,35 +49,6 @@ put_event(void *arg, const HistoryEvent *event)
 	return VARSIZE(event->attributes);
 }
 
-/* all events of the run */
-static HistoryPage
-page_of(const NamedRun *named)
-{
-	HistoryPage page = {0};
-
-	page.run_id = named->run_id;
-	page.run = named->is_open ? &named->run : &named->closed.run;
-	page.is_open = named->is_open;
-	return page;
-}
-
-/*
- * The run was found, but not all of its history: it has gone meanwhile, as that of a
- * run that is deleted or expires does.  One that is still there is damaged, and
- * shown as far as it can be.
- */
-static void
-check_run_is_there(int64 run_id)
-{
-	NamedRun	named;
-
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the history of run " INT64_FORMAT " is not there any more", run_id)));
-	named_run_find(NULL, run_id, &named);
-}
-
 PG_FUNCTION_INFO_V1(taskq_workflow_history);
 
 /*
@@ -94,7 +64,7 @@ taskq_workflow_history(PG_FUNCTION_ARGS)
 	begin_reading();
 	require_arg(fcinfo, 0, "run_id");
 	named_run_find(NULL, arg_run_id(fcinfo, 0), &named);
-	page = page_of(&named);
+	page = history_of(&named);
 	page.after = arg_is_null(fcinfo, 1) ? 0 : PG_GETARG_INT64(1);
 	page.until = arg_is_null(fcinfo, 2) ? 0 : PG_GETARG_INT64(2);
 	page.max_bytes = arg_is_null(fcinfo, 3) ? 0 : PG_GETARG_INT32(3);
@@ -107,16 +77,15 @@ taskq_workflow_history(PG_FUNCTION_ARGS)
 	if (!arg_is_null(fcinfo, 2) && page.until < 1)
 		return (Datum) 0;
 	history_page(&page, put_event, fcinfo);
-	if (page.torn)
-		check_run_is_there(page.run_id);
+	history_check_there(&page);
 	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(taskq_run_events);
 
 /*
- * taskq.run_events(run_id) returns setof event: for a view, which found the run a
- * moment ago; none if it is gone.
+ * taskq.run_events(run_id) returns setof event: for a view, whose snapshot shows the
+ * run; raises 40001 if it is gone, or the view would show a run without its events.
  */
 Datum
 taskq_run_events(PG_FUNCTION_ARGS)
@@ -127,9 +96,10 @@ taskq_run_events(PG_FUNCTION_ARGS)
 	begin_reading();
 	InitMaterializedSRF(fcinfo, 0);
 	if (!named_run_look(NULL, PG_GETARG_INT64(0), &named))
-		return (Datum) 0;
-	page = page_of(&named);
+		raise_history_gone(PG_GETARG_INT64(0));
+	page = history_of(&named);
 	history_page(&page, put_event, fcinfo);
+	history_check_there(&page);
 	return (Datum) 0;
 }
 

@@ -8,12 +8,15 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 
 #include "base/compat.h"
 #include "calls/args.h"
+#include "calls/history_text.h"
 #include "calls/workflow_args.h"
 #include "engine/run_replay.h"
+#include "store/find_run.h"
 
 /* looks in a row that have to find the same */
 #define ENOUGH_LOOKS	3
@@ -47,6 +50,33 @@ fault_of(int64 run_id)
 	return found;
 }
 
+static Size
+skip_event(void *arg, const HistoryEvent *event)
+{
+	return 0;
+}
+
+/*
+ * Under a transaction's snapshot the row may be older than all else that was read:
+ * 40001 if it has changed since, or the history has gone.
+ */
+static void
+check_snapshot(int64 run_id)
+{
+	NamedRun	named;
+	HistoryPage page;
+	Run			newest;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	named_run_find(NULL, run_id, &named);
+	page = history_of(&named);
+	history_page(&page, skip_event, NULL);
+	history_check_there(&page);
+	if (named.is_open)
+		(void) find_run(run_id, &newest);
+}
+
 PG_FUNCTION_INFO_V1(taskq_replay);
 
 /* taskq.replay(run_id) returns true; raises XX001 when the two differ */
@@ -64,6 +94,8 @@ taskq_replay(PG_FUNCTION_ARGS)
 	require_arg(fcinfo, 0, "run_id");
 	run_id = arg_run_id(fcinfo, 0);
 	found = fault_of(run_id);
+	if (found != NULL)
+		check_snapshot(run_id);
 	if (found != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
