@@ -155,7 +155,7 @@ add_number(TextBuffer *to, int64 number)
 static void
 add_interval(TextBuffer *to, const Interval *interval, const char *name)
 {
-	int64		duration = duration_from_interval(interval, name);
+	int64		duration = check_proto_duration(duration_from_interval(interval, name), name);
 
 	text_buffer_char(to, '"');
 	proto_duration_write(to, (ProtoTime) {duration / USECS_PER_SEC, (int32) (duration % USECS_PER_SEC) * 1000});

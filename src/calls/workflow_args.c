@@ -195,13 +195,13 @@ add_map_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int 
 	json_add(builder, key, json_end(&message));
 }
 
-/* add_duration_arg: NULL is not given, zero is. */
+/* add_duration_arg: NULL is not given, zero is.  Raises 22023 for what the protocol cannot hold. */
 void
 add_duration_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo, int n,
 				 const char *name)
 {
 	if (!arg_is_null(fcinfo, n))
-		json_add_duration(builder, key, arg_duration(fcinfo, n, name));
+		json_add_duration(builder, key, check_proto_duration(arg_duration(fcinfo, n, name), name));
 }
 
 /* add_text_arg: NULL and '' are not given. */

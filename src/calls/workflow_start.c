@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "executor/executor.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -18,6 +19,7 @@
 #include "common/proto_requests.h"
 #include "engine/run_open.h"
 #include "engine/run_search.h"
+#include "model/duration.h"
 #include "model/options.h"
 #include "model/proto_json.h"
 #include "model/search_values.h"
@@ -114,6 +116,32 @@ add_user_metadata(JsonBuilder *builder, FunctionCallInfo fcinfo)
 			 proto_check("user_metadata", &proto_user_metadata, search_values_exact(metadata, NULL)));
 }
 
+/* raise 22023 for intervals that are given and that the protocol cannot hold */
+static void
+check_intervals(Datum composite, int maximum_attempts)
+{
+	static const struct
+	{
+		int			field;
+		const char *name;
+	}			intervals[] = {
+		{1, "initial_interval set on retry policy"},
+		{3, "maximum_interval set on retry policy"},
+	};
+
+	for (int i = 0; i < (int) lengthof(intervals); i++)
+	{
+		bool		is_null;
+		Datum		value = GetAttributeByNum(DatumGetHeapTupleHeader(composite),
+											  intervals[i].field, &is_null);
+
+		if (!is_null)
+			(void) check_proto_duration(retry_policy_duration(DatumGetIntervalP(value), intervals[i].name,
+															  maximum_attempts),
+										intervals[i].name);
+	}
+}
+
 static void
 add_retry_policy(JsonBuilder *builder, FunctionCallInfo fcinfo)
 {
@@ -122,6 +150,7 @@ add_retry_policy(JsonBuilder *builder, FunctionCallInfo fcinfo)
 	if (arg_is_null(fcinfo, ARG_RETRY_POLICY))
 		return;
 	retry_policy_from_datum(PG_GETARG_DATUM(ARG_RETRY_POLICY), &policy);
+	check_intervals(PG_GETARG_DATUM(ARG_RETRY_POLICY), policy.maximum_attempts);
 	json_add(builder, "retryPolicy", json_retry_policy(&policy));
 }
 

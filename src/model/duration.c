@@ -54,6 +54,22 @@ duration_from_interval(const Interval *interval, const char *name)
 	return duration;
 }
 
+/*
+ * check_proto_duration: raise 22023 unless a duration of an argument, in microseconds, can be
+ * written in the protocol.
+ */
+int64
+check_proto_duration(int64 duration, const char *name)
+{
+	if (duration > MAX_PROTO_DURATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s: out of range", name),
+				 errdetail("It can be %lld days at most.",
+						   (long long) (MAX_PROTO_DURATION / USECS_PER_DAY))));
+	return duration;
+}
+
 /* duration_to_interval: the same as an interval of hours and less. */
 Interval *
 duration_to_interval(int64 duration)

@@ -30,15 +30,21 @@ json_add_event_id(JsonBuilder *builder, const char *key, int64 id)
 		json_add_text(builder, key, psprintf(INT64_FORMAT, id));
 }
 
-/* json_add_duration: "1.500s", with 0, 3 or 6 digits; 0 is "0s". */
+/*
+ * json_add_duration: "1.500s", with 0, 3 or 6 digits; 0 is "0s".  One that was computed, and is
+ * longer than the protocol's longest, is written as that.
+ */
 void
 json_add_duration(JsonBuilder *builder, const char *key, int64 duration)
 {
 	char	   *text;
-	int64		seconds = duration / USECS_PER_SEC;
-	int			fraction = (int) (duration % USECS_PER_SEC);
+	int64		seconds;
+	int			fraction;
 
 	Assert(duration >= 0);
+	duration = Min(duration, MAX_PROTO_DURATION);
+	seconds = duration / USECS_PER_SEC;
+	fraction = (int) (duration % USECS_PER_SEC);
 	if (fraction == 0)
 		text = psprintf(INT64_FORMAT "s", seconds);
 	else if (fraction % 1000 == 0)

@@ -89,7 +89,7 @@ FROM (VALUES
   ('command_schedule_activity(''A'', header => ''[]'')', '22023', 'header must be a JSON object'),
   ('command_start_timer(''t'', ''-1s'')', '22023', 'invalid start_to_fire: must not be negative'),
   ('command_start_timer(''t'', ''1 month'')', '22023', 'invalid start_to_fire: must not contain months, whose length varies'),
-  ('command_start_timer(''t'', ''4000000 days'')', '22023', 'invalid command'),
+  ('command_start_timer(''t'', ''4000000 days'')', '22023', 'invalid start_to_fire: out of range'),
   ('command_schedule_activity(''A'', fairness_weight => 1e39)', '22023', 'invalid command'),
   ('command_schedule_activity(''A'', retry_policy => taskq.retry_policy(jitter => 0.1))', '22023', 'invalid retry_policy: jitter is not for activities of workflows'),
   ('to_payloads(VARIADIC NULL)', '22004', 'args is not set'),

@@ -73,6 +73,31 @@ INSERT INTO refused VALUES
 ('22004', 'replay(NULL)'), ('TQ001', 'replay(0)');
 SELECT throws_ok('SELECT taskq.' || replace(replace(call, '$t', quote_literal(:'token')), '$r', :'run'), sqlstate, NULL, call || ': ' || sqlstate) FROM refused;
 
+-- durations that the protocol cannot hold are refused, wherever one is given; none is left out
+CREATE TABLE durations (argument text, call text);
+INSERT INTO durations VALUES
+('start_delay', 'start_workflow(''q'', ''W'', start_delay => $d)'), ('run_timeout', 'start_workflow(''q'', ''W'', run_timeout => $d)'),
+('execution_timeout', 'start_workflow(''q'', ''W'', execution_timeout => $d)'), ('task_timeout', 'start_workflow(''q'', ''W'', task_timeout => $d)'),
+('start_delay', 'signal_with_start_workflow(''q'', ''W'', start_delay => $d, signal_name => ''s'')'),
+('initial_interval set on retry policy', 'start_workflow(''q'', ''W'', retry_policy => taskq.retry_policy(initial_interval => $d))'),
+('maximum_interval set on retry policy', 'start_workflow(''q'', ''W'', retry_policy => taskq.retry_policy(maximum_interval => $d))'),
+('start_to_fire', 'command_start_timer(''x'', $d)'), ('start_to_close_timeout', 'command_schedule_activity(''A'', start_to_close_timeout => $d)'),
+('schedule_to_close_timeout', 'command_schedule_activity(''A'', schedule_to_close_timeout => $d)'), ('schedule_to_start_timeout', 'command_schedule_activity(''A'', schedule_to_start_timeout => $d)'),
+('heartbeat_timeout', 'command_schedule_activity(''A'', heartbeat_timeout => $d)'),
+('initial_interval set on retry policy', 'command_schedule_activity(''A'', retry_policy => taskq.retry_policy(initial_interval => $d))'),
+('maximum_interval set on retry policy', 'command_schedule_activity(''A'', retry_policy => taskq.retry_policy(maximum_interval => $d))'),
+('run_timeout', 'command_continue_as_new(run_timeout => $d)'), ('task_timeout', 'command_continue_as_new(task_timeout => $d)'), ('backoff', 'command_continue_as_new(backoff => $d)');
+SELECT throws_ok('SELECT taskq.' || replace(call, '$d', quote_literal('3652500 days 1 us')), '22023', format('invalid %s: out of range', argument), format('%s: beyond what the protocol can hold', call)) FROM durations;
+SELECT is((SELECT count(*) FROM taskq.workflows), :runs, 'none of these has started one');
+SAVEPOINT longest;
+SELECT lives_ok('SELECT taskq.' || replace(call, '$d', quote_literal('3652500 days')), format('%s: the longest one', call)) FROM durations;
+SELECT is(attributes @> '{"workflowExecutionTimeout": "315576000000s", "workflowRunTimeout": "315576000000s", "firstWorkflowTaskBackoff": "315576000000s",
+  "retryPolicy": {"initialInterval": "315576000000s", "maximumInterval": "315576000000s"}}', true, '... is kept; the maximum interval that follows is no longer')
+FROM taskq.start_workflow('longest', 'W', execution_timeout => '3652500 days', run_timeout => '3652500 days', start_delay => '3652500 days', retry_policy => taskq.retry_policy(initial_interval => '3652500 days')) s,
+  taskq.workflow_history(s.run_id, 0, 1);
+SELECT is((SELECT count(*) FROM taskq.poll_workflow_task('longest')), 0, '... and its first task is not handed out before');
+ROLLBACK TO longest;
+
 -- no run has the number 0, nor the uuid that would be its
 SELECT throws_ok('SELECT count(*) FROM taskq.run_events(0)', '40001', 'the history of run 0 is not there any more', 'run_events(0): 40001, what a view has found is gone');
 SELECT throws_ok(format('SELECT taskq.%s_workflow_request(%L)', call,
