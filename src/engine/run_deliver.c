@@ -5,8 +5,9 @@
  * If the run is free, and the call is a transaction of its own, the event is
  * appended at once.  Otherwise it goes to the run's inbox: while a task is started, since
  * it has to wait for that; while somebody else has the run, since waiting for him would
- * make a queue of all who signal it; and inside a transaction block, since nobody knows
- * how long that will stay open, and the run is to go on meanwhile.  Who puts
+ * make a queue of all who signal it; inside a transaction block, since nobody knows
+ * how long that will stay open, and the run is to go on meanwhile; and after the
+ * first few of one statement, since a row that is written often in one gets slow.  Who puts
  * mail into an inbox keeps the run from being closed until he commits.  Whoever
  * locks the run next takes it out, and the worker does if nobody else comes.
  */
@@ -37,11 +38,53 @@
 #define MOST_MAIL			100
 #define MOST_MAIL_BYTES		(2 * 1024 * 1024)
 
+/* steps of a run in one transaction: more events than that go to its inbox */
+#define MOST_AT_ONCE		20
+
 /* is the call all that its transaction does? */
 static bool
 is_alone(void)
 {
 	return !IsTransactionBlock() && !IsSubTransaction();
+}
+
+/*
+ * How often the transaction in progress has written runs here, as many as are remembered.  Each
+ * write leaves a version of the row that is in the way of who looks for the next one, until
+ * the transaction has ended.
+ */
+static struct
+{
+	FullTransactionId xid;
+	int64		run_id;
+	int			count;
+}			writes[64];
+
+#define WRITES(run_id) (&writes[(uint64) (run_id) % lengthof(writes)])
+
+static int
+count_writes(int64 run_id)
+{
+	return WRITES(run_id)->run_id == run_id && FullTransactionIdIsValid(WRITES(run_id)->xid) &&
+		FullTransactionIdEquals(WRITES(run_id)->xid, GetTopFullTransactionIdIfAny()) ?
+		WRITES(run_id)->count : 0;
+}
+
+static void
+note_write(int64 run_id)
+{
+	int			count = count_writes(run_id) + 1;
+
+	WRITES(run_id)->xid = GetTopFullTransactionId();
+	WRITES(run_id)->run_id = run_id;
+	WRITES(run_id)->count = count;
+}
+
+/* may what comes for the run be appended at once? */
+static bool
+is_at_once(int64 run_id)
+{
+	return is_alone() && count_writes(run_id) < MOST_AT_ONCE;
 }
 
 static void
@@ -149,6 +192,7 @@ take(Run *before, const RunMail *mail)
 	}
 	inbox_remove(rows, nrows);
 	run_write(&step, before, &written);
+	note_write(run.task.run_id);
 }
 
 /* into the inbox, while the run is kept from being closed; false: it is closed */
@@ -180,7 +224,7 @@ run_deliver(int64 run_id, const RunMail *mail)
 {
 	Run			run;
 
-	if (is_alone())
+	if (is_at_once(run_id))
 		switch (run_lock(run_id, RUN_LOCK_STEP, false, &run))
 		{
 			case RUN_LOCKED:
@@ -204,7 +248,7 @@ deliver_to_one(OwnerMail *list, int n)
 
 	while (count < n && list[count].run_id == run_id)
 		count++;
-	if (count == 1 && is_alone() &&
+	if (count == 1 && is_at_once(run_id) &&
 		run_lock(run_id, RUN_LOCK_STEP, false, &run) == RUN_LOCKED)
 	{
 		take(&run, &list[0].mail);
@@ -212,7 +256,7 @@ deliver_to_one(OwnerMail *list, int n)
 	}
 	for (int i = 0; i < count; i++)
 		put(run_id, &list[i].mail);
-	if (is_alone() && run_lock(run_id, RUN_LOCK_STEP, false, &run) == RUN_LOCKED)
+	if (is_at_once(run_id) && run_lock(run_id, RUN_LOCK_STEP, false, &run) == RUN_LOCKED)
 		take(&run, NULL);
 	return count;
 }
