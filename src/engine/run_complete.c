@@ -220,7 +220,7 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	now = clock_now();
 	begin(&step, &run, &before, now, completion->identity, &rows, &nrows);
 	try_completion(&step, completion, &fault);
-	if (fault.cause == NULL && step.close == RUN_STATUS_RUNNING && run_history_is_full(&run))
+	if (fault.cause == NULL && step.close == RUN_STATUS_RUNNING && run_history_is_full(&step))
 	{
 		fault_of(&fault, "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND",
 				 HISTORY_FULL);

@@ -355,7 +355,7 @@ end_if_full(RunStep *step)
 	Run			locked;
 
 	if (step->close != RUN_STATUS_RUNNING || step->nevents == 0 ||
-		run_has_task_started(run) || !run_history_is_full(run) ||
+		run_has_task_started(run) || !run_history_is_full(step) ||
 		run_lock(run->task.run_id, RUN_LOCK_CLOSE, false, &locked) != RUN_LOCKED)
 		return;
 	run_read_mail(step, &rows, &nrows); /* what has come since the step began */

@@ -23,6 +23,7 @@
 
 #define BAD_FAIL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES"
 #define BAD_CONTINUE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES"
+#define NO_BEHAVIOR		"CONTINUE_AS_NEW_VERSIONING_BEHAVIOR_UNSPECIFIED"
 
 #define LEAST_LIFE		USECS_PER_SEC	/* from when the first task of a run was due to the same of the next */
 
@@ -174,6 +175,22 @@ add_defaults(JsonBuilder *builder, Jsonb *given, const Run *run)
 	json_add(builder, "taskQueue", json_end(&message));
 }
 
+/* what would have no effect is refused, like commands that are not there yet */
+static bool
+is_there(CommandCall *call)
+{
+	Jsonb	   *given = call->command->attributes;
+	char	   *cron = json_get_text(given, "cronSchedule");
+	char	   *versioning = json_get_text(given, "initialVersioningBehavior");
+	const char *what = cron != NULL && cron[0] != '\0' ? "CronSchedule" :
+		versioning != NULL && strcmp(versioning, NO_BEHAVIOR) != 0 ? "InitialVersioningBehavior" : NULL;
+
+	if (what != NULL)
+		command_fault(call, CAUSE_PREFIX "FEATURE_DISABLED",
+					  "%s on %sCommand is not supported yet.", what, call->command->name);
+	return what == NULL;
+}
+
 /* can the next run begin with what the command gives? */
 static bool
 valid_continue(CommandCall *call)
@@ -212,13 +229,14 @@ command_continue_as_new(CommandCall *call)
 	int64		wanted;
 	int64		task_timeout;
 
-	if (!valid_continue(call))
+	if (!is_there(call) || !valid_continue(call))
 		return;
 	json_get_duration(given, "backoffStartInterval", &wanted);
 	step->successor.run_id = step->world->new_run_id();
 	step->successor.initiator = CONTINUE_AS_NEW_INITIATOR_WORKFLOW;
 	step->successor.backoff = backoff_of_next(step, wanted);
 	step->successor.command = given;
+	step->successor.failure = json_get_object(given, "failure");
 
 	json_begin(&builder);
 	json_add_members(&builder, given, NULL);

@@ -103,11 +103,28 @@ run_history_is_long(const Run *run)
 	return is_longer(run, LONG_EVENTS, LONG_BYTES);
 }
 
-/* run_history_is_full: more than there may be; the run is to end. */
-bool
-run_history_is_full(const Run *run)
+static Size
+size_of(const Jsonb *jsonb)
 {
-	return is_longer(run, MOST_HISTORY_EVENTS, MOST_HISTORY_BYTES);
+	return jsonb == NULL ? 0 : VARSIZE_ANY(jsonb);
+}
+
+/*
+ * run_history_is_full: with what the step adds to it there is more than there may be; the
+ * run is to end.
+ */
+bool
+run_history_is_full(const RunStep *step)
+{
+	int64		added = 0;
+
+	for (int i = 0; i < step->nevents; i++)
+	{
+		const HistoryEvent *event = &step->events[i];
+
+		added += size_of(event->attributes) + size_of(event->user_metadata) + size_of(event->extra);
+	}
+	return is_longer(step->run, MOST_HISTORY_EVENTS, MOST_HISTORY_BYTES - added);
 }
 
 /* run_has_task_started: a worker has the task. */

@@ -119,6 +119,6 @@ extern void run_synthetic_events(const Run *run, HistoryEvent *scheduled,
 extern char *run_poll_request_id(int64 run_id, int64 nonce);
 extern bool run_has_task_started(const Run *run);
 extern bool run_history_is_long(const Run *run);
-extern bool run_history_is_full(const Run *run);
+extern bool run_history_is_full(const RunStep *step);
 
 #endif							/* TASKQ_RUN_STEP_H */

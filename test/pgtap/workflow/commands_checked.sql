@@ -67,6 +67,16 @@ SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"retryPolicy":
   'BadContinueAsNewAttributes: BackoffCoefficient cannot be less than 1 on retry policy.', 'a retry policy that cannot be');
 SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{}')), 'done, closed', 'as it is');
 
+-- what is not there yet is not ignored
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"cronSchedule": "* * * * *"}')),
+  'FeatureDisabled: CronSchedule on ContinueAsNewWorkflowExecutionCommand is not supported yet.', 'nobody continues as a cron workflow');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"initialVersioningBehavior": "CONTINUE_AS_NEW_VERSIONING_BEHAVIOR_AUTO_UPGRADE"}')),
+  'FeatureDisabled: InitialVersioningBehavior on ContinueAsNewWorkflowExecutionCommand is not supported yet.', '... nor with another version');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"cronSchedule": "", "inheritBuildId": true, "initialVersioningBehavior": "CONTINUE_AS_NEW_VERSIONING_BEHAVIOR_UNSPECIFIED"}')),
+  'done, closed', '... what asks for neither is fine');
+SELECT taskq.complete_workflow_task(task('continued'), jsonb_build_array(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"failure": {"message": "why"}}'))) \g /dev/null
+SELECT is(attributes -> 'continuedFailure', '{"message": "why"}', 'the next run has the failure that the command gives') FROM taskq.workflow_history(taskq.workflow_run('continued'), 0, 1);
+
 -- ----------------------------------------------------------------------
 -- Priorities
 -- ----------------------------------------------------------------------

@@ -57,6 +57,27 @@ SELECT throws_ok(format('SELECT taskq.signal_workflow(%L, ''s'')', :'w' || 's'),
 SELECT is((SELECT count(*) FROM taskq.workflow_history(:run) WHERE event_type = 'workflow_execution_signaled'), 10000, '10000 are in the history');
 SELECT ok(taskq.replay(:run), '... which is right');
 
+-- the signals of one statement: a few are written at once, the others wait, or each would be slower than the one before
+SELECT start(:'w' || 'r') AS run \gset
+WITH sent AS MATERIALIZED (SELECT count(taskq.signal_workflow(:'w' || 'r', 's', to_jsonb(i))) AS n FROM generate_series(1, 100) i)
+SELECT is(format('%s, %s', n, (SELECT count(*) FROM taskq.run_events(:run) WHERE event_type = 'workflow_execution_signaled' AND n = 100)), '100, 20', 'a statement with 100 signals writes its run for the first 20') FROM sent;
+CALL wait_until(format('(SELECT count(*) FROM taskq.run_inbox WHERE run_id = %s) = 0', :run));
+SELECT is((SELECT array_agg(taskq.payloads(attributes -> 'input') ORDER BY event_id) FROM taskq.workflow_history(:run) WHERE event_type = 'workflow_execution_signaled'),
+  (SELECT array_agg(to_jsonb(i) ORDER BY i) FROM generate_series(1, 100) i), '... which has them all, in order');
+
+-- a history of 50 MB: the completion that would go beyond is not carried out
+CREATE FUNCTION markers(n int) RETURNS jsonb[]	-- of 1.33 MB each
+LANGUAGE sql AS $$ SELECT array_agg(taskq.command_record_marker('m', jsonb_build_object('d', repeat('x', 1000000)))) FROM generate_series(1, n) $$;
+SELECT start(:'w' || 'x') AS run \gset
+SELECT is(complete(task(:'w' || 'x'), markers(60)), 'FORCE_CLOSE_COMMAND, closed', 'a completion with 80 MB ends its run');
+SELECT is(status(:run), 'terminated', '... which is terminated');
+SELECT is(events(:run, 1), 'workflow_task_scheduled workflow_task_started workflow_task_completed workflow_execution_terminated', '... with none of its commands done');
+SELECT start(:'w' || 'y') AS run \gset
+SELECT is(complete(task(:'w' || 'y'), markers(39)), 'ok', 'one with 52,000,000 bytes does not');
+SELECT taskq.signal_workflow(:'w' || 'y', 's') \g /dev/null
+SELECT is(complete(task(:'w' || 'y'), markers(1)), 'FORCE_CLOSE_COMMAND, closed', '... but the next one that goes beyond');
+SELECT is((SELECT event_type FROM taskq.workflow_history(:run, newest_first => true) LIMIT 1), 'workflow_execution_terminated', '... which is not carried out either');
+
 -- a long history asks to be continued
 SELECT is(attributes -> 'suggestContinueAsNew', 'true', 'more than 4096 events: continue as new')
 FROM taskq.poll_workflow_task(:'w' || 's'), taskq.workflow_history(:run, started_event_id - 1);

@@ -104,7 +104,11 @@ is(() = slurp_file($node->logfile, $log) =~ /history of workflow "bytes", .* has
 # and a completion
 sql($node, "SELECT FROM taskq.start_workflow('more', 'W', workflow_id => 'more')");
 sql($node, "SELECT FROM taskq.signal_workflow('more', 's', to_jsonb(repeat('x', 1500000)))") for 1 .. $sent - 1;
-is(sql($node, "SELECT status FROM taskq.workflows WHERE workflow_id = 'more'"), 'running', 'what makes it so large does not yet');
-is(sql($node, "SELECT fill('more', 1)"), $refused, 'a completion that finds it so does');
+is(sql($node, "SELECT status FROM taskq.workflows WHERE workflow_id = 'more'"), 'running', 'what makes it nearly so large does not');
+is(sql($node, q{SELECT concat_ws(', ', failed_cause, failed_message, CASE WHEN closed THEN 'closed' END) FROM taskq.poll_workflow_task('more') t,
+	taskq.complete_workflow_task(t.task_token, jsonb_build_array(taskq.command_record_marker('m', jsonb_build_object('d', repeat('x', 1000000)))))}), $refused, 'a completion that goes beyond does');
+is(sql($node, "SELECT last_events('more', 3)"), 'workflow_task_started workflow_task_completed workflow_execution_terminated', '... and has none of its commands done');
+is(sql($node, "SELECT history_size_bytes <= 50 * 1024 * 1024 FROM taskq.workflows WHERE workflow_id = 'more'"), 't', '... so the history is no larger');
+is(sql($node, "SELECT taskq.replay(taskq.workflow_run('more'))"), 't', '... and is right');
 
 done_testing();
