@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -32,6 +34,7 @@
 #include "common/proto_times.h"
 #include "model/duration.h"
 #include "model/options.h"
+#include "model/proto_values.h"
 #include "model/retry_policy.h"
 
 /* What an argument of SQL is, and what becomes of it. */
@@ -41,7 +44,7 @@ typedef enum PartForm
 	PART_QUEUE,					/* a text, the name of a task queue */
 	PART_INT,
 	PART_BIGINT,
-	PART_FLOAT8,
+	PART_WEIGHT,				/* a finite number, the weight of a fairness key */
 	PART_BOOLEAN,				/* not written if false */
 	PART_INTERVAL,
 	PART_PAYLOADS,				/* jsonb, the plain form of any number of payloads */
@@ -73,7 +76,7 @@ static const Part schedule_activity[] = {
 	{"header", "header", "fields", PART_PAYLOAD_MAP},
 	{"priority", "priority", "priorityKey", PART_INT},
 	{"fairness_key", "priority", "fairnessKey", PART_TEXT},
-	{"fairness_weight", "priority", "fairnessWeight", PART_FLOAT8},
+	{"fairness_weight", "priority", "fairnessWeight", PART_WEIGHT},
 	{"eager", NULL, "requestEagerExecution", PART_BOOLEAN},
 	{"summary", NULL, NULL, PART_SUMMARY},
 };
@@ -216,6 +219,26 @@ add_error_types(TextBuffer *to, ArrayType *types)
 	text_buffer_char(to, ']');
 }
 
+static void
+add_failure(TextBuffer *to, Jsonb *failure, const char *name)
+{
+	Slice		object = object_of(failure, name);
+
+	failure_check(failure, name);
+	failure_from_plain(to, object, true);
+}
+
+/* A number; 22023 for what is none, of which the protocol would make nothing. */
+static void
+add_finite(TextBuffer *to, float8 number, const char *problem)
+{
+	if (isnan(number) || isinf(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", problem)));
+	proto_double_write(to, number, false);
+}
+
 /* What is not set is left out: the server has its defaults. */
 static void
 add_retry_policy(TextBuffer *to, Datum composite)
@@ -239,7 +262,7 @@ add_retry_policy(TextBuffer *to, Datum composite)
 	if (!nulls[1])
 	{
 		json_text_key(to, "backoffCoefficient");
-		proto_double_write(to, DatumGetFloat8(values[1]), false);
+		add_finite(to, DatumGetFloat8(values[1]), "backoff_coefficient must be a finite number on retry policy");
 	}
 	if (!nulls[2])
 	{
@@ -277,8 +300,8 @@ add_value(TextBuffer *to, FunctionCallInfo fcinfo, int n, const Part *part)
 		case PART_BIGINT:
 			add_number(to, PG_GETARG_INT64(n));
 			break;
-		case PART_FLOAT8:
-			proto_double_write(to, PG_GETARG_FLOAT8(n), false);
+		case PART_WEIGHT:
+			add_finite(to, PG_GETARG_FLOAT8(n), "invalid priorities: fairness weight must be a finite number");
 			break;
 		case PART_BOOLEAN:
 			text_buffer_text(to, PG_GETARG_BOOL(n) ? "true" : "false");
@@ -296,7 +319,7 @@ add_value(TextBuffer *to, FunctionCallInfo fcinfo, int n, const Part *part)
 			add_payloads_map(to, object_of(PG_GETARG_JSONB_P(n), part->argument));
 			break;
 		case PART_FAILURE:
-			failure_from_plain(to, object_of(PG_GETARG_JSONB_P(n), part->argument), true);
+			add_failure(to, PG_GETARG_JSONB_P(n), part->argument);
 			break;
 		case PART_RETRY_POLICY:
 			add_retry_policy(to, PG_GETARG_DATUM(n));

@@ -110,12 +110,19 @@ completion_values(const CompletionAnswer *answer, bool sticky, Datum *values, bo
 		values[4] = PointerGetDatum(eager_activities(&answer->written));
 }
 
-/* completion_commands: checked against their shapes.  Raises 22023. */
+/*
+ * completion_commands: checked against their shapes.  Raises 22023; 22004 for NULL, which
+ * is what || and jsonb_agg() give who did not mean to say that there are none.
+ */
 void
 completion_commands(Jsonb *list, RunCommands *commands)
 {
-	run_commands_read(list == NULL ? NULL :
-					  proto_check_list("commands", &proto_command, list), commands);
+	if (list == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("commands is not set"),
+				 errhint("An empty array, [], means no commands.")));
+	run_commands_read(proto_check_list("commands", &proto_command, list), commands);
 }
 
 /*
@@ -196,8 +203,10 @@ arg_failure(FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("failure must be a JSON object")));
-	return failure_is_exact(given) ? proto_check("failure", &proto_failure, given) :
-		failure_exact(given);
+	if (failure_is_exact(given))
+		return proto_check("failure", &proto_failure, given);
+	failure_check(given, "failure");
+	return failure_exact(given);
 }
 
 /* a cause by its name, with or without what all of them begin with */

@@ -132,7 +132,6 @@ read_completion(Entry *entry)
 	check_members(entry);
 	completion_refuse_later(any_member(entry, "query_results"), "query_results");
 	completion_refuse_later(any_member(entry, "messages"), "messages");
-	completion_commands(any_member(entry, "commands"), &completion->commands);
 	if (sticky != NULL && sticky[0] != '\0')
 		completion->sticky_queue = check_queue_name(cstring_to_text(sticky));
 	if (timeout != NULL)
@@ -145,6 +144,7 @@ read_completion(Entry *entry)
 	if (identity != NULL)
 		check_identity(cstring_to_text(identity), true);
 	completion->identity = identity == NULL ? default_identity() : identity;
+	completion_commands(any_member(entry, "commands"), &completion->commands);
 }
 
 static void

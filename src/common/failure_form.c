@@ -466,3 +466,99 @@ failure_from_plain(TextBuffer *json, Slice plain, bool with_info)
 {
 	write_failure(json, json_text_trim(plain), with_info, 1);
 }
+
+/* ------------------------------------------------------------------------
+ * Checking the plain form
+ * ------------------------------------------------------------------------
+ */
+
+static const Member *
+find_plain_member(Slice key)
+{
+	const Member *member = find_member(general_members, key, false);
+
+	for (size_t i = 0; member == NULL && i < lengthof(kinds); i++)
+		member = find_member(kinds[i].members, key, false);
+	return member;
+}
+
+/* What a member has to be, for people; NULL: anything. */
+static const char *
+expected_of(MemberType type)
+{
+	switch (type)
+	{
+		case MEMBER_TEXT:
+			return "expected a string";
+		case MEMBER_BOOLEAN:
+			return "expected true or false";
+		case MEMBER_DURATION:
+			return "expected a duration such as \"1.5s\"";
+		case MEMBER_TIMEOUT_TYPE:
+			return "expected start_to_close, schedule_to_start, schedule_to_close or heartbeat";
+		case MEMBER_CATEGORY:
+			return "expected benign";
+		case MEMBER_FAILURE:
+			return "expected an object";
+		default:
+			return NULL;
+	}
+}
+
+/* What is wrong with a member; NULL: nothing. */
+static const char *
+member_problem(Slice key, Slice value)
+{
+	const Member *member = find_plain_member(key);
+
+	if (json_text_is_null(value) || json_text_equals(key, "truncated"))
+		return NULL;
+	if (json_text_equals(key, "kind"))
+		return find_kind(value, false) == NULL ?
+			"expected application, timeout, canceled, terminated or server" : NULL;
+	if (json_text_equals(key, "info"))
+		return json_text_type(value) != '{' ? "expected an object" : NULL;
+	if (member == NULL)
+		return "unknown key";
+	return (member->type == MEMBER_TEXT ? json_text_type(value) == '"' : is_proper(member->type, value)) ?
+		NULL : expected_of(member->type);
+}
+
+static bool
+add_fault(TextBuffer *fault, Slice plain, int depth)
+{
+	size_t		before = fault->length;
+	JsonReader	reader = json_text_open(plain);
+	Slice		key;
+	Slice		value;
+
+	while (json_text_member(&reader, &key, &value))
+	{
+		const char *problem = member_problem(key, value);
+
+		text_buffer_char(fault, '.');
+		text_buffer_add(fault, key.data + 1, key.length - 2);
+		if (problem != NULL)
+		{
+			text_buffer_text(fault, ": ");
+			text_buffer_text(fault, problem);
+			return true;
+		}
+		if (json_text_equals(key, "cause") && json_text_type(value) == '{' &&
+			depth < FAILURE_DEPTH && add_fault(fault, value, depth + 1))
+			return true;
+		fault->length = before;
+	}
+	return false;
+}
+
+/*
+ * failure_plain_fault: has an object that is to be the plain form of a failure a member
+ * that there is not, or one that is not of its type?  If so, it is added where, and what
+ * should have been there: ".cause.type: expected a string".
+ */
+bool
+failure_plain_fault(TextBuffer *fault, Slice plain)
+{
+	return add_fault(fault, json_text_trim(plain), 1);
+}

@@ -15,5 +15,6 @@
 
 extern bool failure_to_plain(TextBuffer *plain, Slice json, PayloadStyle style);
 extern void failure_from_plain(TextBuffer *json, Slice plain, bool with_info);
+extern bool failure_plain_fault(TextBuffer *fault, Slice plain);
 
 #endif							/* TASKQ_FAILURE_FORM_H */

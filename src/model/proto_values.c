@@ -201,6 +201,23 @@ failure_exact(Jsonb *plain)
 	return jsonb_of(&json);
 }
 
+/*
+ * failure_check: raises 22023 for an object that is not the plain form of a failure,
+ * which failure_exact() would take as far as it goes.
+ */
+void
+failure_check(Jsonb *plain, const char *what)
+{
+	TextBuffer	fault;
+
+	text_buffer_init(&fault, &server_allocator);
+	if (failure_plain_fault(&fault, json_printed(plain)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s", what),
+				 errdetail("%s%s.", what, fault.data)));
+}
+
 /* proto_text_of_base64: what a value of metadata says; NULL if it is no text. */
 char *
 proto_text_of_base64(const char *base64)

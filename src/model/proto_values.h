@@ -19,6 +19,7 @@ extern Jsonb *payload_map_merged(Jsonb *fields, Jsonb *changes);
 extern Jsonb *payloads_of_text(const char *text);
 extern Jsonb *failure_plain(Jsonb *failure);
 extern Jsonb *failure_exact(Jsonb *plain);
+extern void failure_check(Jsonb *plain, const char *what);
 extern bool failure_is_exact(Jsonb *failure);
 extern char *payload_text(Jsonb *payload);
 extern char *proto_base64_of_text(const char *text);

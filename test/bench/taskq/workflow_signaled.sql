@@ -8,7 +8,7 @@ SELECT task_token IS NOT NULL AS got, task_token, history
   FROM (SELECT) AS one_row LEFT JOIN taskq.poll_workflow_task('q') ON true \gset
 \endif
 \if :got
-SELECT ok FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :task_token::text,
+SELECT ok FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :task_token::text, 'commands', '[]'::jsonb,
 	'sticky_task_queue', 'worker', 'sticky_schedule_to_start_timeout', '10 s')]);
 \else
 \sleep 1 ms

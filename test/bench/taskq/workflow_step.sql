@@ -9,4 +9,4 @@ SELECT task_token, input FROM taskq.poll('q') \gset
 SELECT taskq.complete(:task_token, '"sent"');
 SELECT task_token IS NOT NULL AS got, task_token, history
   FROM (SELECT) AS one_row LEFT JOIN taskq.poll_workflow_task('worker', sticky_for => 'q') ON true \gset
-SELECT closed FROM taskq.complete_workflow_task(:task_token, NULL, sticky_task_queue => 'worker', sticky_schedule_to_start_timeout => '10 s');
+SELECT closed FROM taskq.complete_workflow_task(:task_token, '[]', sticky_task_queue => 'worker', sticky_schedule_to_start_timeout => '10 s');

@@ -81,6 +81,11 @@ FROM (VALUES
   ('command_fail(NULL)', '22004', 'message is not set'),
   ('command_fail_with(NULL)', '22004', 'failure is not set'),
   ('command_fail_with(''1'')', '22023', 'failure must be a JSON object'),
+  ('command_fail_with(''{"message": 1}'')', '22023', 'invalid failure'),
+  ('command_schedule_activity(''A'', fairness_weight => ''NaN'')', '22023', 'invalid priorities: fairness weight must be a finite number'),
+  ('command_schedule_activity(''A'', fairness_weight => ''Infinity'')', '22023', 'invalid priorities: fairness weight must be a finite number'),
+  ('command_schedule_activity(''A'', fairness_weight => ''-Infinity'')', '22023', 'invalid priorities: fairness weight must be a finite number'),
+  ('command_schedule_activity(''A'', retry_policy => taskq.retry_policy(backoff_coefficient => ''NaN''))', '22023', 'backoff_coefficient must be a finite number on retry policy'),
   ('command_record_marker(NULL)', '22004', 'marker_name is not set'),
   ('command_record_marker(''m'', ''1'')', '22023', 'details must be a JSON object'),
   ('command_upsert_search_attributes(NULL)', '22004', 'search_attributes is not set'),
@@ -109,6 +114,24 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END $$;
 SELECT is(detail_of($$SELECT taskq.payloads('{"payloads": [{}, {"data": "*"}]}')$$),
   'payloads.payloads[1].data: expected bytes in base64, found a string.', 'DETAIL has the path');
+
+
+-- failures are checked as a whole, causes, too; nothing is left out
+SELECT is(detail_of(format('SELECT taskq.' || call, failure)), detail, call || ': ' || failure)
+FROM unnest(ARRAY['command_fail_with(%L)', 'command_record_marker(''m'', failure => %L)']) call, (VALUES
+  ('{"message": 1}', 'failure.message: expected a string.'),
+  ('{"message": "no", "type": 5}', 'failure.type: expected a string.'),
+  ('{"message": "no", "non_retryable": "yes"}', 'failure.non_retryable: expected true or false.'),
+  ('{"message": "no", "cause": 7}', 'failure.cause: expected an object.'),
+  ('{"message": "no", "cause": {"message": "why", "cause": {"type": []}}}', 'failure.cause.cause.type: expected a string.'),
+  ('{"message": "no", "cause": {"message": "why", "reason": 1}}', 'failure.cause.reason: unknown key.'),
+  ('{"mesage": "no"}', 'failure.mesage: unknown key.'),
+  ('{"kind": "strange"}', 'failure.kind: expected application, timeout, canceled, terminated or server.'),
+  ('{"kind": "timeout", "timeout_type": "x"}', 'failure.timeout_type: expected start_to_close, schedule_to_start, schedule_to_close or heartbeat.'),
+  ('{"next_retry_delay": "soon"}', 'failure.next_retry_delay: expected a duration such as "1.5s".'),
+  ('{"info": 1}', 'failure.info: expected an object.'),
+  ('{"message": "no", "type": null, "details": 1, "truncated": true, "cause": null, "source": "x", "stack_trace": "at", "kind": "application"}', NULL),
+  ('{"kind": "timeout", "timeout_type": "heartbeat", "last_heartbeat_details": {"a": 1}, "cause": {"kind": "canceled", "identity": "i", "details": [1]}}', NULL)) v (failure, detail);
 
 -- values and payloads
 SELECT is(taskq.to_payloads('1', NULL, '{"a": 1}'), json_payloads('1', 'null', '{"a": 1}'), 'one for each value');

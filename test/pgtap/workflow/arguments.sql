@@ -56,12 +56,13 @@ INSERT INTO refused VALUES
 ('22004', 'terminate_workflow()'), ('TQ001', 'terminate_workflow(run_id => 0)'), ('TQ001', 'terminate_workflow(run_id => -1)'), ('TQ001', 'terminate_workflow(run_id => 9223372036854775807)'), ('TQ001', 'terminate_workflow(''w'', first_run_id => -1)'), ('22004', 'terminate_workflow_request(NULL)'), ('22004', 'terminate_workflow_request(''{}'')'),
 ('22004', 'delete_workflow()'), ('TQ001', 'delete_workflow(run_id => 0)'), ('TQ001', 'delete_workflow(run_id => -1)'), ('TQ001', 'delete_workflow(''x'')'),
 ('22004', 'poll_workflow_task(NULL)'), ('22023', 'poll_workflow_task('''')'), ('22023', 'poll_workflow_task(''q'', max_tasks => 0)'), ('22023', 'poll_workflow_task(''q'', max_tasks => -1)'), ('22004', 'poll_workflow_task(''q'', max_tasks => NULL)'),
-('22004', 'complete_workflow_task(NULL, ''[]'')'), ('22023', 'complete_workflow_task($t, ''{}'')'), ('22023', 'complete_workflow_task($t, ''1'')'), ('22023', 'complete_workflow_task($t, ''[1]'')'), ('22023', 'complete_workflow_task($t, ''[null]'')'),
+('22004', 'complete_workflow_task(NULL, ''[]'')'), ('22004', 'complete_workflow_task($t, NULL)'), ('22004', 'complete_workflow_task($t, ''[]''::jsonb || NULL)'), ('22023', 'complete_workflow_task($t, ''{}'')'), ('22023', 'complete_workflow_task($t, ''1'')'), ('22023', 'complete_workflow_task($t, ''[1]'')'), ('22023', 'complete_workflow_task($t, ''[null]'')'),
 ('22023', 'complete_workflow_task($t, ''[{}]'')'), ('22023', 'complete_workflow_task($t, ''[{"commandType": "x"}]'')'), ('22023', 'complete_workflow_task($t, ''[{"x": 1}]'')'),
 ('22023', 'complete_workflow_task($t, ''[{"commandType": "COMMAND_TYPE_START_TIMER", "startTimerCommandAttributes": {"timerId": 1}}]'')'),
 ('22023', 'complete_workflow_task($t, ''[]'', sticky_task_queue => ''s'', sticky_schedule_to_start_timeout => ''-1 s'')'), ('TQ001', 'complete_workflow_task(gen_random_uuid(), ''[]'')'),
 ('22023', 'complete_workflow_task($t, ''[]'', sdk_metadata => ''1'')'), ('22023', 'complete_workflow_task($t, ''[]'', extra => ''1'')'),
 ('22004', 'complete_workflow_tasks(NULL)'), ('22023', 'complete_workflow_tasks(ARRAY[NULL]::jsonb[])'),
+('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''{"message": 1, "type": "t"}'')'), ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''{"message": "x", "type": "t", "mesage": "y"}'')'),
 ('22004', 'fail_workflow_task(NULL, ''UNSPECIFIED'')'), ('22004', 'fail_workflow_task($t, NULL)'), ('22023', 'fail_workflow_task($t, ''x'')'), ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''1'')'),
 ('22023', 'fail_workflow_task($t, ''UNSPECIFIED'', ''{"applicationFailureInfo": {"x": 1}}'')'), ('TQ001', 'fail_workflow_task(gen_random_uuid(), ''UNSPECIFIED'')'),
 ('22004', 'release_workflow_task(NULL)'), ('TQ001', 'release_workflow_task(gen_random_uuid())'),
@@ -124,16 +125,18 @@ SELECT is(batch_of('1'), '22023', 'no object');
 SELECT is((SELECT string_agg(format('%s %s %s', slot, coalesce(error, 'ok'), failed_message), E'\n' ORDER BY slot) FROM taskq.complete_workflow_tasks(ARRAY[
     jsonb_build_object('task_token', :'token', 'comands', '[]'::jsonb), jsonb_build_object('task_token', t, 'commands', '[]'::jsonb, 'query_results', '{}'::jsonb, 'messages', null),
     jsonb_build_object('task_token', :'token', 'query_results', '{"q": {}}'::jsonb), jsonb_build_object('task_token', :'token', 'force_new_task', 1),
-    jsonb_build_object('task_token', :'token', 'identity', repeat('i', 1001)), jsonb_build_object('task_token', t)])),
+    jsonb_build_object('task_token', :'token', 'identity', repeat('i', 1001)), jsonb_build_object('task_token', t, 'commands', '[]'::jsonb),
+    jsonb_build_object('task_token', :'token', 'commands', '[]'::jsonb || NULL), jsonb_build_object('task_token', :'token')])),
   E'1 22023 unrecognized member "comands" of completion 1\n2 ok \n3 0A000 query_results is not supported yet\n4 22023 force_new_task of completion 4 must be a boolean\n'
-  '5 22023 identity exceeds length limit\n6 TQ001 Workflow task not found.', 'each is told what is wrong with it, and the others are carried out')
+  '5 22023 identity exceeds length limit\n6 TQ001 Workflow task not found.\n'
+  '7 22004 commands is not set\n8 22004 commands is not set', 'each is told what is wrong with it, and the others are carried out')
 FROM (SELECT :'batch_token'::uuid AS t) v;
 SELECT is((SELECT count(*) FROM taskq.complete_workflow_tasks('{}')), 0, 'no completion');
 
 -- what was refused has done nothing
 SELECT is((SELECT count(*) FROM taskq.workflows), :runs, 'nothing was started');
 SELECT is((SELECT array_agg(event_type) FROM taskq.workflow_history(:run)), '{workflow_execution_started,workflow_task_scheduled,workflow_task_started}', 'the workflow has heard of nothing');
-SELECT is((SELECT closed FROM taskq.complete_workflow_task(:'token', NULL)), false, 'its task is there; no commands at all are none');
+SELECT is((SELECT closed FROM taskq.complete_workflow_task(:'token', '[]')), false, 'its task is there');
 
 -- waiting has to be on its own
 SELECT is(:'waited_status'::text, 'running', 'a wait of no time');

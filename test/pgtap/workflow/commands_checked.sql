@@ -126,8 +126,8 @@ FROM unnest('{1,"{}","{\"a\": 1}","[null]","[1]","[[]]","null"}'::text[]) given;
 SELECT is((SELECT error FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :'token') || given])), '22023', 'in a batch: ' || given::text)
 FROM unnest(ARRAY['{"commands": {}}', '{"commands": "x"}', '{"commands": 1}', '{"commands": [1]}', '{"sdk_metadata": 1}', '{"extra": {"a": 1}}',
   '{"sticky_task_queue": 1}', '{"force_new_task": "true"}', '{"identity": {}}']::jsonb[]) given;
-SELECT results_eq(format($$SELECT ok FROM taskq.complete_workflow_tasks(ARRAY['{"task_token": "%s", "commands": null, "sdk_metadata": {"sdkName": "n", "langUsedFlags": [3]},
-  "extra": {"workerVersion": {"buildId": "b"}, "meteringMetadata": {}}}'::jsonb])$$, :'token'), ARRAY[true], 'none is none');
+SELECT results_eq(format($$SELECT ok FROM taskq.complete_workflow_tasks(ARRAY['{"task_token": "%s", "commands": [], "sdk_metadata": {"sdkName": "n", "langUsedFlags": [3]},
+  "extra": {"workerVersion": {"buildId": "b"}, "meteringMetadata": {}}}'::jsonb])$$, :'token'), ARRAY[true], 'what is right is taken');
 SELECT is((SELECT attributes - 'identity' FROM taskq.workflow_history(taskq.workflow_run('m')) WHERE event_type = 'workflow_task_completed'),
   '{"scheduledEventId": "2", "startedEventId": "3", "sdkMetadata": {"sdkName": "n", "langUsedFlags": [3]}, "workerVersion": {"buildId": "b"}, "meteringMetadata": {}}',
   'what is right is told');

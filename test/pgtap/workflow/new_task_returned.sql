@@ -39,7 +39,7 @@ SELECT is(pending('a'), 'started', '... until the pause is over');
 
 -- in a batch
 SELECT configure('{"paused": true}') \g /dev/null
-SELECT is((SELECT (ok, closed, new_task IS NULL)::text FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :'a', 'force_new_task', true, 'return_new_task', true)])),
+SELECT is((SELECT (ok, closed, new_task IS NULL)::text FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :'a', 'commands', '[]'::jsonb, 'force_new_task', true, 'return_new_task', true)])),
   '(t,f,t)', 'nor in a batch');
 SELECT configure('{"paused": false}') \g /dev/null
 SELECT task_token AS a FROM taskq.poll_workflow_task('q', 'w') \gset

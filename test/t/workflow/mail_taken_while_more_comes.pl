@@ -32,7 +32,7 @@ sql($node, q{
 		LOOP
 			SELECT task_token INTO token FROM taskq.poll_workflow_task('q');
 			IF FOUND THEN
-				PERFORM taskq.complete_workflow_task(token, NULL);
+				PERFORM taskq.complete_workflow_task(token, '[]');
 			ELSIF (SELECT signals FROM taskq.open WHERE scope = -1) = all_signals THEN
 				RETURN;
 			ELSE
