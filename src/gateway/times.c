@@ -4,6 +4,7 @@
  */
 #include "gateway/times.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/proto_times.h"
@@ -49,17 +50,30 @@ duration_to_sql(const Google__Protobuf__Duration *duration, char *room, const ch
 	return true;
 }
 
+/* is it an interval of SQL, "90000000:00:00", that is longer than protobuf allows? */
+static bool
+is_too_long(const char *text)
+{
+	char	   *end;
+	long long	hours = strtoll(text, &end, 10);
+
+	return *end == ':' && hours >= PROTO_MOST_SECONDS / 3600;
+}
+
 /*
- * The duration that a text stands for; NULL of NULL, and of what is none.
+ * The duration that a text stands for; NULL of NULL, and of what is none.  What is longer than
+ * protobuf allows is the longest.
  */
 Google__Protobuf__Duration *
 duration_from_text(const char *text)
 {
 	ProtoTime	time;
 
-	if (text == NULL || !proto_duration_read(slice_of(text), &time))
+	if (text == NULL)
 		return NULL;
-	return new_duration(time);
+	if (proto_duration_read(slice_of(text), &time))
+		return new_duration(time);
+	return is_too_long(text) ? new_duration((ProtoTime) {PROTO_MOST_SECONDS, 0}) : NULL;
 }
 
 /*

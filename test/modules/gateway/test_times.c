@@ -116,7 +116,11 @@ messages(void)
 	duration = duration_from_microseconds(INT64_MAX);
 	ok(duration_to_sql(duration, room, &text) && duration->seconds == PROTO_MOST_SECONDS, "the longest one");
 	protobuf_c_message_free_unpacked(&duration->base, NULL);
-	ok(duration_from_text("soon") == NULL && duration_from_text(NULL) == NULL, "none");
+	duration = duration_from_text("2400000000:00:00");
+	ok(duration != NULL && duration->seconds == PROTO_MOST_SECONDS, "... which stands for what SQL has longer");
+	if (duration != NULL)
+		protobuf_c_message_free_unpacked(&duration->base, NULL);
+	ok(duration_from_text("soon") == NULL && duration_from_text(NULL) == NULL && duration_from_text("1:00:00:00") == NULL, "none");
 }
 
 int
