@@ -171,7 +171,7 @@ add_payloads_arg(JsonBuilder *builder, const char *key, FunctionCallInfo fcinfo,
 
 	if (plain == NULL)
 		return;
-	check_payload_size(PointerGetDatum(plain), "input");
+	check_payload_size(PointerGetDatum(plain), key);
 	json_add(builder, key, payloads_exact(plain));
 }
 

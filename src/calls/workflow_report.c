@@ -110,6 +110,24 @@ completion_values(const CompletionAnswer *answer, bool sticky, Datum *values, bo
 		values[4] = PointerGetDatum(eager_activities(&answer->written));
 }
 
+/* A command without a type: which one?  The message is the protocol's. */
+static void
+check_types(Jsonb *list)
+{
+	for (int i = 0; i < (int) JB_ROOT_COUNT(list); i++)
+	{
+		JsonbValue *command = getIthJsonbValueFromContainer(&list->root, i);
+		JsonbValue	type;
+
+		if (getKeyJsonValueFromContainer(command->val.binary.data, "commandType",
+										 strlen("commandType"), &type) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown command type: 0"),
+					 errdetail("commands[%d].commandType: not set.", i)));
+	}
+}
+
 /*
  * completion_commands: checked against their shapes.  Raises 22023; 22004 for NULL, which
  * is what || and jsonb_agg() give who did not mean to say that there are none.
@@ -122,7 +140,9 @@ completion_commands(Jsonb *list, RunCommands *commands)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("commands is not set"),
 				 errhint("An empty array, [], means no commands.")));
-	run_commands_read(proto_check_list("commands", &proto_command, list), commands);
+	list = proto_check_list("commands", &proto_command, list);
+	check_types(list);
+	run_commands_read(list, commands);
 }
 
 /*

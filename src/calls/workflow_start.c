@@ -256,7 +256,8 @@ read_policies(RunStartCall *call, bool with_signal)
 	if (with_signal && conflict == WORKFLOW_ID_CONFLICT_POLICY_FAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.")));
+				 errmsg("Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation."),
+				 errhint("A start with a signal signals the run that is open. Leave id_conflict_policy out, or say use_existing or terminate_existing.")));
 	if (reuse == WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING ||
 		conflict == WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
 		call->conflict = RUN_CONFLICT_TERMINATE_EXISTING;

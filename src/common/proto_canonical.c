@@ -147,16 +147,20 @@ kind_of_value(Slice value)
 	}
 }
 
-/* Something else was to be where the reader is; false.  A string may be a payload, so it is not told. */
+/*
+ * Something else was to be where the reader is; false.  A string may be a payload, so it
+ * is not told, unless it was to be a name.
+ */
 static bool
-fail_value(Writing *writing, const Place *place, Slice value, const char *expected)
+fail_value(Writing *writing, const Place *place, Slice value, const char *expected, bool is_name)
 {
+	bool		is_string = json_text_type(value) == '"';
 	size_t		shown = 0;
 
-	if (strchr("{[\"", json_text_type(value)) == NULL)
+	if (is_string ? is_name : strchr("{[", json_text_type(value)) == NULL)
 		shown = clip(value, MOST_SHOWN);
-	snprintf(writing->error->problem, sizeof(writing->error->problem), "expected %s, found %s%.*s%s",
-			 expected, kind_of_value(value), (int) shown, value.data,
+	snprintf(writing->error->problem, sizeof(writing->error->problem), "expected %s, found %s%s%.*s%s",
+			 expected, kind_of_value(value), is_string && is_name ? ": " : "", (int) shown, value.data,
 			 shown > 0 && shown < value.length ? "..." : "");
 	return fail_at(writing, place);
 }
@@ -211,7 +215,7 @@ write_value(Writing *writing, const ProtoField *field, const Place *place, bool 
 		snprintf(expected, sizeof(expected), "a value of %s", field->names->name);
 	else
 		snprintf(expected, sizeof(expected), "%s", proto_scalar_text(field->type));
-	return fail_value(writing, place, value, expected);
+	return fail_value(writing, place, value, expected, field->type == PROTO_ENUM);
 }
 
 /* Objects and arrays within each other; false: too many. */
@@ -219,7 +223,7 @@ static bool
 descend(Writing *writing, char kind, const char *expected, const Place *place)
 {
 	if (kind_at(writing) != kind)
-		return fail_value(writing, place, scalar_at(writing), expected);
+		return fail_value(writing, place, scalar_at(writing), expected, false);
 	if (++writing->depth > PROTO_DEEPEST)
 		return fail(writing, place, "nested too deeply");
 	json_text_enter(&writing->reader);
@@ -425,7 +429,7 @@ write_message(Writing *writing, const ProtoMessage *message, const Place *place)
 		value = scalar_at(writing);
 		return proto_time_write(writing->out, message->form, value) ||
 			fail_value(writing, place, value, message->form == PROTO_INSTANT ?
-					   "an instant such as \"2026-01-31T12:00:00Z\"" : "a duration such as \"1.5s\"");
+					   "an instant such as \"2026-01-31T12:00:00Z\"" : "a duration such as \"1.5s\"", false);
 	}
 	if (!descend(writing, '{', "an object", place) ||
 		!write_members(writing, message, place, false))

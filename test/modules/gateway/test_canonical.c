@@ -149,7 +149,7 @@ static const struct
 	{&proto_command, "\"a\"", "it", "expected an object, found a string"},
 	{&proto_command, "{\"commandTyp\":1}", "it", "unknown key: \"commandTyp\""},
 	{&proto_command, "{\"commandType\":99}", "it.commandType", "expected a value of temporal.api.enums.v1.CommandType, found a number: 99"},
-	{&proto_command, "{\"commandType\":\"1\"}", "it.commandType", "expected a value of temporal.api.enums.v1.CommandType, found a string"},
+	{&proto_command, "{\"commandType\":\"1\"}", "it.commandType", "expected a value of temporal.api.enums.v1.CommandType, found a string: \"1\""},
 	{&proto_command, "{\"commandType\":true}", "it.commandType", "expected a value of temporal.api.enums.v1.CommandType, found true"},
 	{&proto_command, "{\"commandType\":[1]}", "it.commandType", "expected a value of temporal.api.enums.v1.CommandType, found an array"},
 	{&proto_command, "{\"commandType\":1,\"command_type\":1}", "it.commandType", "given twice"},

@@ -131,6 +131,51 @@ SELECT results_eq(format($$SELECT ok FROM taskq.complete_workflow_tasks(ARRAY['{
 SELECT is((SELECT attributes - 'identity' FROM taskq.workflow_history(taskq.workflow_run('m')) WHERE event_type = 'workflow_task_completed'),
   '{"scheduledEventId": "2", "startedEventId": "3", "sdkMetadata": {"sdkName": "n", "langUsedFlags": [3]}, "workerVersion": {"buildId": "b"}, "meteringMetadata": {}}',
   'what is right is told');
+
+-- which command it is, and what is wrong with it
+CREATE FUNCTION told(call text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  detail text;
+  hint text;
+BEGIN
+  EXECUTE call;
+  RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+  RETURN concat_ws(' ', SQLSTATE, SQLERRM, nullif(detail, ''), nullif(hint, ''));
+END
+$$;
+SELECT task('told') AS token \gset
+SELECT is(told(format($$SELECT taskq.complete_workflow_task('%s', jsonb_build_array(taskq.command_start_timer('t', '1 s'), %s))$$, :'token', command)), answer, command)
+FROM (VALUES
+  ($$'{}'::jsonb$$, '22023 unknown command type: 0 commands[1].commandType: not set.'),
+  ($$'{"commandType": 0}'::jsonb$$, '22023 unknown command type: 0 commands[1].commandType: not set.'),
+  ($$'{"commandType": "COMMAND_TYPE_START_TIMR"}'::jsonb$$,
+   '22023 invalid commands commands[1].commandType: expected a value of temporal.api.enums.v1.CommandType, found a string: "COMMAND_TYPE_START_TIMR".')) v (command, answer);
+SELECT is(told(format($$SELECT taskq.complete_workflow_task('%s', NULL)$$, :'token')), '22004 commands is not set An empty array, [], means no commands.', 'no commands at all');
+SET LOCAL taskq.max_payload_size = '64kB';
+SELECT is(told($$SELECT taskq.terminate_workflow('told', details => to_jsonb(repeat('x', 70000)))$$) ~ '^22023 details exceeds length limit', true, 'details of a termination');
+SELECT is(told($$SELECT taskq.signal_with_start_workflow('q', 't', signal_name => 's', signal_input => to_jsonb(repeat('x', 70000)))$$) ~ '^22023 signalInput exceeds length limit', true,
+  'the input of a signal that starts');
+RESET taskq.max_payload_size;
+SELECT is(told($$SELECT taskq.signal_with_start_workflow('q', 't', signal_name => 's', id_conflict_policy => 'fail')$$),
+  '22023 Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation. A start with a signal signals the run that is open. '
+  'Leave id_conflict_policy out, or say use_existing or terminate_existing.', 'a policy that makes no sense with a signal');
+
+-- a start with a signal that is repeated after its run has closed
+SELECT run_id AS repeated FROM taskq.signal_with_start_workflow('q', 't', workflow_id => 'repeated', request_id => 'r', signal_name => 's') \gset
+SELECT taskq.terminate_workflow('repeated') \g /dev/null
+SELECT is((created, status, same_request, run_id)::text, format('(f,terminated,t,%s)', :repeated), 'is answered with that run')
+FROM taskq.signal_with_start_workflow('q', 't', workflow_id => 'repeated', request_id => 'r', signal_name => 's');
+SELECT is((SELECT count(*) FROM taskq.workflow_events WHERE workflow_id = 'repeated' AND event_type = 'workflow_execution_signaled'), 1, '... and nothing is signalled');
+
+-- what the next run has
+SELECT run_id AS before FROM taskq.start_workflow('goes on', 't', workflow_id => 'goes on', memo => '{"a": 1}', search_attributes => '{"GoesOn": 1}') \gset
+SELECT closed FROM taskq.poll_workflow_task('goes on') p, taskq.complete_workflow_task(p.task_token, jsonb_build_array(taskq.command_continue_as_new())) \g /dev/null
+SELECT is((SELECT concat_ws(' ', memo, search_attributes) FROM taskq.workflows WHERE run_id = taskq.workflow_run('goes on') AND run_id > :before), '{}',
+  'a run that continues as new has the memo and the search attributes that the command gives');
+
 SELECT throws_ok($$SELECT taskq.start_workflow('q', 't', user_metadata => '{"a": 1}')$$, '22023', 'invalid user_metadata', 'user_metadata');
 SELECT lives_ok($$SELECT taskq.start_workflow('q', 't', workflow_id => 'u', user_metadata => '{"summary": "s", "details": [1]}')$$, '... of its two members');
 
