@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/numeric.h"
 
 #include "common/proto_times.h"
@@ -143,7 +144,8 @@ json_retry_policy(const RetryPolicy *policy)
 
 /*
  * json_read_priority: the message Priority, over what is there already; NULL and what it
- * does not give change nothing.  The level follows.
+ * does not give change nothing.  The level follows.  A weight that is no finite number,
+ * which JSON has as a text, is NaN, for options_priority_problem() to find.
  */
 void
 json_read_priority(Jsonb *object, Options *options, Task *task)
@@ -162,6 +164,8 @@ json_read_priority(Jsonb *object, Options *options, Task *task)
 	if (weight != NULL && weight->type == jbvNumeric)
 		task->fairness_weight =
 			DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(weight->val.numeric)));
+	else if (weight != NULL)
+		task->fairness_weight = get_float8_nan();
 	task->level = options_level(options);
 }
 

@@ -84,6 +84,12 @@ SELECT is(attempt(activity('{"priority": {"priorityKey": -1}}')),
   'BadScheduleActivityAttributes: invalid priorities: priority key can''t be negative', 'a negative priority');
 SELECT is(attempt(activity('{"priority": {"fairnessWeight": -1}}')),
   'BadScheduleActivityAttributes: invalid priorities: fairness weight must be greater than zero', 'a negative weight');
+SELECT is(attempt(activity(jsonb_build_object('priority', jsonb_build_object('fairnessWeight', weight)))),
+  'BadScheduleActivityAttributes: invalid priorities: fairness weight must be a finite number', 'a weight of ' || weight)
+FROM unnest('{NaN,Infinity,-Infinity}'::text[]) weight;
+SELECT throws_ok(format('SELECT taskq.start_workflow_request(%L)', jsonb_build_object('taskQueue', '{"name": "q"}'::jsonb, 'workflowType', '{"name": "t"}'::jsonb,
+  'priority', jsonb_build_object('fairnessWeight', weight))), '22023', 'invalid priorities: fairness weight must be a finite number', 'a start with a weight of ' || weight)
+FROM unnest('{NaN,Infinity,-Infinity}'::text[]) weight;
 SELECT is(attempt(activity(jsonb_build_object('priority', jsonb_build_object('fairnessKey', repeat('k', 65))))),
   'BadScheduleActivityAttributes: invalid priorities: fairness key length exceeds limit', 'a long key');
 SELECT is(attempt(activity('{"priority": {"priorityKey": 2147483647, "fairnessKey": "k", "fairnessWeight": 2.5}}')), 'done', 'a large priority');
