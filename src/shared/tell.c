@@ -72,8 +72,8 @@ tell_rows_changed(void)
 	if (slot == NULL)
 		return;
 	cursors_forget_database(MyDatabaseId);
+	(void) errand_ask(slot, &slot->mail);	/* before the next, which wakes */
 	timers_rescan(slot);
-	(void) errand_ask(slot, &slot->mail);
 	tell_all_queues();
 	watched_runs_all_changed();
 }
