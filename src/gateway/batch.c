@@ -26,7 +26,8 @@
 #define BATCH_BYTES	(64 << 20)	/* of arguments; PostgreSQL takes a gigabyte */
 #define PATIENCE	10000		/* microseconds, with a statement under way */
 #define PAUSE_EACH	600			/* from one statement to the next, for each of its items */
-#define PAUSE_MAX	2000
+#define PAUSE_MAX	4000
+#define PACED_MAX	2000		/* that of kinds that are paced */
 #define PROVEN_FOR	10000000	/* microseconds that a success says what a role may do */
 
 typedef struct Lane
@@ -81,11 +82,13 @@ find_lane(const BatchKind *kind, const char *role)
 }
 
 static Instant
-pause_after(int count)
+pause_after(const BatchKind *kind, int count)
 {
+	Instant		most = kind->is_paced ? PACED_MAX : PAUSE_MAX;
+
 	if (count < 2)
 		return 0;
-	return count * PAUSE_EACH < PAUSE_MAX ? count * PAUSE_EACH : PAUSE_MAX;
+	return count * PAUSE_EACH < most ? count * PAUSE_EACH : most;
 }
 
 static void land(void *arg, DatabaseOutcome outcome, const PGresult *result);
@@ -190,7 +193,7 @@ land(void *arg, DatabaseOutcome outcome, const PGresult *result)
 	lane->running--;
 	if (outcome == DATABASE_OK)
 		lane->proven = loop_now();
-	lane->not_before = loop_now() + pause_after(flight->count);
+	lane->not_before = loop_now() + pause_after(lane->kind, flight->count);
 	if (is_to_be_repeated(flight, outcome, result))
 	{
 		if (flight->count == 1)

@@ -22,6 +22,12 @@ typedef struct BatchKind
 	 * it, or no result.
 	 */
 	void		(*answer) (void *item, DatabaseOutcome outcome, const PGresult *result, int row);
+
+	/*
+	 * One caller has few of them under way, and asks for the next one after the
+	 * answer: what one of them waits for others counts in what a worker gets done.
+	 */
+	bool		is_paced;
 } BatchKind;
 
 extern bool batch_is_proven(const BatchKind *kind, const char *role);

@@ -72,7 +72,7 @@ on_released(void *item, DatabaseOutcome outcome, const PGresult *result, int row
 	free_delivery(delivery);
 }
 
-static const BatchKind release_kind = {&release_statement, bind_release, on_released};
+static const BatchKind release_kind = {&release_statement, bind_release, on_released, false};
 
 static void
 give_back(void *arg)

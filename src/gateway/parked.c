@@ -391,7 +391,7 @@ on_marked(void *item, DatabaseOutcome outcome, const PGresult *result, int row)
 	try_deep(queue);
 }
 
-static const BatchKind listen_kind = {&listen_statement, bind_listen, on_marked};
+static const BatchKind listen_kind = {&listen_statement, bind_listen, on_marked, false};
 
 static void
 mark(Queue *queue)

@@ -78,7 +78,7 @@ on_outcome(void *item, DatabaseOutcome how, const PGresult *result, int row)
 	free(waiter);
 }
 
-static const BatchKind outcome_kind = {&outcome_statement, bind_outcome, on_outcome};
+static const BatchKind outcome_kind = {&outcome_statement, bind_outcome, on_outcome, false};
 
 static void
 look(RunWaiter *waiter)

@@ -109,13 +109,13 @@ fail_poll(Call *call, DatabaseOutcome outcome, const PGresult *error)
 }
 
 static const ParkedKind activities = {
-	{&poll_statement, parked_bind, parked_looked},
+	{&poll_statement, parked_bind, parked_looked, true},
 	deliver_activity, no_activity, fail_poll
 };
 
 /* There are none yet: who polls for them waits. */
 static const ParkedKind workflows = {
-	{NULL, NULL, NULL},
+	{NULL, NULL, NULL, false},
 	NULL, no_workflow, NULL
 };
 

@@ -119,7 +119,7 @@ on_completed(void *item, DatabaseOutcome outcome, const PGresult *result, int ro
 		complete_alone(item);
 }
 
-static const BatchKind complete_kind = {&complete_many_statement, bind_complete, on_completed};
+static const BatchKind complete_kind = {&complete_many_statement, bind_complete, on_completed, false};
 
 /*
  * The method RespondActivityTaskCompleted.
@@ -207,7 +207,7 @@ on_failed(void *item, DatabaseOutcome outcome, const PGresult *result, int row)
 		fail_alone(item);
 }
 
-static const BatchKind fail_kind = {&fail_many_statement, bind_fail, on_failed};
+static const BatchKind fail_kind = {&fail_many_statement, bind_fail, on_failed, false};
 
 /*
  * The method RespondActivityTaskFailed.
@@ -336,7 +336,7 @@ on_heartbeat(void *item, DatabaseOutcome outcome, const PGresult *result, int ro
 	}
 }
 
-static const BatchKind heartbeat_kind = {&heartbeat_many_statement, bind_heartbeat, on_heartbeat};
+static const BatchKind heartbeat_kind = {&heartbeat_many_statement, bind_heartbeat, on_heartbeat, false};
 
 /*
  * The method RecordActivityTaskHeartbeat.

@@ -278,7 +278,7 @@ on_started(void *item, DatabaseOutcome outcome, const PGresult *result, int row)
 	free_start(start);
 }
 
-static const BatchKind start_kind = {&start_statement, bind_start, on_started};
+static const BatchKind start_kind = {&start_statement, bind_start, on_started, false};
 
 /*
  * The method StartActivityExecution.

@@ -244,7 +244,7 @@ on_watched(void *item, DatabaseOutcome outcome, const PGresult *result, int row)
 	free(watched);
 }
 
-static const BatchKind watch_kind = {&watch_statement, bind_watch, on_watched};
+static const BatchKind watch_kind = {&watch_statement, bind_watch, on_watched, false};
 
 static void
 watch(void *arg)
