@@ -5,7 +5,7 @@
 #ifndef TASKQ_SAVEPOINT_H
 #define TASKQ_SAVEPOINT_H
 
-extern ErrorData *savepoint_try(void (*piece) (void *arg), void *arg,
+extern ErrorData *savepoint_try(bool (*piece) (void *arg), void *arg,
 								bool (*ends_all) (int sqlstate));
 
 #endif							/* TASKQ_SAVEPOINT_H */

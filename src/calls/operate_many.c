@@ -125,7 +125,7 @@ typedef struct Piece
 	const Operation *operation;
 } Piece;
 
-static void
+static bool
 act_on(void *arg)
 {
 	const Piece *piece = arg;
@@ -142,6 +142,7 @@ act_on(void *arg)
 	}
 	if (closed_rows != NULL)
 		store_insert_collected(closed_rows);
+	return true;
 }
 
 static int

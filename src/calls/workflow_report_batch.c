@@ -147,7 +147,7 @@ read_completion(Entry *entry)
 	completion_commands(any_member(entry, "commands"), &completion->commands);
 }
 
-static void
+static bool
 complete(void *arg)
 {
 	Entry	   *entry = arg;
@@ -157,6 +157,7 @@ complete(void *arg)
 	if (!entry->known || !run_complete_task(&entry->completion, &answer))
 		report_stale_task(ERROR);
 	completion_values(&answer, entry->completion.sticky_queue != NULL, entry->values, entry->nulls);
+	return true;
 }
 
 static bool

@@ -13,11 +13,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
+#include "base/savepoint.h"
 #include "engine/run_activities.h"
 #include "engine/run_lock.h"
 #include "store/find_run.h"
@@ -33,46 +31,12 @@ typedef struct CloseTry
 	int64		busy;			/* run_id of an activity that somebody else has; 0 = none */
 } CloseTry;
 
-/* do it in a savepoint, which is rolled back if it says false; errors go through */
-static bool
-in_savepoint(bool (*what) (CloseTry *try), CloseTry *try)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool keep = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		keep = what(try);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
-	}
-	PG_END_TRY();
-	if (keep)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return keep;
-}
-
 /* the run, and all of its activities */
 static bool
-lock_all(CloseTry *try)
+lock_all(void *arg)
 {
+	CloseTry   *try = arg;
+
 	try->result = store_lock_to_delete(&try->run->task, try->wait);
 	if (try->result == STORE_OK)
 		try->busy = run_activities_lock(try->run->task.run_id);
@@ -81,8 +45,10 @@ lock_all(CloseTry *try)
 
 /* wait for who has the activity, and let it go */
 static bool
-wait_for_one(CloseTry *try)
+wait_for_one(void *arg)
 {
+	CloseTry   *try = arg;
+
 	run_activity_wait(try->busy);
 	return false;
 }
@@ -93,13 +59,12 @@ lock_to_close(const Run *run, bool wait)
 {
 	CloseTry	try = {.run = run,.wait = wait};
 
-	if (in_savepoint(lock_all, &try))
-		return STORE_OK;
+	(void) savepoint_try(lock_all, &try, NULL);
 	if (try.busy == 0)
 		return try.result;
 	if (!wait)
 		return STORE_BUSY;
-	(void) in_savepoint(wait_for_one, &try);
+	(void) savepoint_try(wait_for_one, &try, NULL);
 	return STORE_CHANGED;
 }
 
