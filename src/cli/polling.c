@@ -103,6 +103,23 @@ is_unprepared(const char *sqlstate)
 	return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0;
 }
 
+/*
+ * polling_is_hopeless: is there nothing to wait for?  What is missing, rights or the extension, may come,
+ * but with --once and --drain somebody waits for the end: the worker stops then.
+ */
+bool
+polling_is_hopeless(Worker *worker, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE) ?: "";
+	bool		is_missing = strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, "3F000") == 0;
+
+	if (!is_missing || !(worker->options->once || worker->options->drain))
+		return false;
+	worker->exit_code = EXIT_NOT_DONE;
+	worker->stopping = true;
+	return true;
+}
+
 static void
 poll_failed(Worker *worker, const PGresult *result)
 {
@@ -112,7 +129,8 @@ poll_failed(Worker *worker, const PGresult *result)
 	if (!is_refusal)
 	{
 		worker_log("could not poll: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
-		worker->poll_at = worker->now + TRY_AGAIN;
+		if (!polling_is_hopeless(worker, result))
+			worker->poll_at = worker->now + TRY_AGAIN;
 	}
 	worker->is_hot = false;
 	reports_give_back(worker, &worker->polled_with, false, is_refusal);
@@ -215,7 +233,8 @@ waited(void *context, PGresult *result)
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		worker_log("could not wait: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
-		worker->poll_at = worker->now + TRY_AGAIN;
+		if (!polling_is_hopeless(worker, result))
+			worker->poll_at = worker->now + TRY_AGAIN;
 		return;
 	}
 	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))

@@ -9,5 +9,6 @@
 
 extern void polling_work(Worker *worker);
 extern bool polling_is_over(const Worker *worker);
+extern bool polling_is_hopeless(Worker *worker, const PGresult *result);
 
 #endif							/* TASKQ_POLLING_H */

@@ -6,7 +6,10 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "client/plain_memory.h"
 #include "common/json_text.h"
@@ -81,8 +84,33 @@ print_row(const PGresult *result, int row, const int *widths)
 	putchar('\n');
 }
 
+/* How wide a line may be: what COLUMNS says, else the terminal; 0: as wide as it is. */
+static int
+screen_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+
+	if (columns != NULL && atoi(columns) > 0)
+		return atoi(columns);
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* Of a table that does not, the last column still may, if it has half of the screen to be wrapped in. */
+static bool
+fits(const int *widths, int columns)
+{
+	int			screen = screen_width();
+	int			begin = 0;
+
+	for (int column = 0; column + 1 < columns; column++)
+		begin += widths[column] + 2;
+	return screen == 0 || begin <= screen / 2 || begin + widths[columns - 1] <= screen;
+}
+
 /*
- * print_table: names, and a line for each row; NULL is nothing.
+ * print_table: names, and a line for each row; NULL is nothing.  What is too wide for the screen is
+ * printed as by print_record.
  */
 void
 print_table(const PGresult *result)
@@ -101,13 +129,16 @@ print_table(const PGresult *result)
 				widths[column] = width;
 		}
 	}
-	for (int row = -1; row < PQntuples(result); row++)
-		print_row(result, row, widths);
+	if (columns > 0 && PQntuples(result) > 0 && !fits(widths, columns))
+		print_record(result);
+	else
+		for (int row = -1; row < PQntuples(result); row++)
+			print_row(result, row, widths);
 	plain_memory.release(widths);
 }
 
 /*
- * print_record: a line for each column that is not NULL, of each row.
+ * print_record: a line for each column that is not NULL, of each row, and an empty line between rows.
  */
 void
 print_record(const PGresult *result)
@@ -118,6 +149,9 @@ print_record(const PGresult *result)
 		if (width_of(PQfname(result, column)) > width)
 			width = width_of(PQfname(result, column));
 	for (int row = 0; row < PQntuples(result); row++)
+	{
+		if (row > 0)
+			putchar('\n');
 		for (int column = 0; column < PQnfields(result); column++)
 		{
 			if (PQgetisnull(result, row, column))
@@ -126,6 +160,7 @@ print_record(const PGresult *result)
 			print_text(PQgetvalue(result, row, column));
 			putchar('\n');
 		}
+	}
 }
 
 static void

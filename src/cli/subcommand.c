@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/connection_options.h"
 #include "cli/printing.h"
@@ -306,6 +307,7 @@ show(const Call *call, const PGconn *connection, const PGresult *result)
 
 static PGcancel *running;		/* what to ask to end */
 
+/* A server that has not begun with the statement may ignore it, so it is asked until the statement ends. */
 static void
 cancel_running(int signal)
 {
@@ -314,6 +316,7 @@ cancel_running(int signal)
 	(void) signal;
 	if (running != NULL)
 		PQcancel(running, message, sizeof message);
+	alarm(1);
 }
 
 /* The first INT or TERM ends the statement, or the server would go on with it. */
@@ -321,8 +324,10 @@ static void
 cancel_on_signals(PGconn *connection)
 {
 	struct sigaction action = {.sa_handler = cancel_running, .sa_flags = SA_RESTART | SA_RESETHAND};
+	struct sigaction again = {.sa_handler = cancel_running, .sa_flags = SA_RESTART};
 
 	running = PQgetCancel(connection);
+	sigaction(SIGALRM, &again, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
@@ -356,6 +361,7 @@ subcommand_main(const Subcommand *subcommand, int count, char **arguments)
 	make_statement(&call, &statement);
 	cancel_on_signals(connection);
 	result = PQexecParams(connection, statement.data, call.value_count, NULL, call.values, NULL, NULL, 0);
+	alarm(0);
 	code = show(&call, connection, result);
 	PQclear(result);
 	PQfinish(connection);

@@ -114,7 +114,8 @@ channel_known(void *context, PGresult *result)
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		worker_log("could not begin: %s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?: "");
-		session_fail(&worker->calls, worker->now);
+		if (!polling_is_hopeless(worker, result))
+			session_fail(&worker->calls, worker->now);
 		return;
 	}
 	worker->longest_output = strtoul(PQgetvalue(result, 0, 1), NULL, 10);

@@ -47,6 +47,7 @@ my %SETTINGS = (
 	shared_buffers => '2GB',
 	max_wal_size => '8GB',
 	checkpoint_timeout => '15min',
+	max_worker_processes => 32,
 	log_timezone => 'UTC');
 
 # The contestants that pgbench can play: how each is set up anew, and which

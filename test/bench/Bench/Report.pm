@@ -255,10 +255,9 @@ sub sizes
 # What of an entry's CPU a worker of that kind is measured by.
 sub worker_row
 {
-	my ($result, $entry) = @_;
+	my ($result, $entry, $cpu) = @_;
 	my ($rounds, $key) = ($result->{rounds}, $entry->{key});
 	my $baseline = $result->{workload}{entries}[0]{key};
-	my $measure = $result->{workload}{target}{measure};
 
 	return [
 		$entry->{name},
@@ -266,7 +265,7 @@ sub worker_row
 		digits(middle($rounds, $key, 'server_cpu_us'), 1),
 		digits(middle($rounds, $key, 'client_cpu_us'), 1),
 		$key eq $baseline ? '' : spread($rounds, $key, $baseline, 'per_second'),
-		$key eq $baseline ? '' : spread($rounds, $key, $baseline, $measure)
+		$key eq $baseline ? '' : spread($rounds, $key, $baseline, $cpu)
 	];
 }
 
@@ -286,7 +285,7 @@ sub workers_section
 				'', 'tasks/s', 'CPU µs per task, server', 'client and commands',
 				'× the first, tasks/s', '× the first, CPU'
 			],
-			map { worker_row($result, $_) } $baseline, @others)
+			map { worker_row($result, $_, $workload->{cpu}) } $baseline, @others)
 		  . "\n";
 		my @ms = grep { defined } map { $_->{functions}{execute_ms} } @{ $result->{rounds} };
 		$text .= sprintf "`CALL taskq.execute()`, one at a time, from the statement to the result: p50 %.2f ms.\n\n", Bench::median(@ms)
@@ -326,6 +325,12 @@ sub race_verdicts
 	} grep { $race->{targets}{ $_->{key} } } @others;
 }
 
+# What a target of workers is about.
+my %MEASURES = (
+	per_second => 'tasks/s',
+	own_cpu_us => 'CPU',
+	client_cpu_us => 'CPU of the client and its commands');
+
 sub worker_verdicts
 {
 	my ($workload) = @_;
@@ -334,8 +339,7 @@ sub worker_verdicts
 	my ($baseline) = entries($result);
 	my ($ratio) = ratios($result->{rounds}, $key, $baseline->{key}, $measure);
 
-	return verdict("$workload->{title}: × $baseline->{name} by CPU"
-		  . ($measure eq 'client_cpu_us' ? ' of the client and its commands' : ''),
+	return verdict("$workload->{title}: × $baseline->{name} by $MEASURES{$measure}",
 		$ratio, 'least', $least);
 }
 

@@ -17,7 +17,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(workers worker_seconds worker_turn);
 
-# By what entries do it: "raw" loops of pgbench, "program" taskq worker, "spawn"
+# Compared are tasks per second, and CPU: "own" of server and client, or of the
+# client alone.  By what entries do it: "raw" loops of pgbench, "program" taskq worker, "spawn"
 # commands without tasks, "functions" in the database.
 my @WORKERS = (
 	{
@@ -26,6 +27,7 @@ my @WORKERS = (
 		clients => 1,
 		tasks => 100_000,
 		per_second => 30_000,
+		cpu => 'own_cpu_us',
 		target => { key => 'program', least => 0.8, measure => 'own_cpu_us' },
 		entries => [
 			{ key => 'raw', name => 'poll, complete_many', script => 'work_50', batch => 50 },
@@ -38,6 +40,7 @@ my @WORKERS = (
 		clients => 4,
 		tasks => 200_000,
 		per_second => 30_000,
+		cpu => 'own_cpu_us',
 		target => { key => 'program', least => 0.8, measure => 'own_cpu_us' },
 		entries => [
 			{ key => 'raw', name => 'poll, complete_many', script => 'work_50', batch => 50 },
@@ -50,6 +53,7 @@ my @WORKERS = (
 		clients => 1,
 		tasks => 10_000,
 		per_second => 300,
+		cpu => 'client_cpu_us',
 		target => { key => 'program', least => 0.85, measure => 'client_cpu_us' },
 		entries => [
 			{ key => 'spawn', name => 'fork, exec and wait alone', command => '/bin/true' },
@@ -60,21 +64,34 @@ my @WORKERS = (
 			}
 		]
 	},
-	map {
-		{
-			name => "functions_$_",
-			title => "Functions in the database, synchronous_commit $_",
-			clients => 2,
-			sync => $_,
-			tasks => $_ eq 'on' ? 30_000 : 50_000,
-			per_second => $_ eq 'on' ? 2_000 : 5_000,
-			target => { key => 'functions', least => 2, measure => 'own_cpu_us' },
-			entries => [
-				{ key => 'raw', name => 'INSERT, complete_and_poll', script => 'insert_1', batch => 1 },
-				{ key => 'functions', name => 'functions' }
-			]
-		}
-	} qw(off on));
+	functions_of('functions_off', 'off', 2, 50_000),
+	functions_of('functions_on_1', 'on', 1, 25_000),
+	functions_of('functions_on', 'on', 2, 50_000),
+	functions_of('functions_on_8', 'on', 8, 100_000),
+	functions_of('functions_on_16', 'on', 16, 150_000));
+
+# Functions, and loops of as many connections.  Each commits every task: one alone
+# waits for the disk after each, two wait for each other's turn at it, and many share
+# one turn.
+sub functions_of
+{
+	my ($name, $sync, $clients, $tasks) = @_;
+
+	return {
+		name => $name,
+		title => "Functions in the database, by $clients, synchronous_commit $sync",
+		clients => $clients,
+		sync => $sync,
+		tasks => $tasks,
+		per_second => $sync eq 'on' ? 2_000 : 5_000,
+		cpu => 'own_cpu_us',
+		target => { key => 'functions', least => 2, measure => 'per_second' },
+		entries => [
+			{ key => 'raw', name => 'INSERT, complete_and_poll', script => 'insert_1', batch => 1 },
+			{ key => 'functions', name => 'functions' }
+		]
+	};
+}
 
 # Effects of the functions, and what does them.
 my $FUNCTION = q{

@@ -16,6 +16,7 @@ my $node = activity_node('main');
 $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 $ENV{PGDATABASE} = 'postgres';
+delete $ENV{COLUMNS};
 
 my @timeout = ('--start-to-close', '1 min');
 
@@ -105,6 +106,22 @@ like(output('queue describe', 'q'), qr/^0 task_queue q\nbacklog_count 1\n/, 'que
 like(output('queue describe', 'nothing'), qr/^1 taskq: there is no such queue/, 'queue describe: no such queue');
 like(output('health', '--json'), qr/^0 \{"check_name": "background_worker", "status": "ok"/, 'health');
 like(output('watch', 'q', '--count', 2), qr/^0  time backlog age_s started delayed paused added_s taken_s pollers\n(\d\d:\d\d:\d\d 1 .*\n){2}$/, 'watch');
+
+# ---- on a screen that is too narrow for a table -----------------------------------
+
+{
+	local $ENV{COLUMNS} = 80;
+	schedule_task($node, 'a queue with quite a long name, as they are', $_, "start_to_close_timeout => '1 h'") for 1 .. 2;
+	my $wide = output('list', '--where', "task_queue LIKE 'a queue%'");
+
+	is(join("\n", grep { length > 80 } split /\n/, $wide), '', 'list on 80 columns: no line is longer');
+	like($wide, qr/^0 run_id \d+\nactivity_type .*\n\nrun_id \d+\n/s, 'but one for each value, and an empty one between runs');
+	local $ENV{COLUMNS} = 1000;
+	like(output('list', '--where', "task_queue LIKE 'a queue%'"), qr/^0 run_id .* schedule_time\n.*\n.*\n$/, 'on more of them, a table');
+	output('delete', '--where', "task_queue LIKE 'a queue%'");
+}
+
+# ---- bad usage ---------------------------------------------------------------------
 
 for (
 	[ [ 'describe' ], qr/too few arguments/ ],

@@ -149,6 +149,20 @@ ok($node->poll_query_until('postgres',
 	'workers that are killed lose nothing');
 $worker->stop;
 
+# Who waits for the end of a worker does not wait for rights, or for the extension.
+sql($node, 'CREATE ROLE stranger LOGIN');
+for my $how ('--drain', '--once')
+{
+	my ($code, undef, $log) = run_taskq($node, 'worker', '-U', 'stranger', '--queue', 'q', '--noop', $how);
+
+	is($code, 1, "$how without rights ends");
+	like($log, qr/could not (begin|wait|poll): permission denied/, 'and says why');
+}
+$worker = start_worker($node, '-U', 'stranger', '--queue', 'q', '--noop');
+$worker->wait_log(qr/(permission denied.*){2}/s);
+ok(1, 'any other worker tries again');
+$worker->stop;
+
 # Nobody may connect for ever in vain, once that was asked for.
 $node->stop;
 is((run_taskq($node, 'worker', '--queue', 'q', '--noop', '--connect-timeout', '0.5'))[0], 74, '--connect-timeout');
