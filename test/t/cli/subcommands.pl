@@ -8,6 +8,7 @@ use lib "$FindBin::RealBin/../../lib";
 
 use IPC::Run;
 use PostgreSQL::Test::Utils;
+use TaskqProxy qw(start_proxy stop_proxy);
 use TaskqTest;
 use TaskqWorker;
 use Test::More;
@@ -164,6 +165,13 @@ my $worker = start_worker($node, '-U', 'nobody', '--queue', 'q', '--noop');
 $worker->wait_log(qr/could not begin: permission denied.*could not begin: permission denied/s);
 unlike($worker->log, qr/no connection/, 'a worker without access does not say that it has no connection');
 is($worker->stop, 0, '... goes on trying, and ends when it is told to');
+for my $how ('--drain', '--once')
+{
+	my ($code, undef, $log) = run_taskq($node, 'worker', '-U', 'nobody', '--queue', 'q', '--noop', $how);
+
+	is($code, 1, "a worker without access ends with $how");
+	like($log, qr/could not begin: permission denied/, '... and says why');
+}
 is((run_taskq(undef, 'health', '-h', '/nonexistent'))[0], 74, 'no connection');
 
 # ---- what may be in the way -----------------------------------------------------
@@ -194,7 +202,7 @@ for my $case ('the connection', 'INT', 'TERM')
 		$case eq 'the connection'
 		? [ $program, 'result', $run, '--timeout', '1 h' ]
 		: [ $program, 'delete', '--where', "task_queue = 'options' AND pg_sleep(1000) IS NOT NULL" ],
-		'>', \my $out, '2>', \my $errors);
+		'>', \my $out, '2>', \my $errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM ($backend) a") or die 'it does not run';
 	if ($case eq 'the connection') { sql($node, "SELECT pg_terminate_backend(pid) FROM ($backend) a") }
@@ -205,5 +213,24 @@ for my $case ('the connection', 'INT', 'TERM')
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM ($backend) a"), '... and nothing goes on in the server');
 }
 is(sql($node, "SELECT count(*) FROM taskq.activities WHERE task_queue = 'options'"), 2, 'nothing is deleted');
+
+# A server to which the statement comes after the request to cancel it ignores that.
+{
+	my $held = PostgreSQL::Test::Utils::tempdir() . '/held';
+	my ($proxy, $port) = start_proxy($node, sub {
+		return 'pass' unless $_[0] =~ /delete_many/;
+		append_to_file($held, '');
+		return 'hold';
+	});
+	my $handle = IPC::Run::start([ $program, 'delete', '-h', '127.0.0.1', '-p', $port, '--where', "task_queue = 'options' AND pg_sleep(1000) IS NOT NULL" ],
+		'>', \my $out, '2>', \my $errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+
+	wait_file($held, qr/^/);
+	$handle->signal('INT');
+	$handle->finish;
+	is($handle->full_result(0) >> 8, 1, 'a request to cancel that has come too early is repeated');
+	like($errors, qr/canceling statement due to user request/, '... until the statement ends');
+	stop_proxy($proxy);
+}
 
 done_testing();

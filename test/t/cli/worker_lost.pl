@@ -7,11 +7,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../../lib";
 
-use IO::Select;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
-use POSIX ();
 use PostgreSQL::Test::Utils;
+use TaskqProxy qw(start_proxy stop_proxy);
 use TaskqTest;
 use TaskqWorker;
 use Test::More;
@@ -23,87 +20,34 @@ my $long = "start_to_close_timeout => '1 h', retry_policy => taskq.retry_policy(
 $ENV{DIR} = $dir;
 $ENV{PGSSLMODE} = $ENV{PGGSSENCMODE} = 'disable';
 
-# ---- a proxy that cuts ----------------------------------------------------------
+# ---- connections that are cut ---------------------------------------------------
 
-# When a client sends what is wanted, for the first "count" times: cut the connection
-# before the server has it ("before"), or when the server has answered ("after").
-sub start_proxy
-{
-	my ($wanted, $when, $count) = @_;
-	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 10) or die $!;
-	my $server = $node->host . '/.s.PGSQL.' . $node->port;
-	my $pid = fork // die $!;
-
-	return ($pid, $listener->sockport) if $pid;
-	$SIG{TERM} = sub { POSIX::_exit(0) };
-	my ($select, %peer, %is_client, %cut) = (IO::Select->new($listener));
-	my $close = sub {
-		my ($end) = @_;
-		my $other = $peer{$end} or return;
-
-		for ($end, $other) { $select->remove($_); delete $peer{$_}; close $_ }
-	};
-	while (1)
-	{
-		for my $end ($select->can_read)
-		{
-			if ($end == $listener)
-			{
-				my $client = $listener->accept or next;
-				my $backend = IO::Socket::UNIX->new(Peer => $server);
-
-				unless ($backend) { close $client; next }
-				@peer{ $client, $backend } = ($backend, $client);
-				$is_client{$client} = 1;
-				delete $is_client{$backend};
-				delete @cut{ $client, $backend };
-				$select->add($client, $backend);
-				next;
-			}
-			next unless $peer{$end};
-			my $bytes;
-
-			if (!sysread $end, $bytes, 1 << 20) { $close->($end); next }
-			if ($cut{$end}) { $close->($end); next }
-			if ($is_client{$end} && $count > 0 && $bytes =~ $wanted)
-			{
-				$count--;
-				if ($when eq 'before') { $close->($end); next }
-				$cut{ $peer{$end} } = 1;
-			}
-			syswrite $peer{$end}, $bytes;
-		}
-	}
-}
-
-my @proxies;
-
+# When the worker sends what is wanted, for the first "count" times, the connection is
+# cut.
 sub through_proxy
 {
-	my ($queue, $proxy, @options) = @_;
-	my ($pid, $port) = start_proxy(@$proxy);
-
-	push @proxies, $pid;
+	my ($queue, $wanted, $how, $count, @options) = @_;
+	my ($pid, $port) = start_proxy($node, sub { $count > 0 && $_[0] =~ $wanted && $count-- ? $how : 'pass' });
 	my ($code, undef, $log) = run_taskq(undef, 'worker', '-h', '127.0.0.1', '-p', $port, '-d', 'postgres',
 		'--queue', $queue, '--drain', @options);
-	kill 'TERM', $pid;
-	waitpid $pid, 0;
+
+	stop_proxy($pid);
 	return ($code, $log);
 }
-
-END { my $code = $?; kill 'KILL', $_ for @proxies; $? = $code }
 
 # The superuser of the node, whoever runs the tests.
 $ENV{PGUSER} = sql($node, 'SELECT current_user');
 
-for my $when ('before', 'after')
+for ([ 'before', 'cut' ], [ 'after', 'cut after' ])
 {
+	my ($when, $how) = @$_;
+
 	for my $statement ('taskq.poll', 'COMMIT', 'complete_many|complete_and_poll')
 	{
 		my $queue = "$when $statement" =~ s/\W/_/gr;
 
 		schedule_task($node, $queue, $_, $long) for 1 .. 6;
-		my ($code, $log) = through_proxy($queue, [ qr/$statement/, $when, 2 ], '--concurrency', 3,
+		my ($code, $log) = through_proxy($queue, qr/$statement/, $how, 2, '--concurrency', 3,
 			'--exec', 'cat; echo "$TASKQ_RUN_ID" >>"$DIR/' . $queue . '"');
 
 		# a poll whose rows have never come is what a timeout is for: the server had not committed it
@@ -147,20 +91,6 @@ $worker = start_worker($node, '--queue', 'killed', '--concurrency', 4, '--exec',
 ok($node->poll_query_until('postgres',
 		"SELECT count(*) = 20 FROM taskq.activities WHERE task_queue = 'killed' AND status = 'completed' AND result = input"),
 	'workers that are killed lose nothing');
-$worker->stop;
-
-# Who waits for the end of a worker does not wait for rights, or for the extension.
-sql($node, 'CREATE ROLE stranger LOGIN');
-for my $how ('--drain', '--once')
-{
-	my ($code, undef, $log) = run_taskq($node, 'worker', '-U', 'stranger', '--queue', 'q', '--noop', $how);
-
-	is($code, 1, "$how without rights ends");
-	like($log, qr/could not (begin|wait|poll): permission denied/, 'and says why');
-}
-$worker = start_worker($node, '-U', 'stranger', '--queue', 'q', '--noop');
-$worker->wait_log(qr/(permission denied.*){2}/s);
-ok(1, 'any other worker tries again');
 $worker->stop;
 
 # Nobody may connect for ever in vain, once that was asked for.
