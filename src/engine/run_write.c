@@ -184,6 +184,24 @@ set_alarm(Run *run)
 	run->task.alarm = run_next_deadline(&without).when;
 }
 
+/*
+ * What statistics say of the task: it is new, in this queue at least, or comes again after an attempt
+ * that has ended badly; and of one that its worker gets at once, that it has started.
+ */
+static void
+count_task(const Run *run, const Run *before, const TaskQueues *queues)
+{
+	bool		started = run_has_task_started(run) && run->task.nonce != before->task.nonce;
+	bool		waited = before->task.state == STATE_SCHEDULED &&
+		queues->before.key.hash == queues->after.key.hash;
+
+	if (started)
+		ledger_count(&queues->after, COUNT_STARTED, 1);
+	if (started || (run->task.state == STATE_SCHEDULED && !waited))
+		ledger_count(&queues->after, run_has_task_started(before) && run->task.attempt > 1 ?
+					 COUNT_RETRIED : COUNT_SCHEDULED, 1);
+}
+
 /* the run goes on */
 static void
 update_run(RunStep *step, const Run *before)
@@ -207,12 +225,10 @@ update_run(RunStep *step, const Run *before)
 			ledger_ended(&queues.before);
 		else
 			task_attempt_ended(&queues.before);
-		ledger_count(&queues.after, COUNT_STARTED, 1);
 	}
 	if (task_update(&run->task, &was.task, &queues, true) != STORE_OK)
 		elog(ERROR, "could not write run " INT64_FORMAT, run->task.run_id);
-	if (before->task.state == STATE_NO_TASK && run->task.state == STATE_SCHEDULED)
-		ledger_count(&queues.after, COUNT_SCHEDULED, 1);
+	count_task(run, before, &queues);
 }
 
 /* ------------------------------------------------------------------------

@@ -38,6 +38,31 @@ SELECT is_empty('SELECT * FROM taskq.task_queues WHERE task_queue LIKE ''/\_sys/
   'names inside are never shown');
 SELECT taskq.complete(:'activity_token');
 
+-- each task counts as scheduled, whatever it comes from, and an attempt after one that ended badly as retried
+CREATE FUNCTION statistics(queue text) RETURNS text
+LANGUAGE sql AS $$ SELECT concat_ws(' ', scheduled, started, retried) FROM taskq.stat_task_queues WHERE task_queue = queue AND kind = 'workflow' $$;
+SELECT start('kinds s', 'kinds s') AS counted \gset
+SELECT step('kinds s') AS counted \gset
+SELECT failed_cause FROM taskq.complete_workflow_task(:'counted', '[]', force_new_task => true);
+SELECT is(statistics('kinds s'), '2 1 0', 'statistics: a forced task is scheduled');
+SELECT step('kinds s') AS counted \gset
+SELECT taskq.signal_workflow('kinds s', 'mail');
+SELECT failed_cause FROM taskq.complete_workflow_task(:'counted', '[]');
+SELECT is(statistics('kinds s'), '3 2 0', '... and one for mail that has waited');
+SELECT step('kinds s') AS counted \gset
+SELECT taskq.fail_workflow_task(:'counted', 'WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE');
+SELECT is(statistics('kinds s'), '3 3 1', '... what has failed is retried');
+SELECT step('kinds s') AS counted \gset
+SELECT (new_task).task_token AS counted FROM taskq.complete_workflow_task(:'counted', '[]', force_new_task => true, return_new_task => true) \gset
+SELECT is(statistics('kinds s'), '4 5 1', '... a new task that the worker gets at once is scheduled and started');
+SELECT failed_cause FROM taskq.complete_workflow_task(:'counted', '[]', sticky_task_queue => 'kinds s host', sticky_schedule_to_start_timeout => '1 h');
+SELECT step('kinds s host', sticky_for => 'kinds s') AS nothing \gset
+SELECT taskq.signal_workflow('kinds s', 'goes to the worker');
+SELECT is(statistics('kinds s'), '4 5 1', '... private queues of workers have no statistics');
+SELECT taskq.worker_gone('kinds s host');
+SELECT is(statistics('kinds s'), '5 5 1', '... but what comes from there is scheduled');
+SELECT taskq.terminate_workflow('kinds s');
+
 -- settings
 SELECT is(taskq.configure_queue('kinds', '{"paused": true, "max_started": 5, "retention": "1 h", "fairness_weights": {"k": 2}}', 'why', 'me', kind => 'workflow') -> 'max_started',
   '5', 'configure_queue');
