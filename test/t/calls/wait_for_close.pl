@@ -11,6 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
 use TaskqTest;
+use TaskqWait;
 use Test::More;
 
 my $node = activity_node('main', 'max_prepared_transactions = 5');
@@ -19,32 +20,9 @@ my @sessions;
 sub wait_in
 {
 	my ($run) = @_;
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
-	$session->query_until(qr/begun/,
-		"\\echo begun\nCALL taskq.wait_for_close($run, '600 s');\n\\echo done\n"
-	);
-	$node->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity
-		  WHERE pid = $pid AND state = 'active' AND wait_event_type = 'Extension'"
-	) or die "no waiter for $run";
-	push @sessions, $session;
-	return $session;
-}
-
-# What the waiter got; it has to come before it would look in any case (30 s).
-sub is_result
-{
-	my ($session, $wanted, $name) = @_;
-	my $start = time;
-	my $out = $session->query_until(qr/done/, '');
-
-	$out =~ s/^(begun|done)\n//mg;
-	chomp $out;
-	is($out, $wanted, $name);
-	cmp_ok(time - $start, '<', 25, "$name: woken, not by chance");
-	return;
+	push @sessions, begin_wait($node, "wait_for_close($run, '600 s')");
+	return $sessions[-1];
 }
 
 # Bytes that a session uses.
@@ -66,7 +44,7 @@ sub closes
 	my @waiters = map { wait_in($run) } 1 .. 2;
 
 	sql($node, sprintf($close, $close =~ /run_id/ ? $run : $token)) if $close;
-	is_result($_, $wanted, $name) for @waiters;
+	is_woken($_, $wanted, $name) for @waiters;
 	return;
 }
 
@@ -84,7 +62,7 @@ is( sql($node,
 	0,
 	'no locks on tables');
 sql($node, "SELECT taskq.complete_by_id(run_id => $run, result => '1')");
-is_result($waiter, 'completed|1|', 'complete_by_id');
+is_woken($waiter, 'completed|1|', 'complete_by_id');
 
 closes('complete', 'completed|{"a": 1}|',
 	q(SELECT taskq.complete('%s', '{"a": 1}')));
@@ -124,7 +102,7 @@ is( sql($node,
 	1,
 	'still waiting');
 sql($node, "COMMIT PREPARED 'p'");
-is_result($waiter, 'completed|2|', 'COMMIT PREPARED');
+is_woken($waiter, 'completed|2|', 'COMMIT PREPARED');
 
 # Timeouts.
 $run = schedule($node, 'open');
@@ -145,7 +123,7 @@ my $before = memory_of($pid);
 sql($node, 'DELETE FROM taskq.open WHERE run_id = 0;' x 3000);
 cmp_ok(memory_of($pid), '<', $before + 1024 * 1024, 'woken 3000 times: memory');
 sql($node, "SELECT taskq.complete_by_id(run_id => $run, result => '1')");
-is_result($waiter, 'completed|1|', 'and it ends');
+is_woken($waiter, 'completed|1|', 'and it ends');
 
 # Kept for no time: nothing is known of it, but the wait ends.
 sql($node, "SELECT taskq.configure_queue('forgets', '{\"retention\": \"0\"}')");

@@ -11,40 +11,18 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
 use TaskqTest;
+use TaskqWait;
 use Test::More;
 
 my $node = activity_node('main');
 my @sessions;
 
-# A session in a call; it sleeps when this returns.
 sub wait_in
 {
 	my ($call) = @_;
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
-	$session->query_until(qr/begun/,
-		"\\echo begun\nCALL taskq.$call;\n\\echo done\n");
-	$node->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity
-		  WHERE pid = $pid AND state = 'active' AND wait_event_type = 'Extension'"
-	) or die "no waiter";
-	push @sessions, $session;
-	return $session;
-}
-
-# What it answers, before it would look by itself.
-sub is_result
-{
-	my ($session, $wanted, $name) = @_;
-	my $start = time;
-	my $out = $session->query_until(qr/done/, '');
-
-	$out =~ s/^(begun|done)\n//mg;
-	chomp $out;
-	is($out, $wanted, $name);
-	cmp_ok(time - $start, '<', 25, "$name: woken, not by chance");
-	return;
+	push @sessions, begin_wait($node, $call);
+	return $sessions[-1];
 }
 
 sub take
@@ -75,41 +53,41 @@ for my $queue (qw(x y z))
 		'x y z',
 		'listed as waiting for each');
 	schedule($node, $queue);
-	is_result($waiter, $queue, "a task of $queue");
+	is_woken($waiter, $queue, "a task of $queue");
 	take($queue);
 	is(sql($node, 'SELECT count(*) FROM taskq.pollers WHERE waiting'),
 		0, 'and not any more');
 }
 my $waiter = wait_in("wait_for_tasks('{x,x,y,x}', '10 min')");
 schedule($node, 'y');
-is_result($waiter, 'y', 'a queue that is named several times');
+is_woken($waiter, 'y', 'a queue that is named several times');
 take('y');
 $waiter = wait_in("wait_for_tasks('{x,y,z}', '10 min')");
 schedule($node, 'y', "start_delay => '500 ms'");
-is_result($waiter, 'y', 'a task that becomes due');
+is_woken($waiter, 'y', 'a task that becomes due');
 take('y');
 my $many = join ',', map { "m$_" } 1 .. 64;
 $waiter = wait_in("wait_for_tasks('{$many}', '10 min')");
 schedule($node, 'm64');
-is_result($waiter, 'm64', 'the last of 64 queues');
+is_woken($waiter, 'm64', 'the last of 64 queues');
 take('m64');
 
 # Several waiters with queues in common: each task finds its own.
 my @waiters = map { wait_in("wait_for_tasks('$_', '10 min')") }
   '{p,q}', '{q,r}', '{r,p}';
 schedule($node, 'q');
-is_result($waiters[0], 'q', 'the first waiter');
+is_woken($waiters[0], 'q', 'the first waiter');
 take('q');
 schedule($node, 'q');
-is_result($waiters[1], 'q', 'the second');
+is_woken($waiters[1], 'q', 'the second');
 take('q');
 schedule($node, 'r');
-is_result($waiters[2], 'r', 'the third');
+is_woken($waiters[2], 'r', 'the third');
 take('r');
 @waiters = (wait_in("wait_for_tasks('{s,t}', '2 s')"), wait_in("wait_for_task('t', '10 min')"));
 schedule($node, 't', "start_delay => '3 s'");
-is_result($waiters[0], '', 'who knew of a delayed task leaves');
-is_result($waiters[1], 't', 'the other one knows it');
+is_woken($waiters[0], '', 'who knew of a delayed task leaves');
+is_woken($waiters[1], 't', 'the other one knows it');
 take('t');
 
 # Named twice.
@@ -118,7 +96,7 @@ is(sql($node, "CALL taskq.wait_for_tasks('{other,twice,twice}', '10 min')"), 'tw
 take('twice');
 @waiters = (wait_in("wait_for_tasks('{twice,twice}', '10 min')"));
 schedule($node, 'twice');
-is_result($waiters[0], 'twice', 'wakes who waits');
+is_woken($waiters[0], 'twice', 'wakes who waits');
 take('twice');
 
 # Errors.
@@ -147,7 +125,7 @@ is( sqlstate($node,
 my $run = schedule($node, 'close', "activity_id => 'id'");
 $waiter = wait_in("wait_for_close(activity_id => 'id', timeout => '10 min')");
 sql($node, "SELECT taskq.complete_by_id('id', '1')");
-is_result($waiter, 'completed|1|', 'by activity id');
+is_woken($waiter, 'completed|1|', 'by activity id');
 is(sql($node, "CALL taskq.wait_for_close(activity_id => 'id')"),
 	'completed|1|', 'closed already');
 my $second = schedule($node, 'close', "activity_id => 'id'");
@@ -158,7 +136,7 @@ is(sql($node, "CALL taskq.wait_for_close($run, activity_id => 'id')"),
 	'completed|1|', 'of two runs the one that is named');
 $waiter = wait_in("wait_for_close(activity_id => 'id', timeout => '10 min')");
 sql($node, "SELECT taskq.terminate('id'); SELECT taskq.schedule('close', 't', activity_id => 'id', start_to_close_timeout => '1 h')");
-is_result($waiter, 'terminated||{"kind": "terminated", "message": "terminated"}',
+is_woken($waiter, 'terminated||{"kind": "terminated", "message": "terminated"}',
 	'the run that was meant when the call began');
 for my $case (
 	[ '', '22004', 'neither' ],

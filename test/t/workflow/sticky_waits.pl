@@ -12,38 +12,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Taskq;
 use TaskqTest;
+use TaskqWait;
 use Test::More;
 
 my $node = activity_node('main');
-my $both = "'{host:1,orders}', kinds => '{workflow,workflow}', normal_names => '{orders,NULL}'";
-
-# A session in a call for both; it sleeps when this returns.
-sub sleeps
-{
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-
-	$session->query_until(qr/begun/, "\\echo begun\nCALL taskq.wait_for_tasks($both);\n\\echo done\n");
-	$node->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity
-		  WHERE pid = $pid AND state = 'active' AND wait_event_type = 'Extension'"
-	) or die "no waiter";
-	return $session;
-}
-
-sub is_told
-{
-	my ($session, $wanted, $name) = @_;
-	my $start = time;
-	my $out = $session->query_until(qr/done/, '');
-
-	$out =~ s/^(begun|done)\n//mg;
-	chomp $out;
-	is($out, $wanted, $name);
-	cmp_ok(time - $start, '<', 25, "$name: woken, not by chance");
-	$session->quit;
-	return;
-}
+my $both = "wait_for_tasks('{host:1,orders}', kinds => '{workflow,workflow}', normal_names => '{orders,NULL}')";
 
 # takes what there is in a queue, and says that it has the run cached
 sub step
@@ -55,15 +28,15 @@ sub step
 }
 
 # the normal queue
-my $session = sleeps();
+my $session = begin_wait($node, $both);
 sql($node, "SELECT FROM taskq.start_workflow('orders', 'Order', workflow_id => 'o')");
-is_told($session, 'orders', 'a new workflow');
+is_woken($session, 'orders', 'a new workflow');
 is(step('orders', ''), '1|', 'its first task');
 
 # the private one, of a worker that has never polled it: it is alive because it waits
-$session = sleeps();
+$session = begin_wait($node, $both);
 sql($node, "SELECT taskq.signal_workflow('o', 's')");
-is_told($session, 'host:1', 'a workflow that the worker has cached');
+is_woken($session, 'host:1', 'a workflow that the worker has cached');
 is(step('orders', ''), '0|', 'its task is not in the normal queue');
 is(step('host:1', 'orders'), '1|', '... but in that of the worker');
 
@@ -72,14 +45,14 @@ my $listener = $node->background_psql('postgres');
 my $channel = sql($node, "SELECT taskq.listen('host', '{host:1,orders}', 'workflow', '{orders,NULL}')");
 
 $listener->query_safe("LISTEN $channel");
-$session = sleeps();
+$session = begin_wait($node, $both);
 sql($node, "SELECT taskq.signal_workflow('o', 's')");
 my $heard = hear($listener, qr/"host:1"/, '');
 like($heard, qr/"$channel" with payload "host:1"/, 'the listener hears of the private queue by its name');
 sql($node, "SELECT FROM taskq.start_workflow('orders', 'Order', workflow_id => 'p')");
 $heard = hear($listener, qr/"orders"/, $heard);
 like($heard, qr/"$channel" with payload "orders"/, '... and of the normal one');
-is_told($session, 'host:1', 'who waits is told, too');
+is_woken($session, 'host:1', 'who waits is told, too');
 is(step('host:1', 'orders'), '1|', 'the task is there');
 is(sql($node, "SELECT taskq.unlisten('host', '{host:1}', 'workflow', '{orders}')"), '', 'unlisten');
 $listener->quit;
