@@ -21,11 +21,11 @@ import (
 
 const poll = `SELECT task_token::text, activity_type, coalesce(input, 'null'),
 	coalesce(heartbeat_details, 'null'), least(heartbeat_timeout / 2, '10 s') FROM taskq.poll($1)`
-const heartbeat = `SELECT cancel_requested OR activity_paused OR activity_reset FROM taskq.heartbeat($1, $2)`
+const heartbeat = `SELECT cancel_requested OR activity_paused OR activity_reset FROM taskq.heartbeat($1, nullif($2::jsonb, 'null'))`
 const report = `SELECT CASE WHEN $2 THEN taskq.complete($1, $3)::text
-	WHEN NOT $4 THEN taskq.fail($1, $5, last_heartbeat_details => $6)::text
-	WHEN (SELECT cancel_requested FROM taskq.heartbeat($1, $6)) THEN taskq.report_canceled($1, $6)::text
-	ELSE taskq.release($1, NULL, $6)::text END`
+	WHEN NOT $4 THEN taskq.fail($1, $5, last_heartbeat_details => details)::text
+	WHEN (SELECT cancel_requested FROM taskq.heartbeat($1, details)) THEN taskq.report_canceled($1, details)::text
+	ELSE taskq.release($1, NULL, details)::text END FROM nullif($6::jsonb, 'null') AS details`
 
 var stopping, _ = signal.NotifyContext(context.Background(), syscall.SIGTERM)
 var pool, _ = pgxpool.New(context.Background(), "")

@@ -7,7 +7,7 @@ set -uo pipefail
 queue=$1 programs=$(realpath "$2") identity=$$@$HOSTNAME stopping='' activity=''
 work=$(mktemp -d) && cd "$work" || exit
 trap 'rm -rf "$work"' EXIT
-trap 'stopping=1; [ -z "$activity" ] || kill -- "-$activity"' TERM
+trap 'stopping=1; [ -z "$activity" ] || kill -- "-$activity" 2>/dev/null' TERM
 export PROGRESS=$work/progress
 
 once()    # statements on standard input, name=value as psql variables; errors go to a file
@@ -42,7 +42,7 @@ beat()    # until it is killed; what it hears goes to a file, and the activity i
 	local heard
 	while sleep "$pause"; do
 		heard=$(call "token=$token" "details=$(cat progress)" "identity=$identity" <<<"$heartbeat") || [ "$heard" = TQ001 ] || continue
-		[ -z "$heard" ] || { echo "$heard" >heard; kill -- "-$activity"; return; }
+		[ -z "$heard" ] || { echo "$heard" >heard; kill -- "-$activity" 2>/dev/null; return; }
 	done
 }
 
@@ -68,7 +68,7 @@ work()    # a task
 	beat & heart=$!
 	while wait "$activity"; status=$?; kill -0 "$activity" 2>/dev/null; do :; done    # a signal ends a wait, too
 	activity=''
-	kill "$heart"; wait "$heart" 2>/dev/null
+	{ kill "$heart"; wait "$heart"; } 2>/dev/null    # whoever has ended is not there
 	case $status,$(cat heard),$stopping in
 		0,*) end="complete(:'token', nullif(:'result', '')::jsonb, :'identity')" ;;
 		*,cancel,*) end="report_canceled(:'token', nullif(:'details', '')::jsonb, :'identity')" ;;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/connection_options.h"
+#include "cli/printing.h"
 #include "client/plain_memory.h"
 #include "common/json_check.h"
 #include "common/json_text.h"
@@ -24,6 +25,7 @@
 
 static const struct option long_options[] = {
 	CONNECTION_LONG_OPTIONS,
+	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'H'},
 	{0}
 };
@@ -38,13 +40,14 @@ static const char help[] =
 	"\n"
 	CONNECTION_HELP
 	"\n"
+	"      --json               print the answer, an object\n"
 	"      --help               show this, and exit\n"
 	"\n"
 	"Exit code: 0 go on, 10 cancellation was requested, 11 paused, 12 reset,\n"
 	"13 the attempt is over, 2 usage, 74 no connection, 1 any other error.\n";
 
 static int
-read_arguments(ConnectionOptions *options, int count, char **arguments)
+read_arguments(ConnectionOptions *options, bool *json, int count, char **arguments)
 {
 	int			letter;
 
@@ -56,7 +59,9 @@ read_arguments(ConnectionOptions *options, int count, char **arguments)
 			fputs(help, stdout);
 			return EXIT_DONE;
 		}
-		if (!connection_option(options, letter, optarg))
+		if (letter == 'j')
+			*json = true;
+		else if (!connection_option(options, letter, optarg))
 			return EXIT_USAGE;
 	}
 	if (getenv("TASKQ_TASK_TOKEN") == NULL || optind + 1 < count)
@@ -105,7 +110,8 @@ beat_main(int count, char **arguments)
 	PGconn	   *connection;
 	PGresult   *result;
 	char	   *details;
-	int			code = read_arguments(&options, count, arguments);
+	bool		json = false;
+	int			code = read_arguments(&options, &json, count, arguments);
 
 	if (code >= 0)
 		return code;
@@ -122,6 +128,8 @@ beat_main(int count, char **arguments)
 						  (const char *[]) {getenv("TASKQ_TASK_TOKEN"), details, getenv("TASKQ_WORKER_IDENTITY")},
 						  NULL, NULL, 0);
 	code = judge(result);
+	if (json)
+		print_json(result);
 	PQclear(result);
 	PQfinish(connection);
 	free(details);

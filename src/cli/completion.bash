@@ -4,7 +4,7 @@ _taskq()
 {
 	local word=${COMP_WORDS[COMP_CWORD]}
 	local connection='--host= --port= --username= --dbname= --help'
-	local worker='--queue= --type= --concurrency= --max-per-second= --once --drain --identity= --exec= --noop
+	local worker='--queue= --type= --concurrency= --max-per-second= --once --drain --identity= --json --exec= --noop
 		--heartbeat=command --snooze= --kill-after= --grace= --connect-timeout='
 	local i
 
@@ -22,7 +22,7 @@ _taskq()
 	elif [ "${COMP_WORDS[1]}" = worker ]; then
 		COMPREPLY=($(compgen -W "$worker $connection" -- "$word"))
 	elif [ "${COMP_WORDS[1]}" = heartbeat ]; then
-		COMPREPLY=($(compgen -W "$connection" -- "$word"))
+		COMPREPLY=($(compgen -W "--json $connection" -- "$word"))
 	elif [[ $word == -* ]]; then
 		# what its help lists
 		i=${COMP_WORDS[1]}

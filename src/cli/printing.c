@@ -68,10 +68,8 @@ print_text(const char *text)
 }
 
 static void
-print_row(const PGresult *result, int row, const int *widths)
+print_row(const PGresult *result, int row, const int *widths, int columns)
 {
-	int			columns = PQnfields(result);
-
 	for (int column = 0; column < columns; column++)
 	{
 		const char *text = row < 0 ? PQfname(result, column) : PQgetvalue(result, row, column);
@@ -109,13 +107,12 @@ fits(const int *widths, int columns)
 }
 
 /*
- * print_table: names, and a line for each row; NULL is nothing.  What is too wide for the screen is
- * printed as by print_record.
+ * print_table: names, and a line for each row, of the first so many columns; NULL is nothing.  What
+ * is too wide for the screen is printed as by print_record.
  */
 void
-print_table(const PGresult *result)
+print_table(const PGresult *result, int columns)
 {
-	int			columns = PQnfields(result);
 	int		   *widths = plain_zeroed((columns + 1) * sizeof *widths);
 
 	for (int column = 0; column < columns; column++)
@@ -133,7 +130,7 @@ print_table(const PGresult *result)
 		print_record(result);
 	else
 		for (int row = -1; row < PQntuples(result); row++)
-			print_row(result, row, widths);
+			print_row(result, row, widths, columns);
 	plain_memory.release(widths);
 }
 

@@ -8,7 +8,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
-extern void print_table(const PGresult *result);
+extern void print_table(const PGresult *result, int columns);
 extern void print_record(const PGresult *result);
 extern void print_json(const PGresult *result);
 

@@ -279,6 +279,20 @@ print_error(const Call *call, const PGresult *result)
 				PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
+/* A column of hints takes room, and most of the time there are none. */
+static int
+columns_of_table(const Call *call, const PGresult *result)
+{
+	int			last = PQnfields(result) - 1;
+	int			row = 0;
+
+	if (call->subcommand->kind != SUBCOMMAND_HEALTH)
+		return last + 1;
+	while (row < PQntuples(result) && PQgetisnull(result, row, last))
+		row++;
+	return row < PQntuples(result) ? last + 1 : last;
+}
+
 static int
 show(const Call *call, const PGconn *connection, const PGresult *result)
 {
@@ -298,7 +312,7 @@ show(const Call *call, const PGconn *connection, const PGresult *result)
 	else if (kind == SUBCOMMAND_RECORD)
 		print_record(result);
 	else
-		print_table(result);
+		print_table(result, columns_of_table(call, result));
 	if (kind != SUBCOMMAND_RESULT)
 		return judge_rows(call, result);
 	return strcmp(PQgetvalue(result, 0, 0), "completed") == 0 ? EXIT_DONE :

@@ -9,6 +9,7 @@
 #define TEXT "$%d"
 #define JSON "$%d::jsonb"
 #define INTERVAL "$%d::interval"
+#define KIND "$%d::taskq.task_kind"
 #define RUN_IDS "(run_ids => ARRAY(SELECT run_id FROM taskq.activities WHERE ("
 
 static const SubcommandArgument nothing[] = {{0}};
@@ -23,8 +24,14 @@ static const SubcommandArgument one_queue[] = {
 	{0}
 };
 
-static const SubcommandArgument bare_queue[] = {
-	{"QUEUE", NULL, TEXT, false, NULL},
+/* The row of a queue, or of both: conditions, all of which hold. */
+static const SubcommandArgument described_queue[] = {
+	{"QUEUE", NULL, "task_queue = $%d", false, NULL},
+	{0}
+};
+
+static const SubcommandArgument described_kind[] = {
+	{"kind", NULL, "kind = " KIND, false, "activity or workflow; both without"},
 	{0}
 };
 
@@ -51,10 +58,14 @@ static const SubcommandArgument schedule_options[] = {
 	{"start-at", "start_at", "$%d::timestamptz", false, "not before that time"},
 	{"priority", "priority", "$%d::int", false, "1 (first) to 5 (last)"},
 	{"fairness-key", "fairness_key", TEXT, false, "who shares the queue"},
+	{"fairness-weight", "fairness_weight", "$%d::float8", false, "share of that key (1)"},
+	{"id-reuse-policy", "id_reuse_policy", "$%d::taskq.id_reuse_policy", false, "if a closed run has the id"},
+	{"id-conflict-policy", "id_conflict_policy", "$%d::taskq.id_conflict_policy", false, "if an open run has the id"},
 	{"request-id", "request_id", TEXT, false, "makes the call repeatable"},
 	{"header", "header", JSON, false, "JSON for each attempt"},
 	{"summary", "summary", TEXT, false, "one line for people"},
 	{"search-attributes", "search_attributes", JSON, false, "a JSON object to search by"},
+	{"identity", "identity", TEXT, false, "who calls"},
 	{0}
 };
 
@@ -120,6 +131,7 @@ static const SubcommandArgument configure_places[] = {
 };
 
 static const SubcommandArgument configure_options[] = {
+	{"kind", "kind", KIND, false, "activity (if not given) or workflow"},
 	{"reason", "reason", TEXT, false, "why"},
 	{0}
 };
@@ -163,8 +175,9 @@ const Subcommand subcommands[] = {
 	CONTROL("delete", "remove runs", "delete", nothing),
 	{"queue list", "list queues", SUBCOMMAND_ROWS, QUEUE_COLUMNS " ORDER BY task_queue, kind", "", NULL,
 	nothing, 0, nothing, NULL},
-	{"queue describe", "show all that is known of a queue", SUBCOMMAND_RECORD,
-		"SELECT * FROM taskq.task_queues WHERE kind = 'activity' AND task_queue = ", "", NULL, bare_queue, 1, nothing, NULL},
+	{"queue describe", "show all that is known of a queue, of either kind", SUBCOMMAND_RECORD,
+		"SELECT * FROM taskq.task_queues WHERE true = ALL (ARRAY[", "]) ORDER BY kind", NULL,
+	described_queue, 1, described_kind, NULL},
 	{"queue configure", "change settings of a queue: a JSON object", SUBCOMMAND_ROWS,
 		"SELECT taskq.configure_queue(", ") AS config", NULL, configure_places, 2, configure_options, NULL},
 	{"queue pause", "start no attempts of a queue", SUBCOMMAND_ROWS,
@@ -172,6 +185,6 @@ const Subcommand subcommands[] = {
 	{"queue unpause", "start attempts of a queue again", SUBCOMMAND_ROWS,
 		"SELECT taskq.configure_queue(", ") AS config", NULL, one_queue, 1, configure_options, "config => '{\"paused\": null}'"},
 	{"health", "what is wrong with taskq; exit code 1 if something is critical", SUBCOMMAND_HEALTH,
-		"SELECT check_name, status, detail FROM taskq.health", "", NULL, nothing, 0, nothing, NULL},
+		"SELECT check_name, status, detail, hint FROM taskq.health", "", NULL, nothing, 0, nothing, NULL},
 	{0}
 };

@@ -20,6 +20,7 @@
 static const struct option long_options[] = {
 	CONNECTION_LONG_OPTIONS,
 	{"json", no_argument, NULL, 'j'},
+	{"kind", required_argument, NULL, 'k'},
 	{"count", required_argument, NULL, 'n'},
 	{"help", no_argument, NULL, 'H'},
 	{0}
@@ -32,6 +33,7 @@ static const char help[] =
 	"  taskq watch [OPTION]... QUEUE\n"
 	"\n"
 	"Options:\n"
+	"      --kind=KIND          activity (if not given) or workflow\n"
 	"      --count=N            end after N lines\n"
 	"      --json               an object for each line\n"
 	"      --help               show this, and exit\n"
@@ -44,7 +46,7 @@ static const char statement[] =
 	" coalesce(delayed_count, 0) AS delayed, coalesce(paused_count, 0) AS paused,"
 	" round(coalesce(tasks_add_rate, 0)::numeric, 1)::float8 AS added_s,"
 	" round(coalesce(tasks_dispatch_rate, 0)::numeric, 1)::float8 AS taken_s, coalesce(poller_count, 0) AS pollers"
-	" FROM (SELECT $1::text AS wanted) AS asked LEFT JOIN taskq.task_queues ON task_queue = wanted AND kind = 'activity'";
+	" FROM (SELECT $1::text AS wanted) AS asked LEFT JOIN taskq.task_queues ON task_queue = wanted AND kind = $2::taskq.task_kind";
 
 static void
 print_line(const PGresult *result, long number)
@@ -57,11 +59,11 @@ print_line(const PGresult *result, long number)
 }
 
 static int
-watch(PGconn *connection, const char *queue, bool json, long lines)
+watch(PGconn *connection, const char *queue, const char *kind, bool json, long lines)
 {
 	for (long number = 0; lines == 0 || number < lines; number++)
 	{
-		PGresult   *result = PQexecParams(connection, statement, 1, NULL, &queue, NULL, NULL, 0);
+		PGresult   *result = PQexecParams(connection, statement, 2, NULL, (const char *[]) {queue, kind}, NULL, NULL, 0);
 
 		if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		{
@@ -100,6 +102,7 @@ watch_main(int count, char **arguments)
 {
 	ConnectionOptions options;
 	PGconn	   *connection;
+	const char *kind = "activity";
 	bool		json = false;
 	long		lines = 0;
 	int			letter;
@@ -115,6 +118,8 @@ watch_main(int count, char **arguments)
 		}
 		if (letter == 'j')
 			json = true;
+		else if (letter == 'k')
+			kind = optarg;
 		else if (letter == 'n' && !read_count(optarg, &lines))
 			return fputs("taskq: --count must be a number above 0\n", stderr), EXIT_USAGE;
 		else if (letter != 'n' && !connection_option(&options, letter, optarg))
@@ -124,7 +129,7 @@ watch_main(int count, char **arguments)
 		return fputs("taskq: one queue is required\n", stderr), EXIT_USAGE;
 	connection = PQconnectdbParams(options.keywords, options.values, 1);
 	if (PQstatus(connection) == CONNECTION_OK)
-		code = watch(connection, arguments[optind], json, lines);
+		code = watch(connection, arguments[optind], kind, json, lines);
 	else
 	{
 		fprintf(stderr, "taskq: %s", PQerrorMessage(connection));

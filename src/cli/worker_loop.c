@@ -293,6 +293,7 @@ worker_main(int count, char **arguments)
 
 	if (usage >= 0)
 		return usage;
+	worker_log_as(options.json);
 	worker_init(&worker, &options);
 	srandom(getpid() ^ started);
 	signals = open_signals();

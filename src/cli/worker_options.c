@@ -23,7 +23,7 @@
 enum
 {
 	OPTION_EXEC = 256, OPTION_NOOP, OPTION_ONCE, OPTION_DRAIN, OPTION_GRACE, OPTION_KILL_AFTER,
-	OPTION_MAX_PER_SECOND, OPTION_HEARTBEAT, OPTION_SNOOZE, OPTION_CONNECT_TIMEOUT, OPTION_IDENTITY, OPTION_HELP
+	OPTION_MAX_PER_SECOND, OPTION_HEARTBEAT, OPTION_SNOOZE, OPTION_CONNECT_TIMEOUT, OPTION_IDENTITY, OPTION_JSON, OPTION_HELP
 };
 
 static const struct option long_options[] = {
@@ -42,6 +42,7 @@ static const struct option long_options[] = {
 	{"snooze", required_argument, NULL, OPTION_SNOOZE},
 	{"connect-timeout", required_argument, NULL, OPTION_CONNECT_TIMEOUT},
 	{"identity", required_argument, NULL, OPTION_IDENTITY},
+	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0}
 };
@@ -74,6 +75,7 @@ static const char help[] =
 	CONNECTION_HELP
 	"      --connect-timeout=S  give up when not connected S seconds after the start\n"
 	"\n"
+	"      --json               the log as an object a line\n"
 	"      --help               show this, and exit\n";
 
 static bool
@@ -169,6 +171,8 @@ read_option(WorkerOptions *options, int letter, char *value, bool *noop)
 			return options->once = true;
 		case OPTION_DRAIN:
 			return options->drain = true;
+		case OPTION_JSON:
+			return options->json = true;
 		case OPTION_GRACE:
 			return parse_seconds("--grace", value, &options->grace);
 		case OPTION_KILL_AFTER:

@@ -20,6 +20,7 @@ typedef struct WorkerOptions
 	int			concurrency;
 	bool		once;
 	bool		drain;
+	bool		json;			/* lines of the log */
 	bool		command_beats;	/* no heartbeats but the command's */
 	const char *snooze;
 	double		max_per_second; /* 0: no limit */

@@ -158,12 +158,16 @@ report_not_found(int elevel, const char *name, const Activity *run,
 			 errdetail_internal("%s", facts)));
 }
 
-/* raise_unknown_uuid: no run can have that uuid. */
+/* raise_unknown_uuid: no run can have that uuid, of an activity or a workflow. */
 void
 raise_unknown_uuid(Datum uuid)
 {
-	report_not_found(ERROR, DatumGetCString(DirectFunctionCall1(uuid_out, uuid)),
-					 NULL, WORD_UNKNOWN);
+	ereport(ERROR,
+			(errcode(ERRCODE_TASKQ_NOT_FOUND),
+			 errmsg("run not found for ID: %s",
+					DatumGetCString(DirectFunctionCall1(uuid_out, uuid))),
+			 errword(WORD_UNKNOWN),
+			 errdetail_internal("{}")));
 }
 
 /* is it a run of that activity id? */

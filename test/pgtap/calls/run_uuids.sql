@@ -19,7 +19,7 @@ SELECT is(taskq.run_of(NULL), NULL::bigint, 'of no uuid');
 -- what cannot be
 SELECT throws_ok(format('SELECT taskq.run_uuid(%s)', run), '22023', 'run_id is out of range', format('no run has the number %s', run))
 FROM unnest(ARRAY['0', '-1', '4611686018427387904', '9223372036854775807', '-9223372036854775807']) run;
-SELECT throws_ok(format('SELECT taskq.run_of(%L)', uuid), 'TQ001', format('activity not found for ID: %s', uuid), format('not ours: %s', uuid))
+SELECT throws_ok(format('SELECT taskq.run_of(%L)', uuid), 'TQ001', format('run not found for ID: %s', uuid), format('not ours: %s', uuid))
 FROM (SELECT taskq.run_uuid(:run)::text) ours (uuid_of_run), LATERAL unnest(ARRAY[gen_random_uuid()::text,
   overlay(uuid_of_run PLACING '4' FROM 15), left(uuid_of_run, 19) || '8000-000000000000', overlay(uuid_of_run PLACING '0' FROM 20), overlay(uuid_of_run PLACING 'c' FROM 20),
   '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']) uuid;

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../../lib";
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use TaskqWorker;
 use Test::More;
@@ -21,6 +22,38 @@ for my $command ('worker', 'heartbeat')
 	is("$code$stderr", 0, "$command --help");
 	is(join("\n", grep { length > 80 } split /\n/, $stdout), '', "$command --help: no line is longer than 80 columns");
 	cmp_ok(scalar(split /\n/, $stdout), '<', 40, "$command --help is short");
+}
+
+# The manual and the completion know what the help does.
+my $sources = "$FindBin::RealBin/../../../src/cli";
+my $manual = slurp_file("$sources/taskq.1") =~ s/\\(?:f.|(?=-))//gr;
+
+sub completed
+{
+	my (@words) = @_;
+	my $script = '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _taskq; printf "%s\n" "${COMPREPLY[@]}"';
+	my $completed = '';
+
+	IPC::Run::run([ 'bash', '-c', $script, "$sources/completion.bash", @words ], '>', \$completed, '2>', '/dev/null');
+	return join ' ', sort grep { !/^--help/ } split /\n/, $completed =~ s/=\w*//gr;
+}
+
+for my $command ('worker', 'heartbeat', 'watch', 'queue pause', 'queue describe')
+{
+	my @words = split / /, $command;
+	my (undef, $help) = run_taskq(undef, @words, '--help');
+	my @options = sort grep { !/^--help/ } $help =~ /^ +(?:-\w, )?(--[a-z-]+)/mg;
+
+	is(join(' ', grep { $manual !~ /\Q$_\E\b/ && $_ ne '--reason' } @options), '', "$command: all options are in the manual");
+	is(completed('taskq', @words, '--'), "@options", "$command: they are completed");
+}
+SKIP:
+{
+	local @ENV{qw(MANWIDTH LC_ALL)} = (80, 'C');
+	my $page = `man -l $sources/taskq.1 2>/dev/null`;
+
+	skip 'no man here', 1 if $page !~ /SYNOPSIS/;
+	is(join("\n", grep { length > 80 } split /\n/, $page), '', 'the manual: no line is longer than 80 columns');
 }
 
 delete $ENV{TASKQ_TASK_TOKEN};

@@ -108,6 +108,60 @@ like(output('queue describe', 'nothing'), qr/^1 taskq: there is no such queue/, 
 like(output('health', '--json'), qr/^0 \{"check_name": "background_worker", "status": "ok"/, 'health');
 like(output('watch', 'q', '--count', 2), qr/^0  time backlog age_s started delayed paused added_s taken_s pollers\n(\d\d:\d\d:\d\d 1 .*\n){2}$/, 'watch');
 
+# ---- all that can be said of an activity ---------------------------------------------
+
+my $options = () = (run_taskq(undef, 'schedule', '--help'))[1] =~ /^ +--(?!json|help)/mg;
+is($options + 3, sql($node, "SELECT pronargs FROM pg_proc WHERE oid = 'taskq.schedule'::regproc"), 'schedule: all its arguments');
+my @named = ('schedule', 'named', 't', @timeout, '--id', 'n');
+like(output(@named, '--fairness-key', 'k', '--fairness-weight', '2.5', '--identity', 'me'), qr/^0 .*\n\d+ n t\n/, 'schedule: weight, identity');
+is(sql($node, "SELECT fairness_weight FROM taskq.activities WHERE activity_id = 'n'"), '2.5', '... the one is there');
+like(output('schedule', 'named', 't', @timeout, '--identity', ''), qr/^1 taskq: ERROR: +identity must /, '... the other is looked at');
+like(output(@named, '--id-conflict-policy', 'use_existing'), qr/^0 .*\n\d+ n f\n/, 'schedule: --id-conflict-policy');
+sql($node, "SELECT taskq.terminate('n')");
+like(output(@named, '--id-reuse-policy', 'reject_duplicate'), qr/^1 taskq: ERROR/, 'schedule: --id-reuse-policy');
+is(output(@named, '--id-reuse-policy', 'x'), '1 taskq: --id-reuse-policy: invalid input value for enum taskq.id_reuse_policy: "x"', '... that is none');
+
+# ---- of activities, of workflows ----------------------------------------------------
+
+sql($node, "SELECT run_id FROM taskq.start_workflow('$_', 'W', workflow_id => 'w $_')") for 'wonly', 'both';
+schedule_task($node, 'both', 1);
+my $paused = sub { sql($node, "SELECT string_agg(kind || ' ' || paused, ', ' ORDER BY kind) FROM taskq.task_queues WHERE task_queue = '$_[0]'") };
+my @workflow = ('--kind', 'workflow');
+
+is(output('queue pause', 'wonly', @workflow), qq(0 config\n{"paused": true}\n), 'queue pause --kind');
+is($paused->('wonly'), 'workflow true', '... of workflows, and no other');
+is(output('queue unpause', 'wonly', @workflow), "0 config\n{}\n", 'queue unpause --kind');
+is($paused->('wonly'), 'workflow false', '... likewise');
+is(output('queue configure', 'both', '{"paused": true}', @workflow), qq(0 config\n{"paused": true}\n), 'queue configure --kind');
+is($paused->('both'), 'activity false, workflow true', '... likewise');
+is(output('queue pause', 'both', '--kind', 'activity', '--reason', 'r'), qq(0 config\n{"paused": true}\n), 'of activities it can be said, too');
+is(output('queue unpause', 'both'), "0 config\n{}\n", 'and is meant');
+is($paused->('both'), 'activity false, workflow true', '... where nothing is said');
+like(output('queue describe', 'both'), qr/^0 task_queue both\n[^;]*kind activity\n\ntask_queue both\n[^;]*kind workflow\n$/, 'queue describe: both kinds');
+is(() = output('queue describe', 'both', '--json') =~ /^(?:0 )?\{"task_queue": "both", /mg, 2, '... --json: an object for each');
+like(output('queue describe', 'both', '--kind', 'activity'), qr/^0 task_queue both\n(?:(?!task_queue).*\n)*kind activity\n$/, '... --kind: one');
+like(output('queue describe', 'wonly'), qr/^0 task_queue wonly\n(?:(?!task_queue).*\n)*kind workflow\n$/, '... there is but one');
+like(output('queue describe', 'wonly', '--kind', 'activity'), qr/^1 taskq: there is no such queue/, '... not of that kind');
+is(output('queue describe', 'wonly', '--kind', 'x'), '1 taskq: --kind: invalid input value for enum taskq.task_kind: "x"', '... which is none');
+like(output('watch', 'wonly', '--count', 1), qr/\n\d\d:\d\d:\d\d 0 /, 'watch: no activities');
+like(output('watch', 'wonly', '--count', 1, @workflow), qr/\n\d\d:\d\d:\d\d 1 /, 'watch --kind: a workflow');
+like(output('watch', 'wonly', '--kind', 'x'), qr/^1 taskq: ERROR:  invalid input value for enum/, 'watch --kind: none');
+
+# ---- what to do --------------------------------------------------------------------
+
+like(output('health'), qr/^0 check_name status detail\n/, 'health: nothing to do');
+like(output('health', '--json'), qr/"hint": null\}\n/, 'health --json: it says so');
+my $trigger = sql($node, "SELECT format('ALTER TABLE %s %%s TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
+	WHERE tgenabled = 'A' AND NOT tgisinternal AND tgrelid = 'taskq.open'::regclass LIMIT 1");
+sql($node, sprintf($trigger, 'DISABLE'));
+like(output('health'), qr/^1 check_name status detail hint\n.*^tables critical .* Use ALTER TABLE taskq\.open ENABLE ALWAYS/ms, 'health: what to do');
+like(output('health', '--json'), qr/^1 .*"check_name": "tables", .*"hint": "Use ALTER TABLE/s, '... --json');
+{
+	local $ENV{COLUMNS} = 80;
+	like(output('health'), qr/^1 check_name .*\n\ncheck_name tables\nstatus critical\ndetail .*\nhint Use ALTER TABLE.*\n\n/s, '... on 80 columns');
+}
+sql($node, sprintf($trigger, 'ENABLE ALWAYS'));
+
 # ---- on a screen that is too narrow for a table -----------------------------------
 
 {

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../../lib";
 
+use JSON::PP;
 use PostgreSQL::Test::Utils;
 use TaskqTest;
 use TaskqWorker;
@@ -84,6 +85,8 @@ for (
 	[ 'echo \'{"message": "M", "details": "\u0000", "next_retry_delay": "soon"}\'; exit 1', 'ExitCode1|M|maximum_attempts_reached',
 		'what the database refuses of it goes' ],
 	[ 'kill -SEGV $$', 'SignalSEGV|the command was ended by signal 11|maximum_attempts_reached', 'a signal' ],
+	[ 'exec 2>/dev/null; sh -c \'kill -SEGV $$\'; exit $?', 'ExitCode139|the command exited with 139|maximum_attempts_reached', 'one that a shell has seen is its exit code' ],
+	[ 'exec sh -c \'kill -SEGV $$\'', 'SignalSEGV|the command was ended by signal 11|maximum_attempts_reached', 'unless the shell makes way' ],
 	[ 'printf "\377x\n" >&2; exit 1', 'ExitCode1|?x|maximum_attempts_reached', 'standard error may be anything' ],
   )
 {
@@ -95,6 +98,31 @@ my (undef, $run_id, $log) = run_one('echo one >&2; printf two >&2; exit 3');
 is(activity($node, $run_id, "failure -> 'details' ->> 'exit_code', failure ->> 'stack_trace'"), "3|one\ntwo",
 	'the code is in the details, standard error is the stack trace');
 like($log, qr{^\[$run_id/1\] one\n\[$run_id/1\] two$}m, 'standard error passes, with run and attempt');
+my $segv = schedule_task($node, 'segv', 1, $once);
+run_taskq($node, 'worker', '--queue', 'segv', '--drain', '--', script('/bin/sh', "kill -SEGV \$\$\n"));
+like(outcome_of($node, $segv), qr/^failed\|-\|SignalSEGV\|/, 'what runs without a shell is seen');
+
+# ---- the log as JSON ----------------------------------------------------------
+
+sub decoded
+{
+	my ($log) = @_;
+
+	return map { eval { decode_json($_) } // "no JSON: $_" } split /\n/, $log;
+}
+
+(undef, $run_id, $log) = run_one('printf \'say "a\\\\b"\\n\\377\' >&2', 1, '--json');
+my @lines = decoded($log);
+is_deeply([ map { [ @{$_}{qw(message run_id attempt)} ] } @lines ],
+	[ [ 'say "a\b"', $run_id, 1 ], [ "\x{fffd}", $run_id, 1 ] ], '--json: what a command says, with run and attempt');
+like($_->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, '... with its time') for @lines;
+like($log, qr/"run_id": $run_id, "attempt": 1\}$/m, '... which are numbers');
+schedule_task($node, 'unrunnable', 1) for 1 .. 3;
+($_, undef, $log) = run_taskq($node, 'worker', '--json', '--queue', 'unrunnable', '--', '/nonexistent');
+@lines = grep { !defined $_->{run_id} } decoded($log);
+is_deeply([ map { delete $_->{time}; $_ } @lines ], [ { message => 'the command could not be run 3 times in a row' } ], '--json: what the worker says');
+(undef, undef, $log) = run_taskq(undef, 'worker', '--json', '-h', '/nonexistent', '--connect-timeout', '0.1', '--queue', 'q', '--noop');
+like($_->{message}, qr/^no connection to (?:poll|report): /, '--json: and without a connection') for decoded($log);
 
 # ---- handed back ------------------------------------------------------------
 
@@ -152,6 +180,20 @@ sql($node, "CREATE ROLE only_worker LOGIN; SELECT taskq.grant_access('only_worke
 is((run_taskq($node, 'worker', '-U', 'only_worker', '--queue', 'access', '--drain', '--exec', 'echo {} >&3; taskq heartbeat -U only_worker -h '
 	. $node->host . ' -p ' . $node->port . ' -d postgres && cat'))[0], 0, 'the access "worker" is enough');
 like(outcome_of($node, $run_id), qr/^completed\|1\|/, 'for all that it does');
+
+# ---- the answer to a heartbeat ---------------------------------------------------
+
+my $beaten = schedule_task($node, 'beaten', 1, $once);
+{
+	local $ENV{TASKQ_TASK_TOKEN} = sql($node, "SELECT task_token FROM taskq.poll('beaten')");
+	my $answer = sub { my ($code, $stdout) = run_taskq($node, 'heartbeat', '--json', '7'); "$code $stdout" };
+
+	is($answer->(), qq(0 {"cancel_requested": false, "activity_paused": false, "activity_reset": false}\n), 'heartbeat --json: go on');
+	sql($node, "SELECT taskq.request_cancel(run_id => $beaten)");
+	is($answer->(), qq(10 {"cancel_requested": true, "activity_paused": false, "activity_reset": false}\n), '... canceled');
+	sql($node, "SELECT taskq.terminate(run_id => $beaten)");
+	is($answer->(), '13 ', '... over: there is no answer');
+}
 
 # ---- types, noop, rate ------------------------------------------------------
 
