@@ -149,6 +149,7 @@ like(output('watch', 'wonly', '--kind', 'x'), qr/^1 taskq: ERROR:  invalid input
 
 # ---- what to do --------------------------------------------------------------------
 
+$node->poll_query_until('postgres', 'SELECT count(hint) = 0 FROM taskq.health') or die 'all is not well';
 like(output('health'), qr/^0 check_name status detail\n/, 'health: nothing to do');
 like(output('health', '--json'), qr/"hint": null\}\n/, 'health --json: it says so');
 my $trigger = sql($node, "SELECT format('ALTER TABLE %s %%s TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger

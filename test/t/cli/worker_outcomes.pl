@@ -122,7 +122,8 @@ schedule_task($node, 'unrunnable', 1) for 1 .. 3;
 @lines = grep { !defined $_->{run_id} } decoded($log);
 is_deeply([ map { delete $_->{time}; $_ } @lines ], [ { message => 'the command could not be run 3 times in a row' } ], '--json: what the worker says');
 (undef, undef, $log) = run_taskq(undef, 'worker', '--json', '-h', '/nonexistent', '--connect-timeout', '0.1', '--queue', 'q', '--noop');
-like($_->{message}, qr/^no connection to (?:poll|report): /, '--json: and without a connection') for decoded($log);
+is(join(' ', sort keys %{ { map { $_->{message} =~ s/:.*//sr => 1 } decoded($log) } }), 'no connection to poll no connection to report',
+	'--json: and without a connection');
 
 # ---- handed back ------------------------------------------------------------
 
