@@ -173,13 +173,23 @@ is_kept(RunActionType type)
 	return type == RUN_UPSERT_ATTRIBUTES || type == RUN_UPSERT_MEMO;
 }
 
-/* the alarm says when to look at the row, but for the task in progress, which has a timer of its own */
+/* has the step started an attempt at the task? */
+static bool
+starts_attempt(const Run *run, const Run *before)
+{
+	return run_has_task_started(run) && run->task.nonce != before->task.nonce;
+}
+
+/*
+ * The alarm says when to look at the row, but for an attempt that begins, which has a timer of its own.
+ * That of one that goes on may be in the row by now.
+ */
 static void
-set_alarm(Run *run)
+set_alarm(Run *run, const Run *before)
 {
 	Run			without = *run;
 
-	if (run_has_task_started(run))
+	if (starts_attempt(run, before))
 		without.task.state = STATE_NO_TASK;
 	run->task.alarm = run_next_deadline(&without).when;
 }
@@ -191,7 +201,7 @@ set_alarm(Run *run)
 static void
 count_task(const Run *run, const Run *before, const TaskQueues *queues)
 {
-	bool		started = run_has_task_started(run) && run->task.nonce != before->task.nonce;
+	bool		started = starts_attempt(run, before);
 	bool		waited = before->task.state == STATE_SCHEDULED &&
 		queues->before.key.hash == queues->after.key.hash;
 
@@ -210,10 +220,10 @@ update_run(RunStep *step, const Run *before)
 	Run			was = *before;
 	TaskQueues	queues;
 
-	set_alarm(run);
+	set_alarm(run, before);
 	run->task.transitions++;
 	task_queues(&queues, &was.task, &run->task);
-	if (run_has_task_started(run) && run->task.nonce != before->task.nonce)
+	if (starts_attempt(run, before))
 	{
 		TimestampTz deadline = run_next_deadline(run).when;
 
@@ -431,7 +441,7 @@ run_insert(RunStep *step)
 	QueueRef	queue;
 
 	write_history(step, DT_NOEND);
-	set_alarm(run);
+	set_alarm(run, run);
 	if (!store_insert(&run->task))
 	{
 		history_delete(run->task.run_id, run->history_leaves);
