@@ -36,6 +36,7 @@
 #include "calls/queue_counts.h"
 #include "calls/queue_kinds.h"
 #include "common/lengths.h"
+#include "model/run.h"
 #include "shared/counts.h"
 #include "shared/counts_known.h"
 #include "shared/delays.h"
@@ -388,9 +389,17 @@ taskq_queue_counts(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* is the queue one of workflows? */
+static bool
+is_of_workflows(const QueueState *state)
+{
+	return state->name_length > strlen(WORKFLOW_QUEUE_PREFIX) &&
+		memcmp(state->name, WORKFLOW_QUEUE_PREFIX, strlen(WORKFLOW_QUEUE_PREFIX)) == 0;
+}
+
 /*
- * queue_counts_started: how many attempts run in this database, as committed;
- * -1 when that is not known.
+ * queue_counts_started: how many attempts run in this database but for those of
+ * workflows, as committed; -1 when that is not known.
  */
 int64
 queue_counts_started(void)
@@ -403,7 +412,7 @@ queue_counts_started(void)
 	known = counts_complete();
 	while (known && (state = queue_state_next(state)) != NULL)
 	{
-		if (state->key.database != MyDatabaseId)
+		if (state->key.database != MyDatabaseId || is_of_workflows(state))
 			continue;
 		known = state->known;
 		started += state->started;

@@ -5,8 +5,9 @@
  * For taskq.health, so it trusts nobody's hints: it reads the table and computes
  * deadlines as the worker does.  Rows with an alarm are found in its index, in
  * the order of alarms, which are lower bounds: it ends where the next alarm is
- * later than what is overdue already.  Attempts may run without an alarm; they
- * are looked for in the table itself, until as many have been seen as run.
+ * later than what is overdue already.  Attempts may run without an alarm; those of
+ * activities are looked for in the table itself, until as many have been seen as run,
+ * and those of runs, which are not all counted, among the runs, by the index of ids.
  *
  * Nothing is waited for: where a lock is not free, one cannot look.
  */
@@ -23,6 +24,7 @@
 #include "base/compat.h"
 #include "shared/timer_ring.h"
 #include "store/catalog.h"
+#include "store/open_columns.h"
 #include "store/open_row.h"
 #include "store/overdue.h"
 #include "store/row.h"
@@ -88,7 +90,36 @@ search_alarms(OverdueSearch *search)
 	catalog_close_index(alarms);
 }
 
-/* "started" attempts run; negative = not known */
+/* attempts at tasks of workflows */
+static void
+search_runs(OverdueSearch *search)
+{
+	Relation	ids = catalog_open_index(search->table, OPEN_ACTIVITY_ID);
+	IndexScanDesc scan = compat_index_beginscan(search->table, ids, search->snapshot, 1);
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(SCOPE_RUN));
+	index_rescan(scan, &key, 1, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, search->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (row_open_in_progress(search->slot))
+			compare_row(search);
+	}
+	index_endscan(scan);
+	catalog_close_index(ids);
+}
+
+/* is it of a run, which is looked at by itself? */
+static bool
+is_run(TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return DatumGetInt64(slot_getattr(slot, OPEN_COL_SCOPE + 1, &isnull)) == SCOPE_RUN;
+}
+
+/* all others, of which "started" run; negative = not known */
 static void
 search_attempts(OverdueSearch *search, int64 started)
 {
@@ -100,7 +131,7 @@ search_attempts(OverdueSearch *search, int64 started)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, search->slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!row_open_in_progress(search->slot))
+		if (!row_open_in_progress(search->slot) || is_run(search->slot))
 			continue;
 		compare_row(search);
 		if (--started == 0)
@@ -111,8 +142,8 @@ search_attempts(OverdueSearch *search, int64 started)
 
 /*
  * store_overdue: the timeout that is overdue for longest, as of "now" on taskq's
- * clock.  "started" is how many attempts run, negative when that is not known;
- * then all of the table is read.  False when somebody has locked a table, so that one cannot look.  Locks
+ * clock.  "started" is how many attempts run but for those of workflows, negative
+ * when that is not known; then all of the table is read.  False when somebody has locked a table, so that one cannot look.  Locks
  * are kept until the end of the transaction.
  */
 bool
@@ -124,6 +155,7 @@ store_overdue(TimestampTz now, int64 started, Overdue *worst)
 	worst->name = NULL;
 	worst->since = DT_NOEND;
 	if (!catalog_lock_at_once(catalog()->open, OPEN_ALARM) ||
+		!catalog_lock_at_once(catalog()->open, OPEN_ACTIVITY_ID) ||
 		!catalog_lock_at_once(catalog()->heartbeat, HEARTBEAT_PKEY))
 		return false;
 	search.table = catalog_open_table(catalog()->open, NoLock);
@@ -135,6 +167,7 @@ store_overdue(TimestampTz now, int64 started, Overdue *worst)
 	search.now = now;
 	search.worst = worst;
 	search_alarms(&search);
+	search_runs(&search);
 	search_attempts(&search, started);
 	MemoryContextDelete(search.row_context);
 	ExecDropSingleTupleTableSlot(search.slot);

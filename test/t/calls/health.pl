@@ -73,6 +73,22 @@ for my $type (sort keys %overdue)
 	sql($node, "SELECT taskq.terminate(run_id => $run_id)");
 }
 
+# tasks of workflows, of private queues, too, of which nobody counts what runs
+my ($long) = start($node, 'long', "start_to_close_timeout => '10 h'");
+my $flow = sql($node, "SELECT run_id FROM taskq.start_workflow('flows', 'T', workflow_id => 'flow')");
+sql($node, "SELECT count(*) FROM taskq.poll_workflow_task('flows')");
+like(health('timer_lateness', 'detail', '1h'), qr/\(start_to_close of run $flow\)/, 'a workflow task is overdue');
+sql($node, q{
+	SELECT taskq.terminate_workflow('flow');
+	SELECT FROM taskq.start_workflow('flows', 'T', workflow_id => 'flow');
+	SELECT task_token FROM taskq.poll_workflow_task('flows') \gset
+	SELECT failed_cause FROM taskq.complete_workflow_task(:'task_token', '[]', sticky_task_queue => 'flows host', sticky_schedule_to_start_timeout => '9 h');
+	SELECT count(*) FROM taskq.poll_workflow_task('flows host', sticky_for => 'flows');
+	SELECT taskq.signal_workflow('flow', 's')});
+is(sql($node, "SELECT workflow_id FROM taskq.poll_workflow_task('flows host', sticky_for => 'flows')"), 'flow', 'it is polled from a private queue');
+like(health('timer_lateness', 'detail', '1h'), qr/\(start_to_close of run \d+\) is late by 00:59/, 'and overdue');
+sql($node, "SELECT taskq.terminate_workflow('flow'); SELECT taskq.terminate(run_id => $long)");
+
 # one that is paused while it waits, and one that backs off
 my ($paused) = schedule($node, 'paused', "schedule_to_close_timeout => '1 min'");
 sql($node, "SELECT taskq.pause(run_id => $paused)");
@@ -117,7 +133,7 @@ for my $what (sort keys %locks)
 		{
 			open => 'history_sizes oldest_backlog timer_lateness workflow_tasks workflow_workers',
 			open_ready => 'oldest_backlog workflow_workers',
-			open_activity_id => 'history_sizes workflow_tasks',
+			open_activity_id => 'history_sizes timer_lateness workflow_tasks',
 			run_inbox => 'workflow_inboxes',
 			open_alarm => 'timer_lateness',
 			heartbeat_state => 'timer_lateness',
