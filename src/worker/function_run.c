@@ -43,7 +43,6 @@
 /* how often a function runs again at once in one attempt */
 #define MAX_AGAIN		10
 
-static bool attempt_over;		/* the attempt had ended before the function */
 static uint32 signals_seen;
 static MemoryContext error_context = NULL;
 
@@ -70,7 +69,11 @@ commit(void)
 	pgstat_report_stat(false);
 }
 
-/* the attempt is complete with that result, in the transaction that made it */
+/*
+ * The attempt is complete with that result, in the transaction that made it.  If it
+ * has ended before, the function has done that itself, or others have: once this
+ * is rolled back, report() sees which.
+ */
 static void
 complete(const Activity *attempt, struct varlena *result)
 {
@@ -84,13 +87,12 @@ complete(const Activity *attempt, struct varlena *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_NON_RETRYABLE),
 				 errmsg("%s", report.oversized)));
-	attempt_over = report_by_attempt(&report, attempt->task.run_id,
-									 attempt->task.nonce,
-									 &activity).answer == ANSWER_NOT_FOUND;
-	if (attempt_over)
+	if (report_by_attempt(&report, attempt->task.run_id, attempt->task.nonce,
+						  &activity).answer == ANSWER_NOT_FOUND)
 		ereport(ERROR,
 				(errcode(ERRCODE_TASKQ_NOT_FOUND),
-				 errmsg("attempt is over")));
+				 errmsg("the function has ended its own attempt"),
+				 errhint("It completes by returning, and fails by raising an error.")));
 }
 
 /* one try: all of it in one transaction */
@@ -143,7 +145,6 @@ try_once(void)
 {
 	ErrorData  *volatile error = NULL;
 
-	attempt_over = false;
 	PG_TRY();
 	{
 		RESUME_CANCEL_INTERRUPTS();
@@ -251,19 +252,23 @@ snooze(const ErrorData *error)
 static void
 report_error(Report *report, const ErrorData *error)
 {
-	const Activity *attempt = &own_attempt()->activity;
-	const char *code = unpack_sql_state(error->sqlerrcode);
-
-	ereport(LOG,
-			(errmsg("taskq function failed: activity type \"%s\", run " INT64_FORMAT ", attempt %d, SQLSTATE %s",
-					text_to_cstring(attempt->activity_type),
-					attempt->task.run_id, attempt->task.attempt, code),
-			 errhidestmt(true), errhidecontext(true)));
 	report_failure(report,
-				   failure_application(error->message, code, error_details(error),
+				   failure_application(error->message, unpack_sql_state(error->sqlerrcode),
+									   error_details(error),
 									   error->sqlerrcode == ERRCODE_TASKQ_NON_RETRYABLE,
 									   error->context, NULL),
 				   0, NULL, function_identity());
+}
+
+static void
+log_error(const Activity *attempt, const ErrorData *error)
+{
+	ereport(LOG,
+			(errmsg("taskq function failed: activity type \"%s\", run " INT64_FORMAT ", attempt %d, SQLSTATE %s",
+					text_to_cstring(attempt->activity_type),
+					attempt->task.run_id, attempt->task.attempt,
+					unpack_sql_state(error->sqlerrcode)),
+			 errhidestmt(true), errhidecontext(true)));
 }
 
 /* what is to be reported; false: nothing */
@@ -272,8 +277,6 @@ make_report(Report *report, const ErrorData *error)
 {
 	WorkerEvent reason;
 
-	if (attempt_over)
-		return false;
 	if (!is_stopped(&reason))
 	{
 		int64		delay = error->sqlerrcode == ERRCODE_TASKQ_SNOOZE ?
@@ -299,7 +302,7 @@ make_report(Report *report, const ErrorData *error)
 	}
 }
 
-/* tell how the attempt has ended, and claim */
+/* tell how the attempt has ended, unless others have ended it, and claim */
 static void
 report(const ErrorData *error)
 {
@@ -308,9 +311,11 @@ report(const ErrorData *error)
 	Activity	activity;
 
 	function_begin();
-	if (make_report(&report, error))
-		(void) report_by_attempt(&report, attempt->task.run_id,
-								 attempt->task.nonce, &activity);
+	if (make_report(&report, error) &&
+		report_by_attempt(&report, attempt->task.run_id, attempt->task.nonce,
+						  &activity).answer != ANSWER_NOT_FOUND &&
+		report.event == EVENT_FAIL)
+		log_error(attempt, error);
 	(void) function_claim();
 	commit();
 }
@@ -349,7 +354,7 @@ function_run(void)
 			if (!is_stopped(&reason) && was_for_another())
 				continue;
 		}
-		else if (!attempt_over && is_passing(error, again))
+		else if (is_passing(error, again))
 		{
 			again++;
 			continue;

@@ -99,11 +99,76 @@ bad('app', 'isolates', q(BEGIN SET default_transaction_isolation = 'serializable
 ok(wait_for_activity($node, $run, "status = 'canceled'"), 'the stubborn one has lost its process, and is canceled');
 is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $stubborn"), '0', '... which is gone');
 
-# What has ended its own attempt gains nothing by that.
-define('app', 'completes', q(BEGIN PERFORM taskq.complete((taskq.current_task()).task_token, '2'); INSERT INTO s.effects VALUES ('twice'); RETURN 1; END));
-$run = sql($node, q(SELECT run_id FROM taskq.schedule('completes', 'completes', start_to_close_timeout => '1 s', retry_policy => taskq.retry_policy(maximum_attempts => 1))));
-like(ended($run), qr/^timed_out/, 'a function that completes its own attempt');
-is(sql($node, q(SELECT count(*) FROM s.effects WHERE what = 'twice')), '0', '... has done nothing');
+# What has ended its own attempt gains nothing by that: what it did is undone, the end too, and that is its failure.
+sub failed_lines
+{
+	my ($name) = @_;
+
+	return scalar(() = slurp_file($node->logfile) =~ /taskq function failed: activity type "$name", run \d+, attempt \d+, SQLSTATE TQ001/g);
+}
+
+sql($node, q(SELECT taskq.grant_access('app', 'operator')));
+my %ends = (
+	completes => q(taskq.complete((taskq.current_task()).task_token, '2')),
+	completes_by_id => q(taskq.complete_by_id(activity_id => 'own', result => '2')),
+	fails => q(taskq.fail((taskq.current_task()).task_token, 'no')),
+	fails_for_good => q(taskq.fail((taskq.current_task()).task_token, 'no', non_retryable => true)),
+	releases => q(taskq.release((taskq.current_task()).task_token)),
+	terminates => q(taskq.terminate('own')),
+	terminates_many => q(taskq.terminate_many(ARRAY[(taskq.current_task()).run_id])),
+	deletes => q(taskq.delete('own')));
+for my $name (sort keys %ends)
+{
+	define('app', $name, "BEGIN PERFORM $ends{$name}; INSERT INTO s.effects VALUES ('$name'); RETURN 1; END");
+	$run = sql($node, "SELECT run_id FROM taskq.schedule('$name', '$name', activity_id => 'own', start_to_close_timeout => '5 min',
+		retry_policy => taskq.retry_policy('10 ms', maximum_attempts => 2))");
+	is(ended($run), 'failed|TQ001', "$name: a function that ends its own attempt has failed");
+	is(activity($node, $run, "attempt, failure ->> 'message'"), '2|the function has ended its own attempt', '... is tried again, and told why');
+	is(failed_lines($name), 2, '... with a line in the log for each attempt');
+	is(sql($node, "SELECT count(*) FROM s.effects WHERE what = '$name'"), '0', '... and has done nothing');
+	sql($node, "SELECT taskq.delete(run_id => $run)");
+}
+
+# What asks for an end, or a new beginning, of its own does not matter: it completes.
+my %asks = (pauses => q(taskq.pause('own')), resets_itself => q(taskq.reset('own')), cancels => q(taskq.request_cancel('own')));
+for my $name (sort keys %asks)
+{
+	define('app', $name, "BEGIN PERFORM $asks{$name}; RETURN 1; END");
+	$run = sql($node, "SELECT run_id FROM taskq.schedule('$name', '$name', activity_id => 'own', start_to_close_timeout => '5 min')");
+	is(ended($run), 'completed|1', "$name: what it asks of its own attempt comes too late");
+}
+
+# Its workflow's end is its own.
+sql($node, q(SELECT taskq.grant_access('app', 'worker')));
+my %closes = (
+	terminates_workflow => q(taskq.terminate_workflow(input #>> '{}')),
+	deletes_workflow => q(taskq.delete_workflow(input #>> '{}')),
+	completes_workflow => q(taskq.complete_workflow_task(p.task_token, jsonb_build_array(taskq.command_complete('1'))) FROM taskq.poll_workflow_task('own workflows') p),
+	fails_workflow => q(taskq.complete_workflow_task(p.task_token, jsonb_build_array(taskq.command_fail('no'))) FROM taskq.poll_workflow_task('own workflows') p));
+for my $name (sort keys %closes)
+{
+	define('app', $name, "BEGIN PERFORM $closes{$name}; IF NOT FOUND THEN RAISE 'nothing done'; END IF; INSERT INTO s.effects VALUES ('$name'); RETURN 1; END");
+	$run = sql($node, "SELECT run_id FROM taskq.start_workflow('own workflows', 'W', workflow_id => '$name')");
+	sql($node, "SELECT p.run_id, c.failed_cause FROM taskq.poll_workflow_task('own workflows') p, taskq.complete_workflow_task(p.task_token, jsonb_build_array(
+		taskq.command_schedule_activity('$name', to_jsonb('$name'::text), activity_id => 'a', task_queue => '$name', start_to_close_timeout => '5 min',
+			retry_policy => taskq.retry_policy('10 ms', maximum_attempts => 2))), force_new_task => true) c");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM taskq.workflow_events WHERE run_id = $run AND event_type = 'activity_task_failed'"), "$name: a function that closes its own workflow has failed");
+	is(sql($node, "SELECT attributes #>> '{failure,message}' FROM taskq.workflow_events WHERE run_id = $run AND event_type = 'activity_task_failed'"), 'the function has ended its own attempt', '... and is told why');
+	is(sql($node, "SELECT status FROM taskq.workflows WHERE run_id = $run"), 'running', '... its workflow goes on');
+	is(failed_lines($name), 2, '... each attempt is in the log');
+	is(sql($node, "SELECT count(*) FROM s.effects WHERE what = '$name'"), '0', '... and has done nothing');
+	sql($node, "SELECT taskq.terminate_workflow(run_id => $run)");
+}
+
+# If others have ended it meanwhile, there is nothing to tell: it is they who count.
+define('app', 'loses', q(BEGIN BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; RETURN 1; END));
+$run = schedule_function('loses');
+wait_for_activity($node, $run, "run_state = 'started'");
+sql($node, "SELECT taskq.terminate(run_id => $run)");
+is(ended(schedule_function('fine')), 'completed|true', 'others have ended it: others run');
+is(ended($run), 'terminated|', '... it is as they have ended it');
+ok($node->poll_query_until('postgres', q(SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'taskq function worker' AND usename = 'app' AND state = 'idle')), '... its process is free');
+is(failed_lines('loses'), 0, '... and the log says nothing');
 
 # Replaced, given away, out of reach: judged anew for each run.
 define('app', 'changes', q(BEGIN RETURN to_jsonb(session_user); END));
