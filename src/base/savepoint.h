@@ -5,7 +5,6 @@
 #ifndef TASKQ_SAVEPOINT_H
 #define TASKQ_SAVEPOINT_H
 
-extern ErrorData *savepoint_try(bool (*piece) (void *arg), void *arg,
-								bool (*ends_all) (int sqlstate));
+extern ErrorData *savepoint_try(bool (*piece) (void *arg), void *arg);
 
 #endif							/* TASKQ_SAVEPOINT_H */

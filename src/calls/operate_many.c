@@ -14,8 +14,7 @@
  * id of a retried run is in use, a row cannot be read) need a subtransaction to
  * be caught.  One for each run would be a transaction id for each, so there is
  * one for some runs at a time; when it fails, those are done again one by one.
- * Errors that are not of one run end all of it: serialization failures,
- * deadlocks, cancellation, lack of resources.
+ * Errors that are not of one run end all of it (savepoint_try()).
  */
 #include "postgres.h"
 
@@ -101,22 +100,6 @@ act_retry(Entry *entry, const Operation *operation, ClosedRows *closed_rows)
  * ------------------------------------------------------------------------
  */
 
-/* does the error concern the transaction, and not one run? */
-static bool
-ends_all(int sqlstate)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* What is done in one subtransaction. */
 typedef struct Piece
 {
@@ -149,7 +132,7 @@ static int
 try_on(Entry **entries, int n, const Operation *operation)
 {
 	Piece		piece = {entries, n, operation};
-	ErrorData  *error = savepoint_try(act_on, &piece, ends_all);
+	ErrorData  *error = savepoint_try(act_on, &piece);
 
 	return error != NULL ? error->sqlerrcode : 0;
 }

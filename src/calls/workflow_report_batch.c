@@ -5,7 +5,7 @@
  * Each completion is an object with the arguments of complete_workflow_task as its
  * members, and no others.  They are worked on in the order of run_id, so that two
  * batches cannot deadlock, each in a savepoint: an error is told of its own, and of
- * no other.
+ * no other, but for those that end all (savepoint_try()).
  */
 #include "postgres.h"
 
@@ -38,20 +38,6 @@ typedef struct Entry
 	Datum		values[COMPLETION_FIELDS];
 	bool		nulls[COMPLETION_FIELDS];
 } Entry;
-
-/* the token is read before anything else, for the order */
-static void
-read_token(Entry *entry)
-{
-	char	   *token = json_get_text(entry->given, "task_token");
-
-	if (token == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("task_token is not set in completion %d", entry->slot)));
-	entry->known = run_token_read(DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(token))),
-								  &entry->completion.run_id, &entry->completion.nonce);
-}
 
 /* a member of whatever type; NULL for none, and for null */
 static Jsonb *
@@ -111,6 +97,20 @@ text_member(const Entry *entry, const char *key)
 	return value;
 }
 
+/* the token is read before anything else, for the order */
+static void
+read_token(Entry *entry)
+{
+	char	   *token = text_member(entry, "task_token");
+
+	if (token == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("task_token is not set in completion %d", entry->slot)));
+	entry->known = run_token_read(DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(token))),
+								  &entry->completion.run_id, &entry->completion.nonce);
+}
+
 static bool
 bool_member(const Entry *entry, const char *key)
 {
@@ -160,10 +160,14 @@ complete(void *arg)
 	return true;
 }
 
-static bool
-ends_all(int sqlstate)
+/* what the error says, and where; DETAIL of taskq's own errors is for programs */
+static char *
+error_text(const ErrorData *error)
 {
-	return sqlstate == ERRCODE_QUERY_CANCELED;
+	if (error->detail == NULL ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_TASKQ_NOT_FOUND))
+		return error->message;
+	return psprintf("%s: %s", error->message, error->detail);
 }
 
 static int
@@ -235,11 +239,11 @@ taskq_complete_workflow_tasks(PG_FUNCTION_ARGS)
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		error = savepoint_try(complete, order[i], ends_all);
+		error = savepoint_try(complete, order[i]);
 		if (error == NULL)
 			continue;
 		order[i]->sqlstate = error->sqlerrcode;
-		order[i]->message = error->message;
+		order[i]->message = error_text(error);
 	}
 	begin_result(fcinfo);
 	for (int i = 0; i < count; i++)

@@ -53,18 +53,28 @@ wait_for_one(void *arg)
 	return false;
 }
 
+/* any error is one of the call */
+static void
+in_savepoint(bool (*piece) (void *arg), CloseTry *try)
+{
+	ErrorData  *error = savepoint_try(piece, try);
+
+	if (error != NULL)
+		ReThrowError(error);
+}
+
 /* lock the run, which has activities, to close it; STORE_CHANGED: look again */
 static StoreResult
 lock_to_close(const Run *run, bool wait)
 {
 	CloseTry	try = {.run = run,.wait = wait};
 
-	(void) savepoint_try(lock_all, &try, NULL);
+	in_savepoint(lock_all, &try);
 	if (try.busy == 0)
 		return try.result;
 	if (!wait)
 		return STORE_BUSY;
-	(void) savepoint_try(wait_for_one, &try, NULL);
+	in_savepoint(wait_for_one, &try);
 	return STORE_CHANGED;
 }
 

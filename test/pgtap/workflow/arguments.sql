@@ -122,14 +122,18 @@ FROM unnest(ARRAY['{}', '{"task_token": "x"}', '{"task_token": null}', jsonb_bui
   jsonb_build_object('task_token', :'token', 'sdk_metadata', 1), jsonb_build_object('task_token', :'token', 'extra', 1), jsonb_build_object('task_token', :'token', 'identity', 1),
   jsonb_build_object('task_token', :'token', 'force_new_task', 1)]::jsonb[]) completion;
 SELECT is(batch_of('1'), '22023', 'no object');
+SELECT is(batch_of(completion), sqlstate, format('%s: %s', completion, sqlstate))
+FROM (VALUES ('{}'::jsonb, '22004'), ('{"task_token": null}', '22004'), ('{"task_token": 7}', '22023'), ('{"task_token": {}}', '22023'), ('{"task_token": "x"}', '22P02')) v (completion, sqlstate);
 SELECT is((SELECT string_agg(format('%s %s %s', slot, coalesce(error, 'ok'), failed_message), E'\n' ORDER BY slot) FROM taskq.complete_workflow_tasks(ARRAY[
     jsonb_build_object('task_token', :'token', 'comands', '[]'::jsonb), jsonb_build_object('task_token', t, 'commands', '[]'::jsonb, 'query_results', '{}'::jsonb, 'messages', null),
     jsonb_build_object('task_token', :'token', 'query_results', '{"q": {}}'::jsonb), jsonb_build_object('task_token', :'token', 'force_new_task', 1),
     jsonb_build_object('task_token', :'token', 'identity', repeat('i', 1001)), jsonb_build_object('task_token', t, 'commands', '[]'::jsonb),
-    jsonb_build_object('task_token', :'token', 'commands', '[]'::jsonb || NULL), jsonb_build_object('task_token', :'token')])),
+    jsonb_build_object('task_token', :'token', 'commands', '[]'::jsonb || NULL), jsonb_build_object('task_token', :'token'),
+    jsonb_build_object('task_token', :'token', 'commands', '[1]'::jsonb)])),
   E'1 22023 unrecognized member "comands" of completion 1\n2 ok \n3 0A000 query_results is not supported yet\n4 22023 force_new_task of completion 4 must be a boolean\n'
-  '5 22023 identity exceeds length limit\n6 TQ001 Workflow task not found.\n'
-  '7 22004 commands is not set\n8 22004 commands is not set', 'each is told what is wrong with it, and the others are carried out')
+  '5 22023 identity exceeds length limit: Length is 1001 bytes, limit is 1000.\n6 TQ001 Workflow task not found.\n'
+  '7 22004 commands is not set\n8 22004 commands is not set\n'
+  '9 22023 invalid commands: commands[0]: expected an object, found a number: 1.', 'each is told what is wrong with it, and the others are carried out')
 FROM (SELECT :'batch_token'::uuid AS t) v;
 SELECT is((SELECT count(*) FROM taskq.complete_workflow_tasks('{}')), 0, 'no completion');
 
