@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
@@ -23,6 +25,9 @@
 #include "model/proto_values.h"
 #include "store/catalog.h"
 #include "store/find_run.h"
+
+/* bytes of a uuid as text */
+#define UUID_TEXT		36
 
 /* ------------------------------------------------------------------------
  * Runs
@@ -120,34 +125,55 @@ open_run_named(const text *workflow_id, int64 run_id, Run *run)
 	return run->task.run_id;
 }
 
-/* run_of_uuid_text: the run that the protocol names so.  Raises 22P02, TQ001. */
+/* as the protocol writes them: 8-4-4-4-12 */
+static bool
+is_uuid(const char *text)
+{
+	for (int i = 0; i < UUID_TEXT; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' :
+			!isxdigit((unsigned char) text[i]))
+			return false;
+	return text[UUID_TEXT] == '\0';
+}
+
+/*
+ * run_of_uuid_text: the run that a request names so, in its field "name", which is at
+ * that path.  Raises 22023 for what is no uuid, TQ001.
+ */
 int64
-run_of_uuid_text(const char *uuid)
+run_of_uuid_text(const char *uuid, const char *name, const char *path)
 {
 	int64		run_id;
 
+	if (!is_uuid(uuid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Invalid %s.", name),
+				 errdetail("request.%s: expected the UUID of a run.", path)));
 	if (!run_uuid_read(DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(uuid))), &run_id))
 		raise_workflow_not_found(cstring_to_text(uuid), 0);
 	return run_id;
 }
 
 /*
- * execution_of_request: the workflow and, 0 if it is not told, the run of a message
- * WorkflowExecution.  Raises 22004 without a workflow_id.
+ * execution_of_request: the workflow that a request names, and its run, 0 if that is not
+ * told; of a typed call without a workflow_id the run alone.  Raises 22004 without
+ * both, 22023, TQ001.
  */
 void
-execution_of_request(Jsonb *request, const char *key, text **workflow_id, int64 *run_id)
+execution_of_request(Jsonb *request, text **workflow_id, int64 *run_id)
 {
-	Jsonb	   *execution = json_get_object(request, key);
+	Jsonb	   *execution = json_get_object(request, "workflowExecution");
 	char	   *id = execution == NULL ? NULL : json_get_text(execution, "workflowId");
 	char	   *uuid = execution == NULL ? NULL : json_get_text(execution, "runId");
+	bool		has_run = uuid != NULL && uuid[0] != '\0';
 
-	if (id == NULL || id[0] == '\0')
+	if (id == NULL ? !has_run : id[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("WorkflowId is not set on request.")));
-	*workflow_id = cstring_to_text(id);
-	*run_id = uuid == NULL || uuid[0] == '\0' ? 0 : run_of_uuid_text(uuid);
+	*workflow_id = id == NULL ? NULL : cstring_to_text(id);
+	*run_id = has_run ? run_of_uuid_text(uuid, "RunId", "workflowExecution.runId") : 0;
 }
 
 /* ------------------------------------------------------------------------

@@ -56,20 +56,6 @@ require_workflow(FunctionCallInfo fcinfo, int id, int run_id)
 	check_name_length(arg_text(fcinfo, id), "workflow ID");
 }
 
-/* workflow and run of a request; of a typed call without a workflow_id the run alone */
-static void
-read_execution(Jsonb *request, text **workflow_id, int64 *run_id)
-{
-	Jsonb	   *execution = json_get_object(request, "workflowExecution");
-
-	*workflow_id = NULL;
-	if (execution != NULL && json_get_text(execution, "workflowId") == NULL &&
-		json_get_text(execution, "runId") != NULL)
-		*run_id = run_of_uuid_text(json_get_text(execution, "runId"));
-	else
-		execution_of_request(request, "workflowExecution", workflow_id, run_id);
-}
-
 /* ------------------------------------------------------------------------
  * Signals
  * ------------------------------------------------------------------------
@@ -106,7 +92,7 @@ signal_run(Jsonb *request)
 	check_message_size(json_get_object(request, "header"), "header");
 	if (request_id != NULL)
 		check_name_length(cstring_to_text(request_id), "RequestId");
-	read_execution(request, &workflow_id, &run_id);
+	execution_of_request(request, &workflow_id, &run_id);
 	run_id = open_run_named(workflow_id, run_id, &run);
 	check_signals(&run);
 	if (request_id != NULL && !run_request_remember(run_id, cstring_to_text(request_id)))
@@ -168,7 +154,7 @@ find_named(Jsonb *request, NamedRun *named)
 	int64		run_id;
 	RunFacts	facts;
 
-	read_execution(request, &workflow_id, &run_id);
+	execution_of_request(request, &workflow_id, &run_id);
 	named->is_open = open_run_look(workflow_id, run_id, &named->run);
 	if (named->is_open)
 		named->run_id = named->run.task.run_id;
@@ -177,7 +163,7 @@ find_named(Jsonb *request, NamedRun *named)
 	if (first == NULL || first[0] == '\0')
 		return named->is_open;
 	run_facts_read(named->is_open ? named->run.facts : named->closed.run.facts, &facts);
-	if (facts.first_run_id != run_of_uuid_text(first))
+	if (facts.first_run_id != run_of_uuid_text(first, "FirstExecutionRunId", "firstExecutionRunId"))
 		raise_workflow_unknown(workflow_id, run_id);
 	return named->is_open;
 }

@@ -49,7 +49,7 @@ INSERT INTO refused VALUES
 ('TQ001', 'signal_workflow(NULL, ''s'', run_id => -1)'), ('TQ001', 'signal_workflow(''w'', ''s'', run_id => 0)'), ('22023', 'signal_workflow(''w'', ''s'', header => ''1'')'),
 ('22004', 'signal_workflow_request(NULL)'), ('22023', 'signal_workflow_request(''{}'')'), ('22023', 'signal_workflow_request(''[]'')'),
 ('22004', 'signal_workflow_request(''{"signalName": "s"}'')'), ('22023', 'signal_workflow_request(''{"workflowExecution": {"workflowId": "w"}}'')'),
-('22P02', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "x"}}'')'),
+('22023', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "x"}}'')'),
 ('TQ001', 'signal_workflow_request(''{"signalName": "s", "workflowExecution": {"workflowId": "w", "runId": "00000000-0000-0000-0000-000000000000"}}'')'),
 ('22004', 'request_cancel_workflow()'), ('TQ001', 'request_cancel_workflow(run_id => 0)'), ('TQ001', 'request_cancel_workflow(run_id => -1)'), ('TQ001', 'request_cancel_workflow(''w'', first_run_id => 0)'), ('22004', 'request_cancel_workflow_request(NULL)'),
 ('22004', 'request_cancel_workflow_request(''{}'')'), ('22023', 'request_cancel_workflow_request(''{"x": 1}'')'),
@@ -106,6 +106,30 @@ SELECT throws_ok(format('SELECT taskq.%s_workflow_request(%L)', call,
     || CASE call WHEN 'signal' THEN '{"signalName": "s"}'::jsonb ELSE '{}' END),
   'TQ001', NULL, format('%s_workflow_request, of %s: TQ001', call, execution))
 FROM unnest('{signal,request_cancel,terminate}'::text[]) call, unnest('{"{}","{\"workflowId\": \"w\"}"}'::jsonb[]) execution;
+
+-- what is no uuid is no run; where it is, is said
+CREATE FUNCTION refusal_of(call text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  detail text;
+BEGIN
+  EXECUTE call;
+  RETURN 'nothing';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RETURN concat_ws(' ', SQLSTATE, SQLERRM, detail);
+END
+$$;
+SELECT is(refusal_of(format('SELECT taskq.%s_workflow_request(%L)', call,
+    jsonb_build_object('workflowExecution', execution || jsonb_build_object('runId', run)) || CASE call WHEN 'signal' THEN '{"signalName": "s"}'::jsonb ELSE '{}' END)),
+  '22023 Invalid RunId. request.workflowExecution.runId: expected the UUID of a run.', format('%s_workflow_request, run %s of %s', call, left(run, 40), execution))
+FROM unnest('{signal,request_cancel,terminate}'::text[]) call, unnest('{"{}","{\"workflowId\": \"w\"}"}'::jsonb[]) execution,
+  unnest(ARRAY['x', repeat('x', 100000), left(taskq.run_uuid(:run)::text, 35), taskq.run_uuid(:run) || '0', '{' || left(taskq.run_uuid(:run)::text, 34) || '}', translate(taskq.run_uuid(:run)::text, '-', '0')]) run;
+SELECT is(refusal_of(format('SELECT taskq.%s_workflow_request(%L)', call, '{"workflowExecution": {"workflowId": "w"}, "firstExecutionRunId": "x"}')),
+  '22023 Invalid FirstExecutionRunId. request.firstExecutionRunId: expected the UUID of a run.', format('%s_workflow_request, of a chain', call))
+FROM unnest('{request_cancel,terminate}'::text[]) call;
+SELECT is(refusal_of(format('SELECT taskq.signal_workflow_request(%L)', jsonb_build_object('signalName', 's', 'workflowExecution', jsonb_build_object('workflowId', 'w', 'runId', upper(taskq.run_uuid(run_id)::text))))),
+  'nothing', 'capital letters are as good') FROM taskq.workflows WHERE workflow_id = 'w';
 
 -- in a batch: what is no completion is an error of the call, what cannot be done one of its own
 CREATE FUNCTION batch_of(completion jsonb) RETURNS text
