@@ -71,7 +71,7 @@ shown_value(Jsonb *value)
 static char *
 another_type(const char *name, const char *type, const char *declared)
 {
-	return psprintf("invalid value for search attribute %s of type %s: its type is %s",
+	return psprintf("invalid value for search attribute %s of type %s: the value is of type %s",
 					name, declared, type);
 }
 

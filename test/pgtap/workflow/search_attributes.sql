@@ -91,7 +91,7 @@ SELECT is(complete('typed', upsert(jsonb_build_object('SaKeyword', payload('["on
 SELECT is(attributes('typed') -> 'SaKeyword', '"one"', '... is its element');
 SELECT is(complete('typed ' || n, upsert(jsonb_build_object(name, payload))), 'WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES: BadSearchAttributes: ' || message, message)
 FROM (VALUES
-  (1, 'SaNumber', payload('"x"', 'Keyword'), 'invalid value for search attribute SaNumber of type Int: its type is Keyword'),
+  (1, 'SaNumber', payload('"x"', 'Keyword'), 'invalid value for search attribute SaNumber of type Int: the value is of type Keyword'),
   (2, 'SaNew', payload('"x"', 'Int'), 'invalid value for search attribute SaNew of type Int: "x"'),
   (3, 'SaNew', payload('1', 'Number'), 'search attribute SaNew has an unknown type: Number'),
   (4, 'SaNew', payload('bytes', NULL, 'binary/plain'), 'invalid value for search attribute SaNew: it is no JSON'),
