@@ -140,13 +140,20 @@ check_payload_size(Datum payload, const char *what)
 }
 
 /*
- * message_is_large: does a message of the protocol, whose payloads are in base64 and so a
- * third longer, hold more than taskq.max_payload_size?
+ * size_is_large: does a message of the protocol of so many bytes, whose payloads are in base64
+ * and so a third longer, hold more than taskq.max_payload_size?
  */
+bool
+size_is_large(Size bytes)
+{
+	return bytes / 4 * (Size) 3 > (Size) taskq_max_payload_size * 1024;
+}
+
+/* message_is_large: likewise of a message. */
 bool
 message_is_large(const Jsonb *message)
 {
-	return VARSIZE(message) / 4 * (Size) 3 > (Size) taskq_max_payload_size * 1024;
+	return size_is_large(VARSIZE(message));
 }
 
 /* check_message_size: raises 22023 for one that does; NULL is none. */

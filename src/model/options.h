@@ -37,6 +37,7 @@ extern bool is_reserved_queue_name(const char *name, int length);
 extern text *check_queue_name(text *name);
 extern void check_name_length(const text *name, const char *what);
 extern void check_payload_size(Datum payload, const char *what);
+extern bool size_is_large(Size bytes);
 extern bool message_is_large(const Jsonb *message);
 extern void check_message_size(const Jsonb *message, const char *what);
 

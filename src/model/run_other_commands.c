@@ -6,12 +6,17 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "model/options.h"
 #include "model/proto_json.h"
+#include "model/proto_values.h"
+#include "model/run_facts.h"
 #include "model/run_other_commands.h"
+#include "model/search_values.h"
 
 #define BAD_START		"WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES"
 #define BAD_CANCEL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES"
 #define BAD_MARKER		"WORKFLOW_TASK_FAILED_CAUSE_BAD_RECORD_MARKER_ATTRIBUTES"
+#define BAD_ATTRIBUTES	"WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES"
 #define BAD_PROPERTIES	"WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES"
 
 /* ------------------------------------------------------------------------
@@ -167,21 +172,63 @@ command_record_marker(CommandCall *call)
 		command_event(call, EVENT_TYPE_MARKER_RECORDED, command_attributes(call));
 }
 
+/* what a step's commands of that type have given so far */
+static Size
+given_before(const RunStep *step, RunActionType type)
+{
+	Size		given = 0;
+
+	for (int i = 0; i < step->nactions; i++)
+		if (step->actions[i].type == type && step->actions[i].attributes != NULL)
+			given += VARSIZE(step->actions[i].attributes);
+	return given;
+}
+
+/*
+ * Do the run's values have room for those of one more command?  All together have the greatest size of one
+ * (search attributes, which are kept as plain values, a third more).  They are put together only if their
+ * sum is more than that.
+ */
+static bool
+values_fit(CommandCall *call, const char *cause, RunActionType type, Jsonb *values, Jsonb *fields,
+		   Jsonb *(*merge) (Jsonb *values, Jsonb *fields), const char *what)
+{
+	const RunStep *step = call->step;
+	Size		sum = given_before(step, type) + (values == NULL ? 0 : VARSIZE(values)) + VARSIZE(fields);
+
+	if (!size_is_large(sum))
+		return true;
+	for (int i = 0; i < step->nactions; i++)
+		if (step->actions[i].type == type)
+			values = merge(values, step->actions[i].attributes);
+	values = merge(values, fields);
+	if (values == NULL || !message_is_large(values))
+		return true;
+	command_is_fatal(call, cause, psprintf("%sCommandAttributes. %s exceeds size limit.", call->command->name, what));
+	return false;
+}
+
 /* command_upsert_search_attributes: UPSERT_WORKFLOW_SEARCH_ATTRIBUTES; their types are judged later. */
 void
 command_upsert_search_attributes(CommandCall *call)
 {
 	Jsonb	   *given = json_get_object(call->command->attributes, "searchAttributes");
+	Jsonb	   *fields = given == NULL ? NULL : json_get_object(given, "indexedFields");
+	struct varlena *values = call->step->run->search_attributes;
 	RunAction  *action;
 
-	if (given == NULL || json_get_object(given, "indexedFields") == NULL)
+	if (fields == NULL)
 	{
-		command_fault(call, "WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES",
+		command_fault(call, BAD_ATTRIBUTES,
 					  "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
 		return;
 	}
+	if (!values_fit(call, BAD_ATTRIBUTES, RUN_UPSERT_ATTRIBUTES,
+					values == NULL ? NULL : DatumGetJsonbP(PointerGetDatum(values)), fields,
+					search_values_merged, "SearchAttributes"))
+		return;
 	action = run_step_action(call->step, RUN_UPSERT_ATTRIBUTES);
-	action->attributes = json_get_object(given, "indexedFields");
+	action->attributes = fields;
 	action->event_id = command_event(call, EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
 									 command_attributes(call));
 }
@@ -191,6 +238,8 @@ void
 command_modify_properties(CommandCall *call)
 {
 	Jsonb	   *memo = json_get_object(call->command->attributes, "upsertedMemo");
+	Jsonb	   *fields = memo == NULL ? NULL : json_get_object(memo, "fields");
+	RunFacts	facts;
 	RunAction  *action;
 
 	if (memo == NULL)
@@ -199,8 +248,11 @@ command_modify_properties(CommandCall *call)
 					  "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
 		return;
 	}
+	run_facts_read(call->step->run->facts, &facts);
+	if (fields != NULL && !values_fit(call, BAD_PROPERTIES, RUN_UPSERT_MEMO, facts.memo, fields, payload_map_merged, "Memo"))
+		return;
 	action = run_step_action(call->step, RUN_UPSERT_MEMO);
-	action->attributes = json_get_object(memo, "fields");
+	action->attributes = fields;
 	action->event_id = command_event(call, EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
 									 command_attributes(call));
 }

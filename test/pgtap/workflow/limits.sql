@@ -209,6 +209,18 @@ FROM (VALUES ('an activity''s input', 'BAD_SCHEDULE_ACTIVITY_ATTRIBUTES', activi
   ('the input of the next run', 'BAD_CONTINUE_AS_NEW_ATTRIBUTES', taskq.command_continue_as_new(input => :'large')),
   ('a memo', 'BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES', taskq.command_modify_properties(jsonb_build_object('m', :'large'::jsonb)))) v (name, cause, command);
 
+-- likewise of all values of a memo, or of search attributes, together; what takes the place of others does not count twice
+SELECT to_jsonb(repeat('x', 900 * 1024)) AS large \gset
+SELECT is(answer(:'w' || 'memo', ARRAY[taskq.command_modify_properties(jsonb_build_object('a', :'large'::jsonb)), taskq.command_modify_properties(jsonb_build_object('b', :'large'::jsonb)),
+  taskq.command_modify_properties(jsonb_build_object('a', :'large'::jsonb)), taskq.command_modify_properties(jsonb_build_object('b', null))]), 'ok', 'a memo below the limit');
+SELECT taskq.signal_workflow(:'w' || 'memo', 's');
+SELECT is(complete(task(:'w' || 'memo'), ARRAY[taskq.command_modify_properties(jsonb_build_object('b', :'large'::jsonb)), taskq.command_modify_properties(jsonb_build_object('c', :'large'::jsonb))]) || ' ' ||
+  (SELECT d ->> 'status' FROM taskq.describe_workflow(:'w' || 'memo') d), 'BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES, closed terminated', 'a memo that grows beyond it');
+SELECT is(answer(:'w' || 'found', ARRAY[taskq.command_upsert_search_attributes(jsonb_build_object('LimitsA', :'large'::jsonb, 'LimitsB', :'large'::jsonb))]), 'ok', 'search attributes below the limit');
+SELECT taskq.signal_workflow(:'w' || 'found', 's');
+SELECT is(complete(task(:'w' || 'found'), ARRAY[taskq.command_upsert_search_attributes(jsonb_build_object('LimitsC', :'large'::jsonb, 'LimitsD', :'large'::jsonb))]) || ' ' ||
+  (SELECT d ->> 'status' FROM taskq.describe_workflow(:'w' || 'found') d), 'BAD_SEARCH_ATTRIBUTES, closed terminated', 'search attributes that grow beyond it');
+
 SELECT count(taskq.delete_workflow(run_id => run_id)) FROM taskq.workflows WHERE workflow_id LIKE 'limits-%' \g /dev/null
 SELECT * FROM finish();
 DROP SCHEMA t CASCADE;
