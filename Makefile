@@ -24,7 +24,7 @@ SRC_common = base64 failure_form json_check json_text payload_form payload_json 
 	proto_commands proto_enums proto_events proto_numbers proto_parts proto_requests proto_scalars proto_shape \
 	proto_times text_buffer utf8
 SRC_base = clock grow json json_print pending_table proto_check rate_limiter savepoint server_memory settings \
-	shared_table
+	shared_table shown
 SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions command_call control_actions controls duration failure \
 	failure_given machine option_values options options_json proto_json proto_values queue_settings retry_policy \

@@ -2127,7 +2127,7 @@ BEGIN
   IF access IS NULL THEN
     RAISE EXCEPTION 'access is not set' USING ERRCODE = '22004';
   ELSIF routines IS NULL THEN
-    RAISE EXCEPTION 'unrecognized access "%"', access USING ERRCODE = '22023',
+    RAISE EXCEPTION 'unrecognized access "%"', pg_catalog.left(access, 100) USING ERRCODE = '22023',
       HINT = 'Access is one of producer, worker, operator, monitor, developer.';
   END IF;
 END

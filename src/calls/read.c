@@ -67,7 +67,6 @@ latest_run(text *activity_id, int64 *run_id)
 {
 	Activity	activity;
 
-	check_name_length(activity_id, "activity ID");
 	if (!store_see_by_activity_id(activity_id, &activity) &&
 		!store_find_closed_by_activity_id(activity_id, &activity))
 		return false;
@@ -129,6 +128,7 @@ taskq_describe(PG_FUNCTION_ARGS)
 
 	begin_reading();
 	require_run(fcinfo, 0, 1);
+	check_name_length(activity_id, "activity ID");
 	InitMaterializedSRF(fcinfo, 0);
 	if ((!has_run_id && !latest_run(activity_id, &run_id)) ||
 		!put_activity(fcinfo, run_id, activity_id))

@@ -44,11 +44,12 @@ run_has_id(const Run *run, const text *workflow_id)
 
 /*
  * named_run_look: by the run_id, or (0) the latest run of the workflow_id; what is not
- * told is 0 or NULL.  False when there is none.
+ * told is 0 or NULL.  False when there is none.  Raises 22023 for too long a workflow_id.
  */
 bool
 named_run_look(const text *workflow_id, int64 run_id, NamedRun *named)
 {
+	check_name_length(workflow_id, "workflow ID");
 	if (run_id == 0 && workflow_id == NULL)
 		return false;
 	named->is_open = run_id != 0 ? see_run(run_id, &named->run) :
@@ -110,9 +111,11 @@ arg_run_id(FunctionCallInfo fcinfo, int n)
 bool
 open_run_look(const text *workflow_id, int64 run_id, Run *run)
 {
-	bool		found = run_id != 0 ? find_run(run_id, run) :
-		workflow_id != NULL && find_run_by_workflow_id(workflow_id, run);
+	bool		found;
 
+	check_name_length(workflow_id, "workflow ID");
+	found = run_id != 0 ? find_run(run_id, run) :
+		workflow_id != NULL && find_run_by_workflow_id(workflow_id, run);
 	return found && run_has_id(run, workflow_id);
 }
 

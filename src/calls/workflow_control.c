@@ -53,7 +53,6 @@ require_workflow(FunctionCallInfo fcinfo, int id, int run_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("neither workflow_id nor run_id is set")));
-	check_name_length(arg_text(fcinfo, id), "workflow ID");
 }
 
 /* ------------------------------------------------------------------------

@@ -127,7 +127,6 @@ arg_named(FunctionCallInfo fcinfo, NamedRun *named)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("neither workflow_id nor run_id is set")));
-	check_name_length(arg_text(fcinfo, 0), "workflow ID");
 	named_run_find(arg_text(fcinfo, 0), arg_run_id(fcinfo, 1), named);
 }
 
@@ -245,6 +244,7 @@ taskq_pending_activity(PG_FUNCTION_ARGS)
 	begin_reading();
 	require_arg(fcinfo, 0, "workflow_id");
 	require_arg(fcinfo, 1, "activity_id");
+	check_name_length(arg_text(fcinfo, 1), "activity ID");
 	run_id = open_run_named(arg_text(fcinfo, 0), arg_run_id(fcinfo, 2), &run);
 	if (!find_activity_of_run(run_id, arg_text(fcinfo, 1), &activity))
 		ereport(ERROR,

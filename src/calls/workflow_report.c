@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/proto_check.h"
+#include "base/shown.h"
 #include "calls/args.h"
 #include "calls/poll.h"
 #include "calls/workflow_args.h"
@@ -244,7 +245,7 @@ arg_failed_cause(FunctionCallInfo fcinfo, int n)
 		return proto_name(&proto_workflow_task_failed_cause, number);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized cause \"%s\"", name),
+			 errmsg("unrecognized cause \"%s\"", text_shown(name)),
 			 errhint("Causes are those of the protocol, such as WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR.")));
 	return NULL;
 }

@@ -17,6 +17,7 @@
 #include "base/basics.h"
 #include "base/json.h"
 #include "base/savepoint.h"
+#include "base/shown.h"
 #include "calls/args.h"
 #include "calls/workflow_report.h"
 #include "engine/run_refusal.h"
@@ -82,7 +83,8 @@ check_members(const Entry *entry)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized member \"%s\" of completion %d",
-							pnstrdup(item.val.string.val, item.val.string.len), entry->slot),
+							text_shown(pnstrdup(item.val.string.val, item.val.string.len)),
+							entry->slot),
 					 errhint("The members are the arguments of taskq.complete_workflow_task().")));
 	}
 }

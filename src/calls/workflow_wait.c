@@ -83,7 +83,6 @@ taskq_wait_for_workflow(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("neither workflow_id nor run_id is set")));
-	check_name_length(workflow_id, "workflow ID");
 	deadline = arg_deadline(fcinfo, 2);
 	require_own_transactions(fcinfo, "taskq.wait_for_workflow()");
 

@@ -20,6 +20,9 @@
 #include "common/payload_json.h"
 #include "common/proto_times.h"
 
+/* bytes of a key that are told */
+#define MOST_SHOWN		60
+
 /* How a member is written on both sides. */
 typedef enum MemberType
 {
@@ -535,9 +538,10 @@ add_fault(TextBuffer *fault, Slice plain, int depth)
 	while (json_text_member(&reader, &key, &value))
 	{
 		const char *problem = member_problem(key, value);
+		Slice		shown = {key.data + 1, key.length - 2};
 
 		text_buffer_char(fault, '.');
-		text_buffer_add(fault, key.data + 1, key.length - 2);
+		text_buffer_slice(fault, (Slice) {shown.data, slice_clip(shown, MOST_SHOWN)});
 		if (problem != NULL)
 		{
 			text_buffer_text(fault, ": ");

@@ -52,17 +52,6 @@ static bool write_message(Writing *writing, const ProtoMessage *message, const P
  * ------------------------------------------------------------------------
  */
 
-/* So many bytes at most, and no part of a character. */
-static size_t
-clip(Slice text, size_t most)
-{
-	size_t		length = text.length < most ? text.length : most;
-
-	while (length < text.length && length > 0 && ((unsigned char) text.data[length] & 0xC0) == 0x80)
-		length--;
-	return length;
-}
-
 static void
 add_path(TextBuffer *path, const Place *place)
 {
@@ -108,7 +97,7 @@ fail_at(Writing *writing, const Place *place)
 	else
 	{
 		head = (Slice) {path.data, path.length};
-		head.length = clip(head, half);
+		head.length = slice_clip(head, half);
 		tail = path.data + path.length - half;
 		while (((unsigned char) *tail & 0xC0) == 0x80)
 			tail++;
@@ -158,7 +147,7 @@ fail_value(Writing *writing, const Place *place, Slice value, const char *expect
 	size_t		shown = 0;
 
 	if (is_string ? is_name : strchr("{[", json_text_type(value)) == NULL)
-		shown = clip(value, MOST_SHOWN);
+		shown = slice_clip(value, MOST_SHOWN);
 	snprintf(writing->error->problem, sizeof(writing->error->problem), "expected %s, found %s%s%.*s%s",
 			 expected, kind_of_value(value), is_string && is_name ? ": " : "", (int) shown, value.data,
 			 shown > 0 && shown < value.length ? "..." : "");
@@ -170,7 +159,7 @@ static bool
 fail_key(Writing *writing, const Place *place, Slice key, const char *problem, const char *other)
 {
 	snprintf(writing->error->problem, sizeof(writing->error->problem), "%s: %.*s%s", problem,
-			 (int) clip(key, MOST_SHOWN), key.data, other);
+			 (int) slice_clip(key, MOST_SHOWN), key.data, other);
 	return fail_at(writing, place);
 }
 

@@ -27,6 +27,20 @@ slice_equals(Slice slice, const char *text)
 }
 
 /*
+ * slice_clip: how many of its bytes are at most so many, and no part of a character of
+ * UTF-8.
+ */
+size_t
+slice_clip(Slice slice, size_t most)
+{
+	size_t		length = slice.length < most ? slice.length : most;
+
+	while (length < slice.length && length > 0 && ((unsigned char) slice.data[length] & 0xC0) == 0x80)
+		length--;
+	return length;
+}
+
+/*
  * text_buffer_init: an empty buffer, that has no memory yet.
  */
 void

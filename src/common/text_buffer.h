@@ -35,6 +35,7 @@ typedef struct TextBuffer
 
 extern Slice slice_of(const char *text);
 extern int	slice_equals(Slice slice, const char *text);
+extern size_t slice_clip(Slice slice, size_t most);
 
 extern void text_buffer_init(TextBuffer *buffer, const Allocator *allocator);
 extern char *text_buffer_reserve(TextBuffer *buffer, size_t more);

@@ -9,17 +9,14 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 
 #include "base/grow.h"
 #include "base/json.h"
+#include "base/shown.h"
 #include "common/lengths.h"
 #include "engine/run_search.h"
 #include "model/search_values.h"
 #include "store/search_attributes.h"
-
-/* a value in a message may be that long */
-#define SHOWN_VALUE		100
 
 /* A name that gets a type. */
 typedef struct NewType
@@ -55,17 +52,11 @@ add_type(Judgement *judgement, const char *name, const char *type)
 	judgement->types[judgement->n++] = (NewType) {name, type};
 }
 
-static char *
+static const char *
 shown_value(Jsonb *value)
 {
-	char	   *text;
-
-	if (value == NULL)
-		return "it is no JSON";
-	text = JsonbToCString(NULL, &value->root, VARSIZE(value));
-	if (strlen(text) > SHOWN_VALUE)
-		text = psprintf("%.*s...", pg_mbcliplen(text, strlen(text), SHOWN_VALUE), text);
-	return text;
+	return value == NULL ? "it is no JSON" :
+		text_shown(JsonbToCString(NULL, &value->root, VARSIZE(value)));
 }
 
 static char *
@@ -94,7 +85,7 @@ judge(void *arg, const SearchValue *value)
 	else if (type == NULL)
 		judgement->fault = psprintf("invalid value for search attribute %s: %s", name, shown_value(value->value));
 	else if (!search_type_is_known(type))
-		judgement->fault = psprintf("search attribute %s has an unknown type: %s", name, type);
+		judgement->fault = psprintf("search attribute %s has an unknown type: %s", name, text_shown(type));
 	else if (declared != NULL && strcmp(declared, type) != 0)
 		judgement->fault = another_type(name, type, declared);
 	else if (value->value == NULL || !search_value_fits(value->value, type))

@@ -10,6 +10,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "base/compat.h"
+#include "base/shown.h"
 #include "model/duration.h"
 
 /*
@@ -133,7 +134,7 @@ interval_from_text(char *string, const char *name)
 	if (!read_value(interval_in, string, &interval))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: \"%s\" is not an interval", name, string)));
+				 errmsg("invalid %s: \"%s\" is not an interval", name, text_shown(string))));
 	return DatumGetIntervalP(interval);
 }
 
@@ -146,6 +147,6 @@ instant_from_text(char *string, const char *name)
 	if (!read_value(timestamptz_in, string, &instant))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: \"%s\" is not a timestamp", name, string)));
+				 errmsg("invalid %s: \"%s\" is not a timestamp", name, text_shown(string))));
 	return DatumGetTimestampTz(instant);
 }

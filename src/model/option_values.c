@@ -13,6 +13,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "base/shown.h"
 #include "model/duration.h"
 #include "model/option_values.h"
 
@@ -125,6 +126,6 @@ option_unsupported(const char *prefix, const char *key, const char *supported)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unsupported key in options: \"%s%s\"", prefix, key),
+			 errmsg("unsupported key in options: \"%s%s\"", prefix, text_shown(key)),
 			 errhint("The keys are %s.", supported)));
 }

@@ -10,6 +10,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "base/shown.h"
 #include "common/lengths.h"
 #include "model/duration.h"
 #include "model/queue_settings.h"
@@ -132,7 +133,7 @@ read_setting(QueueConfig *config, const char *key, const JsonbValue *value)
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized queue setting \"%s\"", key),
+				 errmsg("unrecognized queue setting \"%s\"", text_shown(key)),
 				 errhint("Settings are queue_rate_limit, fairness_key_rate_limit, fairness_weights, paused, max_started, max_backlog and retention.")));
 }
 

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "base/json.h"
+#include "base/shown.h"
 #include "model/duration.h"
 #include "model/option_values.h"
 #include "model/retry_policy.h"
@@ -193,7 +194,7 @@ policy_field(TupleDesc fields, const char *key)
 			return i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized key in retry policy: \"%s\"", key),
+			 errmsg("unrecognized key in retry policy: \"%s\"", text_shown(key)),
 			 errhint("Keys are initial_interval, backoff_coefficient, maximum_interval, maximum_attempts, non_retryable_error_types, jitter.")));
 	return -1;					/* keep compiler quiet */
 }

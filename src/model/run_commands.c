@@ -19,6 +19,9 @@
 #include "model/run_commands.h"
 #include "model/run_other_commands.h"
 
+/* of how many commands an error tells */
+#define SHOWN_COMMANDS	20
+
 /* A command and its effect. */
 typedef struct CommandRule
 {
@@ -128,8 +131,10 @@ check_sequence(const RunCommands *commands)
 		if (!rule_of(commands->items[i].type)->closes)
 			continue;
 		initStringInfo(&names);
-		for (int j = 0; j < commands->count; j++)
+		for (int j = 0; j < Min(commands->count, SHOWN_COMMANDS); j++)
 			appendStringInfo(&names, "%s%s", j == 0 ? "" : ", ", commands->items[j].name);
+		if (commands->count > SHOWN_COMMANDS)
+			appendStringInfoString(&names, ", ...");
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid command sequence: [%s], command %s must be the last command.",

@@ -55,7 +55,7 @@ SELECT is((SELECT without_age(o) FROM one(q.task_queue) o), without_age(q), 'tas
 SELECT results_eq(format('SELECT priority, backlog_count FROM taskq.task_queue_priorities WHERE task_queue = %L ORDER BY 1', q.task_queue),
   format('SELECT priority, backlog_count FROM taskq.task_queue_priorities WHERE task_queue || '''' = %L ORDER BY 1', q.task_queue),
   'task_queue_priorities: ' || q.task_queue) FROM taskq.task_queues q;
-SELECT is((SELECT to_jsonb(o) FROM taskq.stat_task_queues o WHERE o.task_queue = q.task_queue), to_jsonb(q), 'stat_task_queues: ' || q.task_queue)
+SELECT is((SELECT to_jsonb(o) FROM taskq.stat_task_queues o WHERE o.task_queue = q.task_queue AND o.kind = q.kind), to_jsonb(q), 'stat_task_queues: ' || q.task_queue)
   FROM taskq.stat_task_queues q;
 SELECT is((SELECT count(*) FROM one(name)), 0, 'no such queue: ' || coalesce(left(name, 10), 'NULL'))
   FROM unnest(ARRAY['nobody', '', NULL, repeat('x', 5000), '/_sys/x']) name;
