@@ -10,8 +10,12 @@
 
 #include "common/payload_form.h"
 
-/* causes within each other; those below are left out */
-#define FAILURE_DEPTH 98
+/*
+ * A failure and its causes; those below are left out.  With what is around it (request,
+ * commands, command, attributes) and in the last cause (its kind, details, payloads,
+ * payload, metadata) they are no deeper than PROTO_DEEPEST.
+ */
+#define FAILURE_DEPTH 91
 
 extern bool failure_to_plain(TextBuffer *plain, Slice json, PayloadStyle style);
 extern void failure_from_plain(TextBuffer *json, Slice plain, bool with_info);

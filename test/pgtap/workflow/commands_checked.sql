@@ -1,6 +1,11 @@
 -- What workers send of workflows is checked before anything is stored: names, sizes,
 -- shapes.  What cannot be makes the task fail, or is an error; never more than that.
 
+-- an activity of a workflow that fails with a thousand causes
+SELECT run_id AS deep FROM taskq.start_workflow('deep-w', 'W') \gset
+SELECT closed FROM taskq.poll_workflow_task('deep-w') p, taskq.complete_workflow_task(p.task_token, jsonb_build_array(taskq.command_schedule_activity('t', task_queue => 'deep', start_to_close_timeout => '1 min'))) \g /dev/null
+SELECT taskq.fail_with(task_token, (repeat('{"message": "m", "non_retryable": true, "details": 1, "cause": ', 1000) || '{}' || repeat('}', 1000))::jsonb) FROM taskq.poll('deep') \g /dev/null
+
 BEGIN;
 \ir ../include/helpers.psql
 SELECT * FROM no_plan();
@@ -138,6 +143,23 @@ SELECT is((SELECT attributes - 'identity' FROM taskq.workflow_history(taskq.work
   '{"scheduledEventId": "2", "startedEventId": "3", "sdkMetadata": {"sdkName": "n", "langUsedFlags": [3]}, "workerVersion": {"buildId": "b"}, "meteringMetadata": {}}',
   'what is right is told');
 
+-- failures of any depth: in the history are ninety causes, as protobuf reads no more, whatever each of them has
+CREATE FUNCTION deep(causes int, also text) RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT (repeat('{"message": "m"' || also || ', "cause": ', causes) || '{"message": "last"' || also || '}' || repeat('}', causes))::jsonb
+$$;
+CREATE FUNCTION causes(failure jsonb) RETURNS int
+LANGUAGE sql AS $$
+  SELECT count(*)::int FROM regexp_matches(failure::text, '"cause"', 'g')
+$$;
+SELECT results_eq(format($$SELECT attempt(taskq.command_fail_with(deep(%1$s, %2$L))), attempt(taskq.command_record_marker('m', failure => deep(%1$s, %2$L))), causes(taskq.command_fail_with(deep(%1$s, %2$L)))$$, n, also),
+  format($$VALUES ('done, closed', 'done', %s)$$, least(n, 90)), format('commands with %s causes%s', n, also))
+FROM unnest('{90,91,97,98,1000}'::int[]) n, unnest('{"",", \"details\": [{\"a\": 1}]",", \"kind\": \"timeout\", \"last_heartbeat_details\": [1]"}'::text[]) also;
+SELECT is((SELECT causes(attributes) FROM taskq.workflow_history(:deep) WHERE event_type = 'activity_task_failed'), 90, 'of an activity of a workflow, too');
+SELECT run_id AS alone FROM taskq.schedule('deep', 't', start_to_close_timeout => '1 min') \gset
+SELECT taskq.fail_with(task_token, deep(1000, '') || '{"non_retryable": true}') FROM taskq.poll('deep') \g /dev/null
+SELECT is((SELECT causes(failure) FROM taskq.outcome(:alone)), 1000, '... of an activity by itself are all');
+
 -- which command it is, and what is wrong with it
 CREATE FUNCTION told(call text) RETURNS text
 LANGUAGE plpgsql AS $$
@@ -200,3 +222,4 @@ SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', attributes('Bool
 
 SELECT * FROM finish();
 ROLLBACK;
+SELECT taskq.delete_workflow(run_id => :deep) \g /dev/null
