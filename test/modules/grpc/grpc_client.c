@@ -16,6 +16,7 @@
  *
  *	-c COUNT    connections (1)
  *	-n COUNT    streams on each (1)
+ *	-a COUNT    say "answered" when so many of them are
  *	-H FIELD    "name: value", beside those of gRPC; replaces one of the same name
  *	-t CA       TLS
  *	-k FILE     certificate and key to show
@@ -74,7 +75,8 @@ static const char *address,
 static char *request;
 static size_t request_length;
 static int	connection_count = 1,
-			stream_count = 1;
+			stream_count = 1,
+			tell_at;
 static bool never_ends,
 			resets,
 			stops_reading,
@@ -364,6 +366,23 @@ is_finished(void)
 	return true;
 }
 
+static void
+say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+}
+
+static int
+count_answered(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < connection_count * stream_count; i++)
+		n += connections[i / stream_count].streams[i % stream_count].is_done;
+	return n;
+}
+
 /* Until all is done, or standard input has ended. */
 static void
 serve(void)
@@ -378,8 +397,12 @@ serve(void)
 		if (!is_told && all_sent())
 		{
 			is_told = true;
-			puts("sent");
-			fflush(stdout);
+			say("sent");
+		}
+		if (tell_at > 0 && count_answered() >= tell_at)
+		{
+			tell_at = 0;
+			say("answered");
 		}
 		polls[connection_count] = (struct pollfd) {.fd = 0, .events = POLLIN};
 		for (int i = 0; i < connection_count; i++)
@@ -484,6 +507,9 @@ take_option(int option)
 		case 'n':
 			stream_count = atoi(optarg);
 			break;
+		case 'a':
+			tell_at = atoi(optarg);
+			break;
 		case 'H':
 			colon = strstr(optarg + 1, ": ");
 			*colon = '\0';
@@ -534,7 +560,7 @@ main(int argc, char **argv)
 	set_field(":authority", "test");
 	set_field("content-type", "application/grpc");
 	set_field("te", "trailers");
-	while ((option = getopt(argc, argv, "c:n:H:t:k:erswud")) != -1)
+	while ((option = getopt(argc, argv, "c:n:a:H:t:k:erswud")) != -1)
 		take_option(option);
 	if (argc - optind < 3)
 		return 2;

@@ -20,13 +20,14 @@ my @long = ('-H', 'grpc-timeout: 600S');
 ok($gateway->wait_healthy, 'it serves');
 
 # Many that wait: on 20 connections, for 1,000 queues, 1,000 workers.
-my $crowd = $gateway->start_client($poll, activity_poll('crowd####', 'worker####'), @long, '-u', '-c', 20, '-n', 500);
+my $crowd = $gateway->start_client($poll, activity_poll('crowd####', 'worker####'), @long, '-u', '-c', 20, '-n', 500, '-a', 300);
 ok($gateway->wait_metric('taskq_gateway_calls_in_progress', 10000), '10,000 polls wait');
 note(sprintf 'in %.0f MB', $gateway->megabytes);
 cmp_ok($gateway->megabytes, '<', 100, 'in less than 100 MB') unless $ENV{TASKQ_GATEWAY};
 sql($node, q(SELECT count(*) FROM generate_series(1, 300) i, taskq.schedule('crowd' || to_char(i, 'FM0000'), 't', to_jsonb(i), start_to_close_timeout => '1h')));
 my $labels = 'service="temporal.api.workflowservice.v1.WorkflowService",method="PollActivityTaskQueue"';
 ok($gateway->wait_metric(qq(taskq_gateway_calls_total{$labels,code="OK"}), 300), 'those are answered for whom there are tasks');
+$crowd->{handle}->pump until $crowd->{out} =~ /^answered$/m;
 my %seen = map { $_->{body} => $_->{count} } $gateway->finish_client($crowd, 1);
 is(scalar(grep { length } keys %seen), 300, 'each with one of its own');
 ok($gateway->wait_metric('taskq_gateway_calls_in_progress', 0), 'the rest has gone with its clients');
