@@ -29,7 +29,7 @@ SRC_task = channel_names kinds queue_keys task
 SRC_model = action_parts activity attempt_actions command_call control_actions controls duration failure \
 	failure_given machine option_values options options_json proto_json proto_values queue_settings retry_policy \
 	retry_policy_json run_activity_commands run_close_commands run_commands run_facts run_mail run_other_commands \
-	run_rebuild run_start run_step run_task search_values timeout
+	run_rebuild run_start run_step run_task search_values timeout value_sizes
 SRC_shared = channel_asks channel_marks channels counts counts_known cursor_table cursors delays directory \
 	function_pool heartbeat_pool heartbeat_slots lane_cursor layout leaf_hints listened_queues listener_marks pollers \
 	queue_locks queues ring sizes stat_file tell timer_ring waiter_debts waiter_state waiters watched_runs

@@ -8,6 +8,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/caught.h"
 #include "base/savepoint.h"
 
 /*
@@ -41,6 +42,7 @@ savepoint_try(bool (*piece) (void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	volatile bool released = false;
 	ErrorData  *volatile error = NULL;
 
@@ -58,7 +60,7 @@ savepoint_try(bool (*piece) (void *arg), void *arg)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		FlushErrorState();
+		error_forget(holdoff);
 	}
 	PG_END_TRY();
 	if (!released)

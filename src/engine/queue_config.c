@@ -25,6 +25,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "base/caught.h"
 #include "base/settings.h"
 #include "base/texts.h"
 #include "common/lengths.h"
@@ -98,6 +99,7 @@ ErrorData *
 queue_config_read(Jsonb *stored, QueueConfig *config)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	ErrorData  *volatile problem = NULL;
 
 	PG_TRY();
@@ -112,7 +114,7 @@ queue_config_read(Jsonb *stored, QueueConfig *config)
 		error = CopyErrorData();
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
-		FlushErrorState();
+		error_forget(holdoff);
 		queue_settings_defaults(config);
 		config->unreadable = config->paused = true;
 		problem = error;

@@ -92,14 +92,34 @@ write_history(RunStep *step, TimestampTz expires)
 	run->history_size += bytes;
 }
 
-static void
-upsert_memo(Run *run, Jsonb *fields)
+/* what the step's commands of that type give, the later ones in the place of the earlier; NULL = nothing */
+static Jsonb *
+changes_of(const RunStep *step, RunActionType type)
 {
+	JsonBuilder builder;
+
+	json_begin(&builder);
+	for (int i = 0; i < step->nactions; i++)
+		if (step->actions[i].type == type && step->actions[i].attributes != NULL)
+			json_add_members(&builder, step->actions[i].attributes, NULL);
+	return builder.empty ? NULL : json_end(&builder);
+}
+
+/* search attributes and memo, once each, however many commands there are */
+static void
+upsert(RunStep *step)
+{
+	Jsonb	   *attributes = changes_of(step, RUN_UPSERT_ATTRIBUTES);
+	Jsonb	   *memo = changes_of(step, RUN_UPSERT_MEMO);
 	RunFacts	facts;
 
-	run_facts_read(run->facts, &facts);
-	facts.memo = payload_map_merged(facts.memo, fields);
-	run->facts = run_facts_write(&facts);
+	if (attributes != NULL)
+		run_search_upsert(step->run, attributes);
+	if (memo == NULL)
+		return;
+	run_facts_read(step->run->facts, &facts);
+	facts.memo = payload_map_merged(facts.memo, memo);
+	step->run->facts = run_facts_write(&facts);
 }
 
 static void
@@ -158,19 +178,9 @@ carry_out(RunStep *step, const RunAction *action, RunWritten *written)
 			cancel_timer(step, action);
 			break;
 		case RUN_UPSERT_ATTRIBUTES:
-			run_search_upsert(step->run, action->attributes);
-			break;
 		case RUN_UPSERT_MEMO:
-			upsert_memo(step->run, action->attributes);
-			break;
+			break;				/* all at once: upsert() */
 	}
-}
-
-/* does it change what is kept of a run that closes? */
-static bool
-is_kept(RunActionType type)
-{
-	return type == RUN_UPSERT_ATTRIBUTES || type == RUN_UPSERT_MEMO;
 }
 
 /* has the step started an attempt at the task? */
@@ -194,9 +204,18 @@ set_alarm(Run *run, const Run *before)
 	run->task.alarm = run_next_deadline(&without).when;
 }
 
+/* which counter is for a task that waits, or is its worker's, though it did not wait before */
+static int
+counter_of_task(const Run *run, const Run *before)
+{
+	if (!run_has_task_started(before) || run->scheduled_event_id != before->scheduled_event_id)
+		return run->task.attempt > 1 && run_has_task_started(before) ? COUNT_RETRIED : COUNT_SCHEDULED;
+	return run->task.attempt == before->task.attempt ? COUNT_RELEASED : COUNT_RETRIED;
+}
+
 /*
- * What statistics say of the task: it is new, in this queue at least, or comes again after an attempt
- * that has ended badly; and of one that its worker gets at once, that it has started.
+ * What statistics say of the task: it is new, in this queue at least, was handed back, or comes again after
+ * an attempt that has ended badly; and of one that its worker gets at once, that it has started.
  */
 static void
 count_task(const Run *run, const Run *before, const TaskQueues *queues)
@@ -208,8 +227,7 @@ count_task(const Run *run, const Run *before, const TaskQueues *queues)
 	if (started)
 		ledger_count(&queues->after, COUNT_STARTED, 1);
 	if (started || (run->task.state == STATE_SCHEDULED && !waited))
-		ledger_count(&queues->after, run_has_task_started(before) && run->task.attempt > 1 ?
-					 COUNT_RETRIED : COUNT_SCHEDULED, 1);
+		ledger_count(&queues->after, counter_of_task(run, before), 1);
 }
 
 /* the run goes on */
@@ -418,9 +436,9 @@ run_write(RunStep *step, const Run *before, RunWritten *written)
 	expires = expire_time(step);
 	write_history(step, expires);
 	tell_if_long(step, before);
-	for (int i = 0; i < step->nactions; i++)
-		if (!closes || is_kept(step->actions[i].type))
-			carry_out(step, &step->actions[i], written);
+	upsert(step);
+	for (int i = 0; i < step->nactions && !closes; i++)
+		carry_out(step, &step->actions[i], written);
 	if (closes)
 	{
 		close_run(step, before, expires);

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "base/caught.h"
 #include "base/compat.h"
 #include "base/shown.h"
 #include "model/duration.h"
@@ -102,6 +103,7 @@ static bool
 read_value(PGFunction input, char *string, Datum *value)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	volatile bool ok = false;
 
 	PG_TRY();
@@ -116,7 +118,7 @@ read_value(PGFunction input, char *string, Datum *value)
 		MemoryContextSwitchTo(context);
 		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
-		FlushErrorState();
+		error_forget(holdoff);
 	}
 	PG_END_TRY();
 	return ok;

@@ -8,10 +8,9 @@
 #include "base/json.h"
 #include "model/options.h"
 #include "model/proto_json.h"
-#include "model/proto_values.h"
 #include "model/run_facts.h"
 #include "model/run_other_commands.h"
-#include "model/search_values.h"
+#include "model/value_sizes.h"
 
 #define BAD_START		"WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES"
 #define BAD_CANCEL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES"
@@ -172,40 +171,40 @@ command_record_marker(CommandCall *call)
 		command_event(call, EVENT_TYPE_MARKER_RECORDED, command_attributes(call));
 }
 
-/* what a step's commands of that type have given so far */
-static Size
-given_before(const RunStep *step, RunActionType type)
-{
-	Size		given = 0;
-
-	for (int i = 0; i < step->nactions; i++)
-		if (step->actions[i].type == type && step->actions[i].attributes != NULL)
-			given += VARSIZE(step->actions[i].attributes);
-	return given;
-}
-
 /*
  * Do the run's values have room for those of one more command?  All together have the greatest size of one
- * (search attributes, which are kept as plain values, a third more).  They are put together only if their
- * sum is more than that.
+ * (search attributes, which are kept as plain values, a third more).
  */
 static bool
-values_fit(CommandCall *call, const char *cause, RunActionType type, Jsonb *values, Jsonb *fields,
-		   Jsonb *(*merge) (Jsonb *values, Jsonb *fields), const char *what)
+values_fit(CommandCall *call, const char *cause, ValueSizes *sizes, Jsonb *fields, const char *what)
 {
-	const RunStep *step = call->step;
-	Size		sum = given_before(step, type) + (values == NULL ? 0 : VARSIZE(values)) + VARSIZE(fields);
-
-	if (!size_is_large(sum))
-		return true;
-	for (int i = 0; i < step->nactions; i++)
-		if (step->actions[i].type == type)
-			values = merge(values, step->actions[i].attributes);
-	values = merge(values, fields);
-	if (values == NULL || !message_is_large(values))
+	if (!size_is_large(value_sizes_change(sizes, fields)))
 		return true;
 	command_is_fatal(call, cause, psprintf("%sCommandAttributes. %s exceeds size limit.", call->command->name, what));
 	return false;
+}
+
+static ValueSizes *
+attribute_sizes(RunStep *step)
+{
+	struct varlena *values = step->run->search_attributes;
+
+	if (step->attribute_sizes == NULL)
+		step->attribute_sizes = value_sizes_of(values == NULL ? NULL : DatumGetJsonbP(PointerGetDatum(values)));
+	return step->attribute_sizes;
+}
+
+static ValueSizes *
+memo_sizes(RunStep *step)
+{
+	RunFacts	facts;
+
+	if (step->memo_sizes == NULL)
+	{
+		run_facts_read(step->run->facts, &facts);
+		step->memo_sizes = value_sizes_of(facts.memo);
+	}
+	return step->memo_sizes;
 }
 
 /* command_upsert_search_attributes: UPSERT_WORKFLOW_SEARCH_ATTRIBUTES; their types are judged later. */
@@ -214,7 +213,6 @@ command_upsert_search_attributes(CommandCall *call)
 {
 	Jsonb	   *given = json_get_object(call->command->attributes, "searchAttributes");
 	Jsonb	   *fields = given == NULL ? NULL : json_get_object(given, "indexedFields");
-	struct varlena *values = call->step->run->search_attributes;
 	RunAction  *action;
 
 	if (fields == NULL)
@@ -223,9 +221,7 @@ command_upsert_search_attributes(CommandCall *call)
 					  "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
 		return;
 	}
-	if (!values_fit(call, BAD_ATTRIBUTES, RUN_UPSERT_ATTRIBUTES,
-					values == NULL ? NULL : DatumGetJsonbP(PointerGetDatum(values)), fields,
-					search_values_merged, "SearchAttributes"))
+	if (!values_fit(call, BAD_ATTRIBUTES, attribute_sizes(call->step), fields, "SearchAttributes"))
 		return;
 	action = run_step_action(call->step, RUN_UPSERT_ATTRIBUTES);
 	action->attributes = fields;
@@ -239,7 +235,6 @@ command_modify_properties(CommandCall *call)
 {
 	Jsonb	   *memo = json_get_object(call->command->attributes, "upsertedMemo");
 	Jsonb	   *fields = memo == NULL ? NULL : json_get_object(memo, "fields");
-	RunFacts	facts;
 	RunAction  *action;
 
 	if (memo == NULL)
@@ -248,8 +243,7 @@ command_modify_properties(CommandCall *call)
 					  "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
 		return;
 	}
-	run_facts_read(call->step->run->facts, &facts);
-	if (fields != NULL && !values_fit(call, BAD_PROPERTIES, RUN_UPSERT_MEMO, facts.memo, fields, payload_map_merged, "Memo"))
+	if (fields != NULL && !values_fit(call, BAD_PROPERTIES, memo_sizes(call->step), fields, "Memo"))
 		return;
 	action = run_step_action(call->step, RUN_UPSERT_MEMO);
 	action->attributes = fields;

@@ -8,6 +8,7 @@
 
 #include "model/history_event.h"
 #include "model/run.h"
+#include "model/value_sizes.h"
 
 /* The largest history. */
 #define MOST_HISTORY_EVENTS	(50 * 1024)
@@ -98,6 +99,8 @@ typedef struct RunStep
 	int			max_mail;
 	int			mail_before;	/* of those: what waited */
 	bool		timer_ended;	/* so another one may be the first */
+	ValueSizes *memo_sizes;		/* with what the commands change; NULL = nothing yet */
+	ValueSizes *attribute_sizes;
 
 	RunStatus	close;			/* RUN_STATUS_RUNNING = it goes on */
 	Jsonb	   *outcome;		/* result payloads, or failure, of the close */

@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "base/basics.h"
+#include "base/caught.h"
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/texts.h"
@@ -225,6 +226,7 @@ static int64
 snooze(const ErrorData *error)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	volatile int64 delay = -1;
 
 	if (error->detail == NULL)
@@ -243,7 +245,7 @@ snooze(const ErrorData *error)
 		MemoryContextSwitchTo(context);
 		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
-		FlushErrorState();
+		error_forget(holdoff);
 	}
 	PG_END_TRY();
 	return delay;

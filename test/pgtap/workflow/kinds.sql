@@ -53,14 +53,17 @@ SELECT step('kinds s') AS counted \gset
 SELECT taskq.fail_workflow_task(:'counted', 'WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE');
 SELECT is(statistics('kinds s'), '3 3 1', '... what has failed is retried');
 SELECT step('kinds s') AS counted \gset
+SELECT taskq.release_workflow_task(:'counted');
+SELECT is(statistics('kinds s') || ' ' || (SELECT released FROM taskq.stat_task_queues WHERE task_queue = 'kinds s' AND kind = 'workflow'), '3 4 1 1', '... and what was handed back is released');
+SELECT step('kinds s') AS counted \gset
 SELECT (new_task).task_token AS counted FROM taskq.complete_workflow_task(:'counted', '[]', force_new_task => true, return_new_task => true) \gset
-SELECT is(statistics('kinds s'), '4 5 1', '... a new task that the worker gets at once is scheduled and started');
+SELECT is(statistics('kinds s'), '4 6 1', '... a new task that the worker gets at once is scheduled and started');
 SELECT failed_cause FROM taskq.complete_workflow_task(:'counted', '[]', sticky_task_queue => 'kinds s host', sticky_schedule_to_start_timeout => '1 h');
 SELECT step('kinds s host', sticky_for => 'kinds s') AS nothing \gset
 SELECT taskq.signal_workflow('kinds s', 'goes to the worker');
-SELECT is(statistics('kinds s'), '4 5 1', '... private queues of workers have no statistics');
+SELECT is(statistics('kinds s'), '4 6 1', '... private queues of workers have no statistics');
 SELECT taskq.worker_gone('kinds s host');
-SELECT is(statistics('kinds s'), '5 5 1', '... but what comes from there is scheduled');
+SELECT is(statistics('kinds s'), '5 6 1', '... but what comes from there is scheduled');
 SELECT taskq.terminate_workflow('kinds s');
 
 -- settings

@@ -209,6 +209,11 @@ FROM (VALUES ('an activity''s input', 'BAD_SCHEDULE_ACTIVITY_ATTRIBUTES', activi
   ('the input of the next run', 'BAD_CONTINUE_AS_NEW_ATTRIBUTES', taskq.command_continue_as_new(input => :'large')),
   ('a memo', 'BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES', taskq.command_modify_properties(jsonb_build_object('m', :'large'::jsonb)))) v (name, cause, command);
 
+-- many commands that change a large memo cost what they are
+SELECT is(answer(:'w' || 'many', ARRAY[taskq.command_modify_properties(jsonb_build_object('big', to_jsonb(repeat('x', 1500 * 1024))))] ||
+  (SELECT array_agg(taskq.command_modify_properties(jsonb_build_object('k', i))) FROM generate_series(1, 2000) i)), 'ok', 'many changes of a large memo');
+SELECT is((SELECT memo -> 'k' FROM taskq.workflows WHERE workflow_id = :'w' || 'many'), '2000', 'the last one counts');
+
 -- likewise of all values of a memo, or of search attributes, together; what takes the place of others does not count twice
 SELECT to_jsonb(repeat('x', 900 * 1024)) AS large \gset
 SELECT is(answer(:'w' || 'memo', ARRAY[taskq.command_modify_properties(jsonb_build_object('a', :'large'::jsonb)), taskq.command_modify_properties(jsonb_build_object('b', :'large'::jsonb)),

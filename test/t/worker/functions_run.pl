@@ -166,6 +166,14 @@ for my $type (qw(loops sleeps))
 	stopped($type, 'SELECT taskq.request_cancel(run_id => %s)', 'canceled|canceled');
 	stopped($type, 'SELECT taskq.terminate(run_id => %s)', 'terminated|terminated');
 }
+# A delay that is none is an error like others; who has met it still hears of a cancel, or it would be ended.
+my $pids = q(SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE backend_type = 'taskq function worker');
+define('snoozes_badly', q(BEGIN RAISE EXCEPTION 'x' USING ERRCODE = 'TQ021', DETAIL = 'soon'; END));
+is(outcome('snoozes_badly'), 'failed|TQ021', 'TQ021 with a DETAIL that is no interval') for 1 .. 4;
+my $before = sql($node, $pids);
+stopped('sleeps', 'SELECT taskq.request_cancel(run_id => %s)', 'canceled|canceled') for 1 .. 2;
+is(sql($node, $pids), $before, '... and the processes are the same');
+
 $run = sql($node, q(SELECT run_id FROM taskq.schedule('functions', 'loops', start_to_close_timeout => '300 ms', retry_policy => taskq.retry_policy(maximum_attempts => 1))));
 is(wait_for($run), 'timed_out|start_to_close', 'a time-out');
 is(outcome('one', '3'), 'completed|3', '... and the next one runs');
