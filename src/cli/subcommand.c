@@ -319,7 +319,7 @@ show(const Call *call, const PGconn *connection, const PGresult *result)
 		PQgetisnull(result, 0, 2) ? EXIT_OPEN : EXIT_NOT_DONE;
 }
 
-static PGcancel *running;		/* what to ask to end */
+static PGcancel *volatile running;	/* what to ask to end; NULL: nothing */
 
 /* A server that has not begun with the statement may ignore it, so it is asked until the statement ends. */
 static void
@@ -328,8 +328,9 @@ cancel_running(int signal)
 	char		message[256];
 
 	(void) signal;
-	if (running != NULL)
-		PQcancel(running, message, sizeof message);
+	if (running == NULL)
+		return;
+	PQcancel(running, message, sizeof message);
 	alarm(1);
 }
 
@@ -375,7 +376,7 @@ subcommand_main(const Subcommand *subcommand, int count, char **arguments)
 	make_statement(&call, &statement);
 	cancel_on_signals(connection);
 	result = PQexecParams(connection, statement.data, call.value_count, NULL, call.values, NULL, NULL, 0);
-	alarm(0);
+	running = NULL;
 	code = show(&call, connection, result);
 	PQclear(result);
 	PQfinish(connection);

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-
 #include "base/grow.h"
 #include "base/json.h"
 #include "base/shown.h"
