@@ -5,21 +5,6 @@ BEGIN;
 SELECT * FROM no_plan();
 SET client_min_messages = warning;
 
--- all that the error of a call says
-CREATE FUNCTION told(call text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-  detail text;
-  hint text;
-BEGIN
-  EXECUTE call;
-  RETURN '';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(' ', SQLSTATE, SQLERRM, detail, hint);
-END
-$$;
-
 -- something of that type, as long as can be
 CREATE FUNCTION long(type regtype) RETURNS text
 LANGUAGE sql AS $$
@@ -54,11 +39,11 @@ FROM (VALUES
   LATERAL (SELECT 'SELECT taskq.' || replace(replace(replace(replace(v.call, '$x', $q$repeat('x', 100000)$q$), '$r', :'run'), '$a', :'activity'), '$t', :'token') AS call) said;
 SELECT is((SELECT length(failed_message) < 1000 FROM taskq.complete_workflow_tasks(ARRAY[jsonb_build_object('task_token', :'token', repeat('x', 100000), 1)])), true, 'a member of a completion');
 SELECT is(told(format($$SELECT taskq.fail_workflow_task('%s', repeat('ä', 100))$$, :'token')),
-  format('22023 unrecognized cause "%s..."  Causes are those of the protocol, such as WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR.', repeat('ä', 50)), 'what is cut is text');
+  format('22023 unrecognized cause "%s..." Causes are those of the protocol, such as WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR.', repeat('ä', 50)), 'what is cut is text');
 
 -- many commands
 SELECT is(told(format($$SELECT taskq.complete_workflow_task('%s', jsonb_build_array(taskq.command_complete()) || (SELECT jsonb_agg(taskq.command_record_marker('m')) FROM generate_series(1, %s)))$$, :'token', n)),
-  format('22023 invalid command sequence: [CompleteWorkflowExecution%s%s], command CompleteWorkflowExecution must be the last command.  ', repeat(', RecordMarker', least(n, 19)), CASE WHEN n > 19 THEN ', ...' ELSE '' END),
+  format('22023 invalid command sequence: [CompleteWorkflowExecution%s%s], command CompleteWorkflowExecution must be the last command.', repeat(', RecordMarker', least(n, 19)), CASE WHEN n > 19 THEN ', ...' ELSE '' END),
   format('%s commands after the last', n))
 FROM unnest('{1,19,20,40000}'::int[]) n;
 

@@ -161,19 +161,6 @@ SELECT taskq.fail_with(task_token, deep(1000, '') || '{"non_retryable": true}') 
 SELECT is((SELECT causes(failure) FROM taskq.outcome(:alone)), 1000, '... of an activity by itself are all');
 
 -- which command it is, and what is wrong with it
-CREATE FUNCTION told(call text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-  detail text;
-  hint text;
-BEGIN
-  EXECUTE call;
-  RETURN 'nothing';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(' ', SQLSTATE, SQLERRM, nullif(detail, ''), nullif(hint, ''));
-END
-$$;
 SELECT task('told') AS token \gset
 SELECT is(told(format($$SELECT taskq.complete_workflow_task('%s', jsonb_build_array(taskq.command_start_timer('t', '1 s'), %s))$$, :'token', command)), answer, command)
 FROM (VALUES
