@@ -5,10 +5,9 @@
 # prints the result, JSON. The file $PROGRESS is for its progress, JSON; that of the attempt before is in it.
 set -uo pipefail
 queue=$1 programs=$(realpath "$2") identity=$$@$HOSTNAME stopping='' activity=''
-work=$(mktemp -d) && cd "$work" || exit
-trap 'rm -rf "$work"' EXIT
-trap 'stopping=1; [ -z "$activity" ] || kill -- "-$activity" 2>/dev/null' TERM
-export PROGRESS=$work/progress
+work=$(mktemp -d) && cd "$work" && export PROGRESS=$work/progress || exit
+# none for EXIT: with one, a process that has just begun may miss a signal to end
+trap 'stopping=1; [ -z "$activity" ] || kill -- "-$activity" 2>/dev/null' TERM INT
 
 once()    # statements on standard input, name=value as psql variables; errors go to a file
 {
@@ -65,10 +64,11 @@ work()    # a task
 	"$programs/${type:-no such activity type}" <<<"$input" >result 2>errors &
 	activity=$!
 	set +m
+	[ -z "$stopping" ] || kill -- "-$activity" 2>/dev/null    # told while this was polled
 	beat & heart=$!
 	while wait "$activity"; status=$?; kill -0 "$activity" 2>/dev/null; do :; done    # a signal ends a wait, too
 	activity=''
-	{ kill "$heart"; wait "$heart"; } 2>/dev/null    # whoever has ended is not there
+	{ kill -KILL "$heart"; wait "$heart"; } 2>/dev/null    # whoever has ended is not there
 	case $status,$(cat heard),$stopping in
 		0,*) end="complete(:'token', nullif(:'result', '')::jsonb, :'identity')" ;;
 		*,cancel,*) end="report_canceled(:'token', nullif(:'details', '')::jsonb, :'identity')" ;;
@@ -78,7 +78,7 @@ work()    # a task
 	state=$(report "$end") || case $state in
 		22*) report "fail(:'token', 'the output is refused: $state', 'InvalidOutput', non_retryable => true)" >&2 ;;
 		TQ001) echo "not ours any more: $token" >&2 ;;
-		*) echo "$end: $state" >&2; exit 1 ;;
+		*) echo "$end: $state" >&2; rm -rf "$work"; exit 1 ;;
 	esac
 }
 
@@ -96,4 +96,4 @@ while [ -z "$stopping" ]; do
 	[ -z "$lost" ] || call "token=$token" "details=$details" "identity=$identity" <<<"$heartbeat" || continue
 	work
 done
-[ -n "$stopping" ]
+rm -rf "$work"; [ -n "$stopping" ]

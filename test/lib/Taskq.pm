@@ -12,6 +12,21 @@ use PostgreSQL::Test::Utils;
 our @EXPORT = qw(taskq_node worker_pid launcher_pid context_memory
   served_databases wait_served hear count_matches time_left);
 
+# The time limit of a session is one of each statement, whenever it is sent: by
+# default it is one of all of them, and a slow machine uses it up.
+{
+	my $start = PostgreSQL::Test::Cluster->can('background_psql');
+
+	no warnings 'redefine';
+	*PostgreSQL::Test::Cluster::background_psql = sub
+	{
+		my $session = $start->(@_);
+
+		$session->set_query_timer_restart;
+		return $session;
+	};
+}
+
 # How many test files share TASKQ_TEST_SECONDS.
 use constant LONG_TESTS => 7;
 

@@ -75,6 +75,9 @@ sub test_outcomes
 		taskq.retry_policy(initial_interval => '10 ms', maximum_attempts => 3))));
 	like(closed($unknown), qr/^failed\|\|.*(?:activity type|No such file)/, 'one that it does not know fails');
 	is(activity($node, $unknown, 'attempt, heartbeat_details IS NULL'), '3|t', 'and is retried before; who tells no progress leaves none');
+	sql($node, q(SELECT FROM taskq.schedule_many('q', 'unknown', array_fill('1'::jsonb, ARRAY[60]), start_to_close_timeout => '1 h',
+		retry_policy => taskq.retry_policy(maximum_attempts => 1))));
+	is(closed(add('count', 1)), 'completed|1|', 'attempts that end as they begin hold up nothing');
 	return;
 }
 
