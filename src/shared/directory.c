@@ -68,6 +68,7 @@ lay_out(LWLockPadded *locks)
 	for (int i = 0; i < control->databases; i++)
 	{
 		SpinLockInit(&control->slots[i].mutex);
+		pg_atomic_init_u32(&control->slots[i].wakes, 0);
 		ConditionVariableInit(&control->slots[i].answered);
 	}
 }
@@ -319,8 +320,20 @@ directory_wake_worker(DatabaseSlot *slot)
 {
 	PGPROC	   *proc = slot == NULL ? NULL : slot->worker_proc;
 
-	if (proc != NULL)
-		SetLatch(&proc->procLatch);
+	if (proc == NULL)
+		return;
+	pg_atomic_fetch_add_u32(&slot->wakes, 1);
+	SetLatch(&proc->procLatch);
+}
+
+/*
+ * directory_wakes: changes with each wake of the worker, whose latch alone does not
+ * tell: what waits within a chore, for a lock or a standby, uses it up.
+ */
+uint32
+directory_wakes(DatabaseSlot *slot)
+{
+	return pg_atomic_read_u32(&slot->wakes);
 }
 
 /*

@@ -12,6 +12,7 @@
 #define TASKQ_DIRECTORY_H
 
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
@@ -86,6 +87,8 @@ typedef struct DatabaseSlot
 	int			failures;		/* in a row, for the back-off */
 	TimestampTz restart_at;		/* real clock */
 	bool		look_again;		/* the extension came or went */
+
+	pg_atomic_uint32 wakes;		/* of the worker, ever asked for */
 
 	/* written by the worker alone: */
 	bool		functions_wait;	/* tasks wait until a function worker leaves */
@@ -176,6 +179,7 @@ extern void directory_extension_changed(void);
 extern void directory_free_slot(DatabaseSlot *slot);
 extern void directory_worker_failed(DatabaseSlot *slot);
 extern void directory_wake_worker(DatabaseSlot *slot);
+extern uint32 directory_wakes(DatabaseSlot *slot);
 extern bool errand_ask(DatabaseSlot *slot, Errand *errand);
 extern bool errand_look(DatabaseSlot *slot, const Errand *errand,
 						uint32 *asked);

@@ -405,15 +405,16 @@ run_chores(void)
 }
 
 /*
- * sleep_until: wait for the latch, or for that instant.  Not while there are
- * hints about timers, unless those have to wait anyway.
+ * sleep_until: wait for the latch, or for that instant.  Not if it was set since
+ * there were "wakes", nor while there are hints about timers, unless those have to
+ * wait anyway.
  */
 static void
-sleep_until(TimestampTz when)
+sleep_until(TimestampTz when, uint32 wakes)
 {
 	long		ms = clock_ms_until(when, MAX_SLEEP_MS);
 
-	if (ms <= 0 ||
+	if (ms <= 0 || directory_wakes(my_slot) != wakes || ConfigReloadPending ||
 		(!timers_may_sleep_until(when) && !is_put_off(&chore_state[TIMERS])))
 		return;
 
@@ -442,8 +443,10 @@ taskq_worker_main(Datum main_arg)
 	for (;;)
 	{
 		TimestampTz next;
+		uint32		wakes;
 
 		ResetLatch(MyLatch);
+		wakes = directory_wakes(my_slot);
 		handle_interrupts();
 		if (ConfigReloadPending)
 		{
@@ -460,6 +463,6 @@ taskq_worker_main(Datum main_arg)
 		chore_tick();
 		timers_awake();
 		next = run_chores();
-		sleep_until(next);
+		sleep_until(next, wakes);
 	}
 }
