@@ -39,6 +39,7 @@ sub stop_proxy
 
 	kill 'TERM', $pid;
 	waitpid $pid, 0;
+	@proxies = grep { $_ != $pid } @proxies;	# the number may be another's soon
 	return;
 }
 
