@@ -54,8 +54,13 @@ add_type(Judgement *judgement, const char *name, const char *type)
 static const char *
 shown_value(Jsonb *value)
 {
-	return value == NULL ? "it is no JSON" :
-		text_shown(JsonbToCString(NULL, &value->root, VARSIZE(value)));
+	JsonbValue	scalar;
+
+	if (value == NULL)
+		return "it is no JSON";
+	if (JB_ROOT_IS_SCALAR(value) && JsonbExtractScalar(&value->root, &scalar) && scalar.type == jbvString)
+		return text_shown(pnstrdup(scalar.val.string.val, scalar.val.string.len));
+	return text_shown(JsonbToCString(NULL, &value->root, VARSIZE(value)));
 }
 
 static char *

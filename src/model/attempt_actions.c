@@ -251,8 +251,7 @@ fail_attempt(Activity *activity, const EventData *data)
 
 	end.timeout = TIMEOUT_NONE;
 	end.failure = data->failure ? data->failure : failure_absent();
-	end.retryable = failure_application_retryable(data->failure,
-												  &activity->options.retry_policy);
+	end.retryable = failure_retryable(data->failure, &activity->options.retry_policy);
 	end.next_retry_delay = data->next_retry_delay;
 	return attempt_failed(activity, &end, data);
 }

@@ -72,28 +72,23 @@ command_text_fits(CommandCall *call, const char *cause, const char *what, const 
 {
 	if (value == NULL || strlen(value) <= MAX_NAME_LENGTH)
 		return true;
-	command_fault(call, cause, "%s on %sCommand exceeds length limit. Length=%d Limit=%d",
-				  what, call->command->name, (int) strlen(value), MAX_NAME_LENGTH);
+	command_fault(call, cause, "%s on %sCommand exceeds length limit. %s=%s Length=%d Limit=%d",
+				  what, call->command->name, what, value, (int) strlen(value), MAX_NAME_LENGTH);
 	return false;
 }
 
-/* command_queue_fits: may the command's queue be one?  One that it does not name may. */
-bool
-command_queue_fits(CommandCall *call, const char *cause)
+/* command_queue_problem: may the command's queue be one?  NULL: yes, and so may one that it does not name. */
+const char *
+command_queue_problem(CommandCall *call)
 {
 	Jsonb	   *queue = json_get_object(call->command->attributes, "taskQueue");
 	char	   *name = queue == NULL ? NULL : json_get_text(queue, "name");
 
 	if (name == NULL)
-		return true;
+		return NULL;
 	if (is_reserved_queue_name(name, strlen(name)))
-	{
-		command_fault(call, cause,
-					  "invalid TaskQueue on %sCommand: task queue name cannot start with reserved prefix %s",
-					  call->command->name, RESERVED_QUEUE_PREFIX);
-		return false;
-	}
-	return command_text_fits(call, cause, "TaskQueue", name);
+		return "task queue name cannot start with reserved prefix " RESERVED_QUEUE_PREFIX;
+	return strlen(name) > MAX_NAME_LENGTH ? "taskQueue length exceeds limit" : NULL;
 }
 
 /* command_payload_fits: what the attributes have under that key has a greatest size. */

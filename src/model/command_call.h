@@ -40,7 +40,7 @@ typedef struct CommandCall
 extern void command_fault(CommandCall *call, const char *cause, const char *format,...) pg_attribute_printf(3, 4);
 extern void command_is_fatal(CommandCall *call, const char *cause, const char *message);
 extern bool command_text_fits(CommandCall *call, const char *cause, const char *what, const char *value);
-extern bool command_queue_fits(CommandCall *call, const char *cause);
+extern const char *command_queue_problem(CommandCall *call);
 extern bool command_payload_fits(CommandCall *call, const char *cause, const char *key);
 extern int64 command_event(CommandCall *call, int type, Jsonb *attributes);
 extern Jsonb *command_attributes(CommandCall *call);

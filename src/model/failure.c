@@ -273,6 +273,9 @@ failure_oversized(Jsonb *failure, Size limit)
  * ------------------------------------------------------------------------
  */
 
+/* after the others there is nothing left to try */
+static const TimeoutType retried_timeouts[] = {TIMEOUT_START_TO_CLOSE, TIMEOUT_HEARTBEAT};
+
 static bool
 policy_lists(const RetryPolicy *policy, const char *type)
 {
@@ -292,24 +295,42 @@ policy_lists(const RetryPolicy *policy, const char *type)
 	return false;
 }
 
-/*
- * failure_application_retryable: by its own flag and the policy's list.  Only
- * the outermost failure counts.  NULL (nothing reported) is retryable.
- */
-bool
-failure_application_retryable(Jsonb *failure, const RetryPolicy *policy)
-{
-	if (failure == NULL)
-		return true;
-	if (json_get_bool(failure, "non_retryable"))
-		return false;
-	return !policy_lists(policy, json_get_text(failure, "type"));
-}
-
 /* failure_timeout_retryable: by the policy's list. */
 bool
 failure_timeout_retryable(TimeoutType type, const RetryPolicy *policy)
 {
 	return !policy_lists(policy, psprintf(TIMEOUT_TYPE_PREFIX "%s",
 										  timeout_camel_name(type)));
+}
+
+/* of a failure that is a timeout: one that started again might end otherwise */
+static bool
+timeout_retryable(Jsonb *failure, const RetryPolicy *policy)
+{
+	char	   *name = json_get_text(failure, "timeout_type");
+
+	for (int i = 0; name != NULL && i < (int) lengthof(retried_timeouts); i++)
+		if (strcmp(name, timeout_type_name(retried_timeouts[i])) == 0)
+			return failure_timeout_retryable(retried_timeouts[i], policy);
+	return false;
+}
+
+/*
+ * failure_retryable: by what it is, by its own flag and by the policy's list.  Only
+ * the outermost failure counts.  NULL (nothing reported) is retryable.
+ */
+bool
+failure_retryable(Jsonb *failure, const RetryPolicy *policy)
+{
+	char	   *kind = failure == NULL ? NULL : json_get_text(failure, "kind");
+
+	if (failure == NULL)
+		return true;
+	if (kind != NULL && (strcmp(kind, "canceled") == 0 || strcmp(kind, "terminated") == 0))
+		return false;
+	if (kind != NULL && strcmp(kind, "timeout") == 0)
+		return timeout_retryable(failure, policy);
+	if (json_get_bool(failure, "non_retryable"))
+		return false;
+	return !policy_lists(policy, json_get_text(failure, "type"));
 }

@@ -25,8 +25,7 @@ extern Jsonb *failure_with_heartbeat(Jsonb *failure, Jsonb *details);
 extern Jsonb *failure_truncated(Jsonb *failure, Size limit);
 extern Jsonb *failure_oversized(Jsonb *failure, Size limit);
 
-extern bool failure_application_retryable(Jsonb *failure,
-										  const RetryPolicy *policy);
+extern bool failure_retryable(Jsonb *failure, const RetryPolicy *policy);
 extern bool failure_timeout_retryable(TimeoutType type,
 									  const RetryPolicy *policy);
 

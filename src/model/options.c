@@ -201,7 +201,7 @@ options_priority_problem(const Options *options, const Task *task)
 	if (isnan(task->fairness_weight) || isinf(task->fairness_weight))
 		return "invalid priorities: fairness weight must be a finite number";
 	if (task->fairness_weight < 0)
-		return "invalid priorities: fairness weight must be greater than zero";
+		return "invalid priorities: must be greater than zero";
 	return NULL;
 }
 

@@ -20,6 +20,7 @@
 #include "common/proto_times.h"
 #include "model/duration.h"
 #include "model/proto_json.h"
+#include "model/timeout.h"
 
 #define NS_PER_US		1000
 
@@ -186,6 +187,25 @@ read_texts(Jsonb *array)
 		construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
+/* the first timeout in a list of error types that does not exist; NULL: all of them may be there */
+static const char *
+wrong_error_type(Jsonb *array)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&array->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		char	   *type = token == WJB_ELEM && value.type == jbvString ?
+			pnstrdup(value.val.string.val, value.val.string.len) : NULL;
+
+		if (type != NULL && !error_type_is_valid(type))
+			return psprintf("Invalid timeout type value: %s.", type + strlen(TIMEOUT_TYPE_PREFIX));
+	}
+	return NULL;
+}
+
 /*
  * json_read_retry_policy: the message RetryPolicy, with the defaults for what it
  * does not give; NULL, or what is wrong with it.
@@ -210,7 +230,7 @@ json_read_retry_policy(Jsonb *object, RetryPolicy *policy)
 		return NULL;
 	}
 	if (json_is_negative_duration(object, "initialInterval"))
-		return "InitialInterval cannot be negative on retry policy.";
+		return "invalid InitialInterval set on retry policy: negative duration";
 	if (json_get_duration(object, "initialInterval", &given) && given > 0)
 		policy->initial_interval = given;
 	value = json_get(object, "backoffCoefficient");
@@ -222,7 +242,7 @@ json_read_retry_policy(Jsonb *object, RetryPolicy *policy)
 	if (policy->backoff_coefficient < 1)
 		return "BackoffCoefficient cannot be less than 1 on retry policy.";
 	if (json_is_negative_duration(object, "maximumInterval"))
-		return "MaximumInterval cannot be negative on retry policy.";
+		return "invalid MaximumInterval set on retry policy: negative duration";
 	policy->maximum_interval = retry_policy_default_maximum(policy->initial_interval);
 	if (json_get_duration(object, "maximumInterval", &given) && given > 0)
 		policy->maximum_interval = given;
@@ -231,7 +251,8 @@ json_read_retry_policy(Jsonb *object, RetryPolicy *policy)
 	if (policy->maximum_attempts < 0)
 		return "MaximumAttempts cannot be negative on retry policy.";
 	types = json_get_object(object, "nonRetryableErrorTypes");
-	if (types != NULL)
-		policy->non_retryable = read_texts(types);
-	return NULL;
+	if (types == NULL)
+		return NULL;
+	policy->non_retryable = read_texts(types);
+	return wrong_error_type(types);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "common/lengths.h"
 #include "model/duration.h"
 #include "model/options.h"
 #include "model/proto_json.h"
@@ -29,18 +30,31 @@ typedef struct ActivityTimes
 } ActivityTimes;
 
 static bool
-valid_id(CommandCall *call, const char *id, const char *type)
+valid_length(CommandCall *call, const char *what, const char *value)
 {
-	if (id == NULL)
-		command_fault(call, BAD_SCHEDULE,
-					  "ActivityId is not set on ScheduleActivityTaskCommand. ActivityType=%s",
-					  type == NULL ? "" : type);
-	else if (type == NULL)
-		command_fault(call, BAD_SCHEDULE,
-					  "ActivityType is not set on ScheduleActivityTaskCommand. ActivityId=%s", id);
-	return call->fault->cause == NULL &&
-		command_text_fits(call, BAD_SCHEDULE, "ActivityId", id) &&
-		command_text_fits(call, BAD_SCHEDULE, "ActivityType", type);
+	if (strlen(value) <= MAX_NAME_LENGTH)
+		return true;
+	command_fault(call, BAD_SCHEDULE, "%s exceeds length limit. Length=%d Limit=%d",
+				  what, (int) strlen(value), MAX_NAME_LENGTH);
+	return false;
+}
+
+/* an id, a type and a queue */
+static bool
+valid_names(CommandCall *call, const char *id, const char *type)
+{
+	Jsonb	   *queue = json_get_object(call->command->attributes, "taskQueue");
+	const char *problem = command_queue_problem(call);
+
+	if (queue != NULL && json_get_text(queue, "name") == NULL)
+		problem = "missing task queue name";
+	if (problem == NULL && id == NULL)
+		problem = "activityId is not set";
+	if (problem == NULL && type == NULL)
+		problem = "activityType is not set";
+	if (problem != NULL)
+		command_fault(call, BAD_SCHEDULE, "%s", problem);
+	return problem == NULL;
 }
 
 /* what it does not say of its priority is the workflow's, which is valid */
@@ -106,8 +120,8 @@ read_times(CommandCall *call, const char *id, const char *type, ActivityTimes *t
 		if (json_is_negative_duration(attributes, keys[i]))
 		{
 			command_fault(call, BAD_SCHEDULE,
-						  "invalid %c%s: negative duration. ActivityId=%s ActivityType=%s",
-						  pg_toupper((unsigned char) keys[i][0]), keys[i] + 1, id, type);
+						  "invalid %c%s: negative duration",
+						  pg_toupper((unsigned char) keys[i][0]), keys[i] + 1);
 			return false;
 		}
 	json_get_duration(attributes, keys[0], &times->schedule_to_close);
@@ -146,7 +160,7 @@ activity_queue(CommandCall *call)
 
 /* the retry policy, normalised; NULL = it cannot be */
 static Jsonb *
-retry_policy(CommandCall *call, const char *id, const char *type)
+retry_policy(CommandCall *call)
 {
 	Jsonb	   *given = json_get_object(call->command->attributes, "retryPolicy");
 	RetryPolicy policy;
@@ -158,7 +172,7 @@ retry_policy(CommandCall *call, const char *id, const char *type)
 		wrong = json_read_retry_policy(given, &policy);
 	if (wrong == NULL)
 		return json_retry_policy(&policy);
-	command_fault(call, BAD_SCHEDULE, "%s ActivityId=%s ActivityType=%s", wrong, id, type);
+	command_fault(call, BAD_SCHEDULE, "%s", wrong);
 	return NULL;
 }
 
@@ -192,9 +206,9 @@ command_schedule_activity(CommandCall *call)
 	Jsonb	   *policy;
 	RunAction  *action;
 
-	if (!valid_id(call, id, type) || !command_queue_fits(call, BAD_SCHEDULE) ||
-		!valid_priority(call) || !read_times(call, id, type, &times) ||
-		(policy = retry_policy(call, id, type)) == NULL)
+	if (!valid_names(call, id, type) || (policy = retry_policy(call)) == NULL ||
+		!valid_length(call, "activityId", id) || !valid_length(call, "activityType", type) ||
+		!valid_priority(call) || !read_times(call, id, type, &times))
 		return;
 	if (is_known(call, id))
 	{

@@ -44,31 +44,43 @@ backoff_of_next(const RunStep *step, int64 wanted)
  * ------------------------------------------------------------------------
  */
 
+/* what the failure asks for, but no more than the policy allows; else the policy's */
+static int64
+retry_interval(const RetryPolicy *policy, Jsonb *failure, int attempt)
+{
+	Jsonb	   *application = json_get_object(failure, "applicationFailureInfo");
+	int64		asked;
+
+	if (application == NULL || !json_get_duration(application, "nextRetryDelay", &asked))
+		return retry_policy_interval(policy, attempt);
+	return asked <= 0 ? policy->maximum_interval : Min(asked, policy->maximum_interval);
+}
+
 /*
- * run_retry: the run has failed or timed out; the protocol's word for what that
- * means for retries.  If there is one, the step has a successor.
+ * run_retry: the run has failed or timed out, with that failure of the protocol; its word
+ * for what that means for retries.  If there is one, the step has a successor.
  */
 const char *
-run_retry(RunStep *step, Jsonb *failure, bool retryable)
+run_retry(RunStep *step, Jsonb *failure)
 {
 	Run		   *run = step->run;
 	const RetryPolicy *policy = &run->retry_policy;
 	RunFacts	facts;
-	int64		backoff;
+	int64		interval;
 
 	if (!(run->flags & RUN_HAS_RETRY_POLICY))
 		return "RETRY_STATE_RETRY_POLICY_NOT_SET";
 	run_facts_read(run->facts, &facts);
-	if (!retryable)
+	if (!failure_retryable(failure_plain(failure), policy))
 		return "RETRY_STATE_NON_RETRYABLE_FAILURE";
 	if (policy->maximum_attempts > 0 && facts.run_attempt >= policy->maximum_attempts)
 		return "RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED";
-	backoff = backoff_of_next(step, retry_policy_interval(policy, facts.run_attempt));
-	if (instant_add(step->now, backoff) >= facts.execution_deadline)
+	interval = retry_interval(policy, failure, facts.run_attempt);
+	if (instant_add(step->now, interval) > facts.execution_deadline)
 		return "RETRY_STATE_TIMEOUT";
 	step->successor.run_id = step->world->new_run_id();
 	step->successor.initiator = CONTINUE_AS_NEW_INITIATOR_RETRY;
-	step->successor.backoff = backoff;
+	step->successor.backoff = backoff_of_next(step, interval);
 	step->successor.failure = failure;
 	return "RETRY_STATE_IN_PROGRESS";
 }
@@ -81,21 +93,33 @@ add_successor(RunStep *step, JsonBuilder *builder)
 					  step->world->run_uuid(step->successor.run_id));
 }
 
-/* run_time_out: the run's time is over. */
+/* what a run that has timed out has failed with, for the one after it */
+static Jsonb *
+timeout_failure(void)
+{
+	JsonBuilder builder;
+	JsonBuilder info;
+
+	json_begin(&info);
+	json_add_text(&info, "timeoutType", "TIMEOUT_TYPE_START_TO_CLOSE");
+	json_begin(&builder);
+	json_add_text(&builder, "message", "workflow timeout");
+	json_add_text(&builder, "source", "Server");
+	json_add(&builder, "timeoutFailureInfo", json_end(&info));
+	return json_end(&builder);
+}
+
+/* run_time_out: the run's time is over; if that of the whole chain is, nothing follows. */
 void
 run_time_out(RunStep *step)
 {
 	RunFacts	facts;
 	JsonBuilder builder;
-	const char *state;
 
 	run_facts_read(step->run->facts, &facts);
-	state = step->now >= facts.execution_deadline ? "RETRY_STATE_TIMEOUT" :
-		run_retry(step, NULL, true);
-	if (!(step->run->flags & RUN_HAS_RETRY_POLICY))
-		state = "RETRY_STATE_RETRY_POLICY_NOT_SET";
 	json_begin(&builder);
-	json_add_text(&builder, "retryState", state);
+	json_add_text(&builder, "retryState", step->now >= facts.execution_deadline ?
+				  "RETRY_STATE_TIMEOUT" : run_retry(step, timeout_failure()));
 	add_successor(step, &builder);
 	run_force_close(step, RUN_STATUS_TIMED_OUT, EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
 					json_end(&builder));
@@ -130,9 +154,7 @@ command_fail(CommandCall *call)
 	}
 	json_begin(&builder);
 	json_add(&builder, "failure", failure);
-	json_add_text(&builder, "retryState",
-				  run_retry(step, failure, failure_application_retryable(failure_plain(failure),
-																		 &step->run->retry_policy)));
+	json_add_text(&builder, "retryState", run_retry(step, failure));
 	json_add_event_id(&builder, "workflowTaskCompletedEventId", call->completed_event_id);
 	add_successor(step, &builder);
 	command_event(call, EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, json_end(&builder));
@@ -191,6 +213,22 @@ is_there(CommandCall *call)
 	return what == NULL;
 }
 
+static bool
+bad_continue(CommandCall *call, const char *problem)
+{
+	Jsonb	   *given = call->command->attributes;
+	Jsonb	   *type = json_get_object(given, "workflowType");
+	Jsonb	   *queue = json_get_object(given, "taskQueue");
+	char	   *type_name = type == NULL ? NULL : json_get_text(type, "name");
+	char	   *queue_name = queue == NULL ? NULL : json_get_text(queue, "name");
+	const Run  *run = call->step->run;
+
+	command_fault(call, BAD_CONTINUE, "%s. WorkflowType=%s TaskQueue=name:\"%s\" kind:TASK_QUEUE_KIND_NORMAL", problem,
+				  type_name != NULL ? type_name : text_to_cstring(run->workflow_type),
+				  queue_name != NULL ? queue_name : text_to_cstring(run->home_queue));
+	return false;
+}
+
 /* can the next run begin with what the command gives? */
 static bool
 valid_continue(CommandCall *call)
@@ -204,19 +242,21 @@ valid_continue(CommandCall *call)
 	RetryPolicy policy;
 	const char *wrong;
 
+	if (type != NULL &&
+		!command_text_fits(call, BAD_CONTINUE, "WorkflowType", json_get_text(type, "name")))
+		return false;
+	wrong = command_queue_problem(call);
+	if (wrong != NULL)
+		return bad_continue(call, psprintf("error validating %sCommand TaskQueue: %s", call->command->name, wrong));
 	for (int i = 0; i < (int) lengthof(durations); i++)
 		if (json_is_negative_duration(given, durations[i]))
-		{
-			command_fault(call, BAD_CONTINUE, "Invalid %s: negative duration.", durations[i]);
-			return false;
-		}
+			return bad_continue(call, psprintf("Invalid %c%s on %sCommand: negative duration",
+											   pg_toupper((unsigned char) durations[i][0]), durations[i] + 1,
+											   call->command->name));
 	wrong = given_policy == NULL ? NULL : json_read_retry_policy(given_policy, &policy);
 	if (wrong != NULL)
-		command_fault(call, BAD_CONTINUE, "%s", wrong);
-	return wrong == NULL && command_queue_fits(call, BAD_CONTINUE) &&
-		command_payload_fits(call, BAD_CONTINUE, "memo") &&
-		(type == NULL || command_text_fits(call, BAD_CONTINUE, "WorkflowType",
-										   json_get_text(type, "name")));
+		return bad_continue(call, psprintf("invalid WorkflowRetryPolicy on %sCommand: %s", call->command->name, wrong));
+	return command_payload_fits(call, BAD_CONTINUE, "memo");
 }
 
 /* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */
@@ -225,6 +265,7 @@ command_continue_as_new(CommandCall *call)
 {
 	RunStep    *step = call->step;
 	Jsonb	   *given = call->command->attributes;
+	JsonBuilder without_cron;
 	JsonBuilder builder;
 	int64		wanted;
 	int64		task_timeout;
@@ -238,8 +279,11 @@ command_continue_as_new(CommandCall *call)
 	step->successor.command = given;
 	step->successor.failure = json_get_object(given, "failure");
 
+	/* how the next run is retried stands in its own first event alone */
+	json_begin(&without_cron);
+	json_add_members(&without_cron, given, "cronSchedule");
 	json_begin(&builder);
-	json_add_members(&builder, given, NULL);
+	json_add_members(&builder, json_end(&without_cron), "retryPolicy");
 	json_add_text(&builder, "newExecutionRunId", step->world->run_uuid(step->successor.run_id));
 	add_defaults(&builder, given, step->run);
 	if (!json_get_duration(given, "workflowTaskTimeout", &task_timeout) || task_timeout == 0)

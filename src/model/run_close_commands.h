@@ -12,7 +12,7 @@ extern void command_fail(CommandCall *call);
 extern void command_cancel(CommandCall *call);
 extern void command_continue_as_new(CommandCall *call);
 
-extern const char *run_retry(RunStep *step, Jsonb *failure, bool retryable);
+extern const char *run_retry(RunStep *step, Jsonb *failure);
 extern void run_time_out(RunStep *step);
 
 #endif							/* TASKQ_RUN_CLOSE_COMMANDS_H */

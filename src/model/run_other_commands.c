@@ -215,10 +215,10 @@ command_upsert_search_attributes(CommandCall *call)
 	Jsonb	   *fields = given == NULL ? NULL : json_get_object(given, "indexedFields");
 	RunAction  *action;
 
-	if (fields == NULL)
+	if (fields == NULL || JB_ROOT_COUNT(fields) == 0)
 	{
-		command_fault(call, BAD_ATTRIBUTES,
-					  "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.");
+		command_fault(call, BAD_ATTRIBUTES, "%s is not set on UpsertWorkflowSearchAttributesCommand.",
+					  given == NULL ? "SearchAttributes" : "IndexedFields");
 		return;
 	}
 	if (!values_fit(call, BAD_ATTRIBUTES, attribute_sizes(call->step), fields, "SearchAttributes"))
@@ -237,13 +237,13 @@ command_modify_properties(CommandCall *call)
 	Jsonb	   *fields = memo == NULL ? NULL : json_get_object(memo, "fields");
 	RunAction  *action;
 
-	if (memo == NULL)
+	if (fields == NULL || JB_ROOT_COUNT(fields) == 0)
 	{
-		command_fault(call, BAD_PROPERTIES,
-					  "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.");
+		command_fault(call, BAD_PROPERTIES, "%s is not set on ModifyWorkflowPropertiesCommand.",
+					  memo == NULL ? "UpsertedMemo" : "UpsertedMemo.Fields");
 		return;
 	}
-	if (fields != NULL && !values_fit(call, BAD_PROPERTIES, memo_sizes(call->step), fields, "Memo"))
+	if (!values_fit(call, BAD_PROPERTIES, memo_sizes(call->step), fields, "Memo"))
 		return;
 	action = run_step_action(call->step, RUN_UPSERT_MEMO);
 	action->attributes = fields;

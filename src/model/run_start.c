@@ -95,9 +95,9 @@ check_sizes(Jsonb *request)
 		check_message_size(json_get_object(request, keys[i]), keys[i]);
 }
 
-/* the three timeouts: none is longer than the one above it */
+/* the three timeouts: none is longer than the one above it; a delay is part of the first alone */
 static void
-add_timeouts(JsonBuilder *builder, Jsonb *request, TimestampTz now, int64 backoff)
+add_timeouts(JsonBuilder *builder, Jsonb *request, TimestampTz now)
 {
 	bool		has_execution;
 	bool		has_run;
@@ -110,7 +110,7 @@ add_timeouts(JsonBuilder *builder, Jsonb *request, TimestampTz now, int64 backof
 	{
 		run = run == 0 ? execution : Min(run, execution);
 		json_add_text(builder, "workflowExecutionExpirationTime",
-					  proto_instant_text(instant_add(instant_add(now, backoff), execution)));
+					  proto_instant_text(instant_add(now, execution)));
 	}
 	if (task == 0)
 		task = DEFAULT_TASK_TIMEOUT;
@@ -145,7 +145,7 @@ add_echoes(JsonBuilder *builder, Jsonb *request)
 {
 	static const char *const keys[] = {
 		"input", "identity", "header", "memo", "searchAttributes", "priority",
-		"completionCallbacks", "versioningOverride"
+		"completionCallbacks", "versioningOverride", "continuedFailure", "lastCompletionResult"
 	};
 
 	for (int i = 0; i < (int) lengthof(keys); i++)
@@ -181,7 +181,7 @@ run_started_attributes(Jsonb *request, int64 run_id, TimestampTz now, const RunW
 	json_begin(&builder);
 	add_named(&builder, "workflowType", named(request, "workflowType"), false);
 	add_named(&builder, "taskQueue", named(request, "taskQueue"), true);
-	add_timeouts(&builder, request, now, backoff);
+	add_timeouts(&builder, request, now);
 	json_add_text(&builder, "originalExecutionRunId", uuid);
 	json_add_text(&builder, "firstExecutionRunId", uuid);
 	add_retry_policy(&builder, request);
@@ -208,8 +208,7 @@ static void
 add_continued(JsonBuilder *builder, const RunStep *step, Jsonb *first)
 {
 	static const char *const keys[] = {
-		"input", "workflowRunTimeout", "header", "memo", "searchAttributes",
-		"retryPolicy", "lastCompletionResult"
+		"input", "workflowRunTimeout", "header", "memo", "searchAttributes", "lastCompletionResult"
 	};
 	static const char *const kept[] = {
 		"workflowExecutionTimeout", "workflowExecutionExpirationTime", "workflowId",
@@ -239,6 +238,7 @@ add_continued(JsonBuilder *builder, const RunStep *step, Jsonb *first)
 		if (value != NULL)
 			json_add_value(builder, keys[i], value);
 	}
+	add_retry_policy(builder, command);
 	if (!json_get_duration(command, "workflowTaskTimeout", &task_timeout) || task_timeout == 0)
 		task_timeout = run->task_timeout;
 	json_add_duration(builder, "workflowTaskTimeout", Min(task_timeout, MOST_TASK_TIMEOUT));
@@ -269,7 +269,9 @@ run_successor_attributes(const RunStep *step, Jsonb *first)
 				  step->world->run_uuid(step->run->task.run_id));
 	json_add_text(&builder, "originalExecutionRunId",
 				  step->world->run_uuid(step->successor.run_id));
-	json_add_duration(&builder, "firstWorkflowTaskBackoff", Max(step->successor.backoff, 0));
+	if (step->successor.backoff > 0 || step->successor.initiator == CONTINUE_AS_NEW_INITIATOR_RETRY ||
+		json_get(step->successor.command, "backoffStartInterval") != NULL)
+		json_add_duration(&builder, "firstWorkflowTaskBackoff", Max(step->successor.backoff, 0));
 	return json_end(&builder);
 }
 

@@ -126,8 +126,7 @@ run_start_task(Run *run, TimestampTz now, const char *identity, int64 nonce)
 	{
 		run->flags &= ~(RUN_STATE_TRANSIENT | RUN_GREW | RUN_TASK_WRITTEN);
 		run->scheduled_event_id = run->next_event_id++;
-		run->task.attempt = 1;
-		run->attempt_timeout = run->task_timeout;
+		run->task.attempt = 1;	/* what it may take has been said when it was scheduled */
 	}
 	if (!run_task_is_transient(run))
 		run->started_event_id = run->next_event_id++;
@@ -344,7 +343,8 @@ add_end_event(RunStep *step, const TaskEnd *end, int64 scheduled, int64 started)
 		run_add_event(step, EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT, json_end(&builder));
 		return;
 	}
-	json_add_text(&builder, "cause", end->cause);
+	if (strcmp(end->cause, "WORKFLOW_TASK_FAILED_CAUSE_UNSPECIFIED") != 0)
+		json_add_text(&builder, "cause", end->cause);
 	if (end->failure != NULL)
 		json_add(&builder, "failure", end->failure);
 	json_add_text(&builder, "identity", step->identity);

@@ -38,7 +38,7 @@ WHERE pronamespace = 'taskq'::regnamespace AND prosupport <> 0;
 SELECT throws_ok(call('priority => -1'), '22023', 'invalid priorities: priority key can''t be negative', 'priority negative');
 SELECT throws_ok(call('fairness_key => repeat(''x'', 65)'), '22023', 'invalid priorities: fairness key length exceeds limit', 'fairness key too long');
 SELECT lives_ok(call('fairness_key => repeat(''x'', 64)'), 'fairness key of 64 bytes');
-SELECT throws_ok(call('fairness_weight => -1'), '22023', 'invalid priorities: fairness weight must be greater than zero', 'fairness weight negative');
+SELECT throws_ok(call('fairness_weight => -1'), '22023', 'invalid priorities: must be greater than zero', 'fairness weight negative');
 SELECT throws_ok(call(format('fairness_weight => %L', w)), '22023', 'invalid priorities: fairness weight must be a finite number', 'fairness weight ' || w)
   FROM unnest('{NaN,Infinity,-Infinity}'::text[]) w;
 

@@ -70,7 +70,7 @@ INSERT INTO bad VALUES
 ('{"priority": true}', 'invalid value for option "priority"'),
 ('{"fairness_key": 1}', 'invalid value for option "fairness_key"'),
 ('{"fairness_key": "12345678901234567890123456789012345678901234567890123456789012345"}', 'invalid priorities: fairness key length exceeds limit'),
-('{"fairness_weight": -1}', 'invalid priorities: fairness weight must be greater than zero'),
+('{"fairness_weight": -1}', 'invalid priorities: must be greater than zero'),
 ('{"fairness_weight": "1"}', 'invalid value for option "fairness_weight"'),
 ('{"fairness_weight": 1e400}', 'invalid priorities: fairness weight must be a finite number'),
 ('{"retry_policy": []}', 'invalid value for option "retry_policy"'),

@@ -58,18 +58,18 @@ $$;
 -- ----------------------------------------------------------------------
 SELECT is(attempt(activity('{}')), 'done', 'an activity');
 SELECT is(attempt(activity('{"taskQueue": {"name": "/_sys/w/x"}}')),
-  'BadScheduleActivityAttributes: invalid TaskQueue on ScheduleActivityTaskCommand: task queue name cannot start with reserved prefix /_sys/',
+  'BadScheduleActivityAttributes: task queue name cannot start with reserved prefix /_sys/',
   'no activity in a queue of workflows');
 SELECT is(attempt(activity('{"taskQueue": {"name": "/_sys/else"}}')) ~ '^BadScheduleActivityAttributes: .* reserved prefix', true, '... or another reserved one');
 SELECT is(attempt(activity(jsonb_build_object('taskQueue', jsonb_build_object('name', repeat('q', 1001))))),
-  'BadScheduleActivityAttributes: TaskQueue on ScheduleActivityTaskCommand exceeds length limit. Length=1001 Limit=1000', 'a long queue');
+  'BadScheduleActivityAttributes: taskQueue length exceeds limit', 'a long queue');
 SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"taskQueue": {"name": "/_sys/w/x"}}')),
-  'BadContinueAsNewAttributes: invalid TaskQueue on ContinueAsNewWorkflowExecutionCommand: task queue name cannot start with reserved prefix /_sys/',
+  'BadContinueAsNewAttributes: error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: task queue name cannot start with reserved prefix /_sys/. WorkflowType=type TaskQueue=name:"/_sys/w/x" kind:TASK_QUEUE_KIND_NORMAL',
   'nobody continues in a reserved queue');
 SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', jsonb_build_object('workflowType', jsonb_build_object('name', repeat('t', 1001))))),
-  'BadContinueAsNewAttributes: WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. Length=1001 Limit=1000', 'a long type');
-SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"retryPolicy": {"backoffCoefficient": 0.5}}')),
-  'BadContinueAsNewAttributes: BackoffCoefficient cannot be less than 1 on retry policy.', 'a retry policy that cannot be');
+  'BadContinueAsNewAttributes: WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. WorkflowType=' || repeat('t', 1001) || ' Length=1001 Limit=1000', 'a long type');
+SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{"retryPolicy": {"backoffCoefficient": 0.5}, "taskQueue": {"name": "q"}}')),
+  'BadContinueAsNewAttributes: invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: BackoffCoefficient cannot be less than 1 on retry policy.. WorkflowType=type TaskQueue=name:"q" kind:TASK_QUEUE_KIND_NORMAL', 'a retry policy that cannot be');
 SELECT is(attempt(command('CONTINUE_AS_NEW_WORKFLOW_EXECUTION', '{}')), 'done, closed', 'as it is');
 
 -- what is not there yet is not ignored
@@ -88,7 +88,7 @@ SELECT is(attributes -> 'continuedFailure', '{"message": "why"}', 'the next run 
 SELECT is(attempt(activity('{"priority": {"priorityKey": -1}}')),
   'BadScheduleActivityAttributes: invalid priorities: priority key can''t be negative', 'a negative priority');
 SELECT is(attempt(activity('{"priority": {"fairnessWeight": -1}}')),
-  'BadScheduleActivityAttributes: invalid priorities: fairness weight must be greater than zero', 'a negative weight');
+  'BadScheduleActivityAttributes: invalid priorities: must be greater than zero', 'a negative weight');
 SELECT is(attempt(activity(jsonb_build_object('priority', jsonb_build_object('fairnessWeight', weight)))),
   'BadScheduleActivityAttributes: invalid priorities: fairness weight must be a finite number', 'a weight of ' || weight)
 FROM unnest('{NaN,Infinity,-Infinity}'::text[]) weight;

@@ -36,7 +36,9 @@ LANGUAGE sql AS $$
 $$;
 -- a value as an error tells it
 CREATE FUNCTION shown(value jsonb) RETURNS text
-LANGUAGE sql AS $$ SELECT left(value::text, 100) || CASE WHEN length(value::text) > 100 THEN '...' ELSE '' END $$;
+LANGUAGE sql AS $$
+  SELECT left(said, 100) || CASE WHEN length(said) > 100 THEN '...' ELSE '' END FROM coalesce(value #>> '{}', 'null') said
+$$;
 CREATE FUNCTION upsert(fields jsonb) RETURNS jsonb
 LANGUAGE sql AS $$
   SELECT jsonb_build_object('commandType', 'COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES', 'upsertWorkflowSearchAttributesCommandAttributes',
@@ -81,7 +83,7 @@ SELECT is_refused(format('SELECT start(%L)', jsonb_build_object(name, v)), '2202
 FROM value, jsonb_array_elements(does_not) v;
 SELECT is(complete('fits', taskq.command_upsert_search_attributes(jsonb_build_object(name, fits -> 0))), 'ok', 'by a command: ' || name) FROM value;
 SELECT is(complete('fits ' || name, taskq.command_upsert_search_attributes(jsonb_build_object(name, does_not -> 0))),
-  format('WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES: BadSearchAttributes: invalid value for search attribute %s of type %s: %s', name, (SELECT type FROM taskq.search_attribute s WHERE s.name = value.name), (does_not -> 0)::text), '... and not: ' || name)
+  format('WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES: BadSearchAttributes: invalid value for search attribute %s of type %s: %s', name, (SELECT type FROM taskq.search_attribute s WHERE s.name = value.name), shown(does_not -> 0)), '... and not: ' || name)
 FROM value;
 
 -- payloads that tell their type
@@ -92,7 +94,7 @@ SELECT is(attributes('typed') -> 'SaKeyword', '"one"', '... is its element');
 SELECT is(complete('typed ' || n, upsert(jsonb_build_object(name, payload))), 'WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES: BadSearchAttributes: ' || message, message)
 FROM (VALUES
   (1, 'SaNumber', payload('"x"', 'Keyword'), 'invalid value for search attribute SaNumber of type Int: the value is of type Keyword'),
-  (2, 'SaNew', payload('"x"', 'Int'), 'invalid value for search attribute SaNew of type Int: "x"'),
+  (2, 'SaNew', payload('"x"', 'Int'), 'invalid value for search attribute SaNew of type Int: x'),
   (3, 'SaNew', payload('1', 'Number'), 'search attribute SaNew has an unknown type: Number'),
   (4, 'SaNew', payload('bytes', NULL, 'binary/plain'), 'invalid value for search attribute SaNew: it is no JSON'),
   (5, 'SaNew', payload('bytes', 'Keyword', 'binary/plain'), 'invalid value for search attribute SaNew of type Keyword: it is no JSON')) v (n, name, payload, message);
@@ -108,7 +110,7 @@ SELECT matches(complete('refused 4', taskq.command_continue_as_new(search_attrib
 SELECT task('refused 5') AS token \gset
 UPDATE taskq.open SET history_size = 60 * 1024 * 1024 WHERE run_id = taskq.workflow_run('refused 5');
 SELECT is((SELECT closed FROM taskq.complete_workflow_task(:'token', jsonb_build_array(taskq.command_upsert_search_attributes('{"SaEpsilon": "x"}')))), true, 'a history that is too long');
-SELECT is_refused('SELECT start(''{"SaZeta": "x", "SaNumber": "x"}'')', '22023', 'invalid value for search attribute SaNumber of type Int: "x"', 'a start');
+SELECT is_refused('SELECT start(''{"SaZeta": "x", "SaNumber": "x"}'')', '22023', 'invalid value for search attribute SaNumber of type Int: x', 'a start');
 SELECT lives_ok('SELECT taskq.start_workflow(''sa'', ''W'', workflow_id => ''first'', id_conflict_policy => ''use_existing'', search_attributes => ''{"SaEta": "x"}'')', 'a start that is answered with another run');
 SELECT is(declared(), :'before', 'no name of these has a type');
 SELECT is((SELECT string_agg(coalesce(error, 'ok'), ' ' ORDER BY slot) FROM taskq.complete_workflow_tasks(ARRAY[
