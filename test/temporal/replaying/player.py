@@ -4,12 +4,13 @@ The walk is over the recorded events. Most are what a call made of it, and the c
 themselves, timers and time-outs, and are waited for. Events that were written later than they happened, since
 a workflow task was running, are done before it ends: their times tell."""
 import json
+import math
 import time
 import uuid
 
 import sent
 from activities import AT_ONCE, CLOSES, PATIENCE, Worker
-from histories import Event, attributes_key, nanoseconds, seconds_of
+from histories import Event, attributes_key, evenly_spaced, nanoseconds, seconds_of
 from libpq import SqlError
 from taskq import Mismatch, wait_until
 
@@ -18,6 +19,9 @@ OUTER = ("workflow_execution_signaled", "workflow_execution_cancel_requested", "
 REPLACED = "TerminateIfRunning WorkflowIdReusePolicy"
 FORCED = "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND"
 NONDETERMINISTIC = "WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR"
+UNHANDLED = "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE"
+PATIENT_ATTEMPT = 4             # the first that may take longer, by so many seconds at most; then twice that, and so on
+PATIENCE_FIRST = 5
 BY_ID = "byid"                  # in the name of a scenario: activities are completed by their ids
 NEVER = "never"                 # in the name of a sticky queue: nobody has ever polled it
 STICKY_LIFE = 5                 # seconds; a sticky queue is dead after 10 without a poll
@@ -36,10 +40,12 @@ class Player:
         self.run_id = None
         self.ahead = None           # a workflow task that a poll has found before it was asked for
 
-    def play(self, events, run_id=None):
-        """Play a run, which has been started already if run_id is given; returns its run_id."""
+    def play(self, events, run_id=None, next_start=None):
+        """Play a run, which has been started already if run_id is given, and goes on as one that begins with
+        next_start; returns its run_id."""
         self.events = events
         self.run_id = run_id
+        self.next_start = next_start
         self.done = set()           # ids of events that have been made to happen
         self.task = None            # the workflow task that is started: event and row
         self.returned = None        # the next one, if a completion has returned it
@@ -78,7 +84,8 @@ class Player:
 
     @staticmethod
     def is_forced(event):
-        return event.kind == "workflow_task_failed" and event.attributes["cause"] == FORCED
+        return event.kind == "workflow_task_failed" and event.attributes.get("cause") == FORCED and \
+            "failure" not in event.attributes
 
     def before_forced(self, event):
         """Is this event written together with the end of the run?"""
@@ -137,6 +144,7 @@ class Player:
     # ---- the run itself ----
 
     def workflow_execution_started(self, event):
+        self.started_at = time.monotonic()
         if self.run_id is not None:
             self.run_uuid = self.calls.run_uuid(self.run_id)
             return
@@ -150,7 +158,6 @@ class Player:
             row = self.calls.start(request)
         self.run_id = row["run_id"]
         self.run_uuid = self.calls.run_uuid(self.run_id)
-        self.started_at = time.monotonic()
         if row["created"] != "t":
             raise Mismatch("a workflow of this id was there already")
         again = self.calls.start(request) if not with_signal else row
@@ -176,10 +183,14 @@ class Player:
 
     def replace(self, event):
         """A start that terminates this run: refused in the first second, so wait as long as was recorded."""
-        recorded = (event.time - self.events[0].time) / 1e9
-        time.sleep(max(0, self.started_at + recorded - time.monotonic()))
+        self.live_until(event)
         request = sent.start(self.events[0], str(uuid.uuid4()))
         self.calls.start(dict(request, workflowIdConflictPolicy="WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"))
+
+    def live_until(self, event):
+        """Wait until the run is as old as it was when this event was written."""
+        recorded = (event.time - self.events[0].time) / 1e9
+        time.sleep(max(0, self.started_at + recorded - time.monotonic()))
 
     def nothing(self, event):
         """What the server does by itself, or did with the call before."""
@@ -206,9 +217,7 @@ class Player:
             if elapsed > 0.95 * timeout:
                 elapsed -= timeout
             else:
-                failure = before.attributes.get("failure", {"message": "again"})
-                self.calls.fail_workflow_task(row["task_token"], before.attributes.get(
-                    "cause", "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE"), failure)
+                self.fail_transient(row, before)
         if attempt > 1:
             self.task = None
 
@@ -308,7 +317,7 @@ class Player:
     def let_pass(self, event):
         """A time-out that can't be seen while a workflow task runs: it is over when as long has passed as was recorded."""
         started = self.events[event.number("startedEventId" if event.kind == "timer_fired" else "scheduledEventId") - 1]
-        time.sleep((event.time - started.time) / 1e9)
+        time.sleep(max(0, event.time - started.time) / 1e9)
 
     def workflow_task_completed(self, event):
         self.buffered(event)
@@ -316,7 +325,10 @@ class Player:
         scheduled = self.next_scheduled(event)
         force, new = self.forces(event, scheduled)
         sticky = self.sticky_attributes(event, scheduled)
-        made = [sent.command_of(other) for other in commands]
+        made = [sent.command_of(other, self.next_start) for other in commands]
+        if commands and commands[-1].kind == "workflow_execution_continued_as_new" and self.next_start is not None and \
+                "firstWorkflowTaskBackoff" not in self.next_start.attributes:
+            self.live_until(event)      # one that is younger is followed after a back-off
         for other, command in zip(commands, made):
             if other.kind == "activity_task_scheduled" and self.worker.activities[other.id].is_eager:
                 command["scheduleActivityTaskCommandAttributes"]["requestEagerExecution"] = True
@@ -376,14 +388,33 @@ class Player:
         if sent.is_refused_by_server(event):
             self.fail_by_commands(event, token)
         else:
-            self.calls.fail_workflow_task(token, event.attributes["cause"], event.attributes.get("failure"),
-                                          event.attributes.get("identity"))
+            self.calls.fail_workflow_task(token, event.attributes.get("cause", sent.NO_CAUSE),
+                                          event.attributes.get("failure"), event.attributes.get("identity"))
         self.after_failure(token)
+        self.fail_hidden(event)
+
+    def fail_hidden(self, event):
+        """Attempts that left no trace fail, if something has happened before the last of them was made: then that is a
+        first one, with the patience of a later one."""
+        after = self.next_scheduled(event)
+        if after is None or after.attributes["attempt"] != 1:
+            return
+        patience = seconds_of(after.attributes["startToCloseTimeout"]) - \
+            seconds_of(self.events[0].attributes["workflowTaskTimeout"])
+        if patience > 0:
+            for number in range(2, PATIENT_ATTEMPT + max(0, math.ceil(math.log2(patience / PATIENCE_FIRST)))):
+                self.fail_transient(self.poll_transient(number), event)
+            self.task = None
+
+    def fail_transient(self, row, before):
+        """An attempt fails as the one before it did."""
+        self.calls.fail_workflow_task(row["task_token"], before.attributes.get("cause", UNHANDLED),
+                                      before.attributes.get("failure", {"message": "again"}))
 
     def fail_by_commands(self, event, token):
         row = self.calls.complete_workflow_task(token, sent.bad_commands(self.name, event),
                                                 event.attributes.get("identity"))
-        if row["failed_message"] != event.attributes["failure"]["message"]:
+        if row["failed_message"] != evenly_spaced(event.attributes["failure"]["message"]):
             raise Mismatch("the completion says %s, %s" % (row["failed_cause"], row["failed_message"]))
 
     def workflow_task_timed_out(self, event):

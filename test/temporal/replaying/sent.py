@@ -8,6 +8,7 @@ import re
 NAMESPACE = "default"
 DEFAULT_RETRY = {"initialInterval": "1s", "backoffCoefficient": 2, "maximumInterval": "100s"}
 DEFAULT_TASK_TIMEOUT = "10s"
+NO_CAUSE = "WORKFLOW_TASK_FAILED_CAUSE_UNSPECIFIED"
 
 # the event of each command, and the command's name; the attributes are the event's without those of the server
 COMMANDS = {
@@ -49,9 +50,9 @@ def seconds(duration):
 
 
 def retry_policy(policy):
-    """Without the server's defaults; None if nothing else is in it."""
+    """Without the server's defaults."""
     if policy == DEFAULT_RETRY:
-        return None
+        return {}
     said = dict(policy)
     if said.get("maximumInterval") and seconds(said["maximumInterval"]) == 100 * seconds(said["initialInterval"]):
         del said["maximumInterval"]
@@ -60,9 +61,7 @@ def retry_policy(policy):
 
 def set_retry_policy(attributes):
     if "retryPolicy" in attributes:
-        policy = retry_policy(attributes.pop("retryPolicy"))
-        if policy is not None:
-            attributes["retryPolicy"] = policy
+        attributes["retryPolicy"] = retry_policy(attributes["retryPolicy"])
 
 
 def queue(attributes):
@@ -73,6 +72,8 @@ def schedule_activity(event):
     said = dict(event.attributes)
     said["taskQueue"] = queue(said)
     set_retry_policy(said)
+    if not said.get("retryPolicy"):
+        said.pop("retryPolicy", None)       # an activity has one without being given it
     if said["scheduleToCloseTimeout"] != "0s":
         for name in ("scheduleToStartTimeout", "startToCloseTimeout"):
             if said[name] == said["scheduleToCloseTimeout"]:
@@ -80,8 +81,8 @@ def schedule_activity(event):
     return said
 
 
-def command_of(event):
-    """The command that an event is of."""
+def command_of(event, following):
+    """The command that an event is of; following is the first event of the next run, or None."""
     if event.kind == "activity_task_scheduled":
         attributes = schedule_activity(event)
     else:
@@ -90,6 +91,8 @@ def command_of(event):
         attributes.pop(name, None)
     if event.kind == "workflow_execution_continued_as_new":
         attributes["taskQueue"] = queue(attributes)
+        if following is not None and "retryPolicy" in following.attributes:
+            attributes["retryPolicy"] = retry_policy(following.attributes["retryPolicy"])
     made = command(COMMANDS[event.kind], attributes)
     for name in ("userMetadata", "eventGroupMarkers"):
         if name in event.all:
@@ -104,9 +107,14 @@ def is_of(event, completed):
 
 # ---- commands that failed: not in the history, but what was said of them is ----
 
-def activity(activity_id, **timeouts):
+def activity(activity_id="a", **others):
     return command("SCHEDULE_ACTIVITY_TASK", {"activityId": activity_id, "activityType": {"name": "A"},
-                                              "taskQueue": {"name": "q1"}, **timeouts})
+                                              "taskQueue": {"name": "q1"}, **others})
+
+
+def in_time(**others):
+    """An activity that would be good without the others."""
+    return activity(**{"startToCloseTimeout": "10s", **others})
 
 
 def timer(timer_id, duration="1s"):
@@ -117,7 +125,105 @@ def complete():
     return command("COMPLETE_WORKFLOW_EXECUTION", {})
 
 
+def negative(name):
+    return {name[0].lower() + name[1:]: "-1s"}
+
+
+RETRY_POLICIES = {          # what the server says of a policy that can't be
+    r"invalid (InitialInterval|MaximumInterval) set on retry policy: negative duration": negative,
+    r"BackoffCoefficient cannot be less than 1 on retry policy.": lambda: {"backoffCoefficient": 0.5},
+    r"MaximumInterval cannot be less than InitialInterval on retry policy.":
+        lambda: {"initialInterval": "10s", "maximumInterval": "1s"},
+    r"MaximumAttempts cannot be negative on retry policy.": lambda: {"maximumAttempts": -2},
+    r"Invalid timeout type value: (.*)\.": lambda name: {"nonRetryableErrorTypes": ["TemporalTimeout:" + name]},
+}
+
+
+def bad_retry_policy(text):
+    for pattern, make in RETRY_POLICIES.items():
+        match = re.fullmatch(pattern, text)
+        if match:
+            return {"retryPolicy": make(*match.groups())}
+    return None
+
+
+def activity_retried(text):
+    policy = bad_retry_policy(text)
+    return policy and [in_time(**policy)]
+
+
+def long_name(kind, attribute):
+    return lambda name: [command(kind, {attribute: name})]
+
+
+def continued(workflow_type, queue_name, **others):
+    return [command("CONTINUE_AS_NEW_WORKFLOW_EXECUTION", {
+        "workflowType": {"name": workflow_type}, "taskQueue": {"name": queue_name}, **others})]
+
+
+def continued_badly(problem, workflow_type, queue_name):
+    match = re.fullmatch(r"Invalid (\w+) on \w+: negative duration", problem)
+    if match:
+        return continued(workflow_type, queue_name, **negative(match.group(1)))
+    match = re.fullmatch(r"invalid WorkflowRetryPolicy on \w+: (.*)", problem)
+    if match:
+        policy = bad_retry_policy(match.group(1))
+        return policy and continued(workflow_type, queue_name, **policy)
+    return continued(workflow_type, queue_name) if problem.startswith("error validating") else None
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def search_attribute(name, kind, value):
+    return [command("UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", {"searchAttributes": {"indexedFields": {name: {
+        "metadata": {"encoding": base64_of("json/plain"), "type": base64_of(kind)},
+        "data": base64_of(json.dumps(value))}}}})]
+
+
 BAD_COMMANDS = [
+    (r"BadScheduleActivityAttributes: missing task queue name", lambda: [in_time(taskQueue={})]),
+    (r"BadScheduleActivityAttributes: task queue name cannot start with reserved prefix (.*)",
+     lambda prefix: [in_time(taskQueue={"name": prefix + "x"})]),
+    (r"BadScheduleActivityAttributes: taskQueue length exceeds limit", lambda: [in_time(taskQueue={"name": "x" * 1001})]),
+    (r"BadScheduleActivityAttributes: activityId is not set", lambda: [in_time(activity_id="")]),
+    (r"BadScheduleActivityAttributes: activityType is not set", lambda: [in_time(activityType={})]),
+    (r"BadScheduleActivityAttributes: activityId exceeds length limit. Length=(\d+) .*",
+     lambda length: [in_time(activity_id="x" * int(length))]),
+    (r"BadScheduleActivityAttributes: activityType exceeds length limit. Length=(\d+) .*",
+     lambda length: [in_time(activityType={"name": "x" * int(length)})]),
+    (r"BadScheduleActivityAttributes: invalid priorities: priority key can't be negative",
+     lambda: [in_time(priority={"priorityKey": -1})]),
+    (r"BadScheduleActivityAttributes: invalid priorities: fairness key length exceeds limit",
+     lambda: [in_time(priority={"fairnessKey": "k" * 65})]),
+    (r"BadScheduleActivityAttributes: invalid priorities: must be greater than zero",
+     lambda: [in_time(priority={"fairnessWeight": -1})]),
+    (r"BadScheduleActivityAttributes: invalid (\w+): negative duration", lambda name: [in_time(**negative(name))]),
+    (r"PendingActivitiesLimitExceeded: the number of pending activities, (\d+), .*",
+     lambda most: [in_time(activity_id=str(number)) for number in range(int(most) + 1)]),
+    (r"BadRequestCancelActivityAttributes: ScheduledEventId is not set on .*",
+     lambda: [command("REQUEST_CANCEL_ACTIVITY_TASK", {})]),
+    (r"BadStartTimerAttributes: TimerId on StartTimerCommand exceeds length limit. TimerId=(.*) Length=.*",
+     lambda name: [timer(name)]),
+    (r"BadCancelTimerAttributes: TimerId on CancelTimerCommand exceeds length limit. TimerId=(.*) Length=.*",
+     long_name("CANCEL_TIMER", "timerId")),
+    (r"BadRecordMarkerAttributes: MarkerName on RecordMarkerCommand exceeds length limit. MarkerName=(.*) Length=.*",
+     long_name("RECORD_MARKER", "markerName")),
+    (r"BadRecordMarkerAttributes: MarkerName is not set on RecordMarkerCommand.", lambda: [command("RECORD_MARKER", {})]),
+    (r"BadModifyWorkflowPropertiesAttributes: UpsertedMemo is not set on .*",
+     lambda: [command("MODIFY_WORKFLOW_PROPERTIES", {})]),
+    (r"BadModifyWorkflowPropertiesAttributes: UpsertedMemo.Fields is not set on .*",
+     lambda: [command("MODIFY_WORKFLOW_PROPERTIES", {"upsertedMemo": {}})]),
+    (r"BadSearchAttributes: SearchAttributes is not set on .*",
+     lambda: [command("UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", {})]),
+    (r"BadSearchAttributes: IndexedFields is not set on .*",
+     lambda: [command("UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", {"searchAttributes": {}})]),
+    (r"BadSearchAttributes: invalid value for search attribute (\w+) of type (\w+): (.*)", search_attribute),
+    (r"BadContinueAsNewAttributes: WorkflowType on \w+ exceeds length limit. WorkflowType=(.*) Length=.*",
+     lambda name: continued(name, "q1")),
+    (r'BadContinueAsNewAttributes: (.*)\. WorkflowType=(.*) TaskQueue=name:"(.*)"  ?kind:TASK_QUEUE_KIND_NORMAL',
+     continued_badly),
     (r"ScheduleActivityDuplicateId: .*, ActivityID: (.*)", lambda name: [activity(name, startToCloseTimeout="10s")] * 2),
     (r"BadScheduleActivityAttributes: a valid StartToCloseTimeout or .* ActivityId=(.*) ActivityType=.*",
      lambda name: [activity(name)]),
@@ -133,6 +239,7 @@ BAD_COMMANDS = [
      lambda name: [command(re.sub(r"(?<!^)([A-Z])", r"_\1", name).upper())]),
     (r"BadFailWorkflowExecutionAttributes: Failure is not set on .*",
      lambda: [command("FAIL_WORKFLOW_EXECUTION", {})]),
+    (r"BadScheduleActivityAttributes: (.*)", activity_retried),
     (r"UnhandledCommand", lambda: [complete()]),
 ]
 
@@ -160,14 +267,22 @@ def bad_commands(name, failed):
         return SENT[name]
     for pattern, make in BAD_COMMANDS:
         match = re.fullmatch(pattern, failed.attributes.get("failure", {}).get("message", ""))
-        if match:
-            return make(*match.groups())
+        made = make(*match.groups()) if match else None
+        if made:
+            return made
     return None
 
 
 def is_refused_by_server(failed):
     """Was it the server that failed this workflow task, for the commands in it?"""
-    return "serverFailureInfo" in failed.attributes.get("failure", {})
+    failure = failed.attributes.get("failure", {})
+    return "serverFailureInfo" in failure and failure.get("message", "").startswith(cause_prefix(failed))
+
+
+def cause_prefix(failed):
+    """BadStartTimerAttributes, for the cause WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES"""
+    cause = failed.attributes.get("cause", "").removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
+    return "".join(word.capitalize() for word in cause.split("_"))
 
 
 # ---- requests of clients ----
@@ -175,7 +290,8 @@ def is_refused_by_server(failed):
 def start(event, request_id):
     """StartWorkflowExecutionRequest"""
     names = ("workflowId", "workflowType", "input", "workflowExecutionTimeout", "workflowRunTimeout", "identity",
-             "retryPolicy", "cronSchedule", "memo", "searchAttributes", "header", "priority")
+             "retryPolicy", "cronSchedule", "memo", "searchAttributes", "header", "priority", "continuedFailure",
+             "lastCompletionResult", "completionCallbacks")
     request = {name: event.attributes[name] for name in names if name in event.attributes}
     request.update(namespace=NAMESPACE, requestId=request_id, taskQueue=queue(event.attributes))
     set_retry_policy(request)
@@ -184,8 +300,9 @@ def start(event, request_id):
         request["workflowTaskTimeout"] = timeout
     if event.attributes.get("firstWorkflowTaskBackoff", "0s") != "0s":
         request["workflowStartDelay"] = event.attributes["firstWorkflowTaskBackoff"]
-    if "userMetadata" in event.all:
-        request["userMetadata"] = event.all["userMetadata"]
+    for name in ("userMetadata", "links"):
+        if name in event.all:
+            request[name] = event.all[name]
     return request
 
 
