@@ -54,9 +54,11 @@ consider(Deadline *best, TimeoutType type, TimestampTz anchor, int64 timeout)
 /*
  * activity_next_deadline: which live timer fires first.
  *
- * Equal instants go to the type considered first: StartToClose,
- * ScheduleToStart, ScheduleToClose, Heartbeat.  "last_heartbeat" is
- * DT_NOBEGIN when there is none, or when the caller only wants a lower bound.
+ * Equal instants go to the type considered first: ScheduleToStart,
+ * ScheduleToClose, StartToClose, Heartbeat.  What is handed out by the
+ * transaction that schedules it has StartToClose begin with ScheduleToClose,
+ * and that nothing is retried beyond.  "last_heartbeat" is DT_NOBEGIN when
+ * there is none, or when the caller only wants a lower bound.
  */
 Deadline
 activity_next_deadline(const Activity *activity, TimestampTz last_heartbeat)
@@ -67,18 +69,19 @@ activity_next_deadline(const Activity *activity, TimestampTz last_heartbeat)
 	if (state_is_closed(activity->task.state))
 		return best;
 
-	if (state_in_progress(activity->task.state))
-		consider(&best, TIMEOUT_START_TO_CLOSE, activity->task.started_time,
-				 options->start_to_close);
 	if (activity->task.state == STATE_SCHEDULED)
 		consider(&best, TIMEOUT_SCHEDULE_TO_START, activity->task.dispatch_time,
 				 options->schedule_to_start);
 	consider(&best, TIMEOUT_SCHEDULE_TO_CLOSE,
 			 activity_first_dispatch(activity), options->schedule_to_close);
 	if (state_in_progress(activity->task.state))
+	{
+		consider(&best, TIMEOUT_START_TO_CLOSE, activity->task.started_time,
+				 options->start_to_close);
 		consider(&best, TIMEOUT_HEARTBEAT,
 				 Max(activity->task.started_time, last_heartbeat),
 				 options->heartbeat_timeout);
+	}
 	return best;
 }
 

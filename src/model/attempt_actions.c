@@ -145,6 +145,19 @@ retried(void)
 	return verdict;
 }
 
+/*
+ * ScheduleToClose ends it: because that is over, or because no other attempt
+ * fits.  Activities of workflows say the latter in both cases.
+ */
+static Jsonb *
+failure_out_of_time(const Activity *activity, bool is_over, Jsonb *cause)
+{
+	return failure_timeout(TIMEOUT_SCHEDULE_TO_CLOSE,
+						   is_over && activity->owner == 0 ? NULL :
+						   "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying",
+						   cause);
+}
+
 static Verdict
 give_up(Activity *activity, const AttemptEnd *end, const EventData *data,
 		RetryState retry_state)
@@ -163,9 +176,7 @@ give_up(Activity *activity, const AttemptEnd *end, const EventData *data,
 		Jsonb	   *failure = failure_timeout(end->timeout, NULL, cause);
 
 		if (retry_state == RETRY_TIMEOUT)
-			failure = failure_timeout(TIMEOUT_SCHEDULE_TO_CLOSE,
-									  "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying",
-									  cause);
+			failure = failure_out_of_time(activity, false, cause);
 		machine_close(activity, STATE_TIMED_OUT, data, failure, retry_state);
 		activity->failure_wants_heartbeat = true;
 	}
@@ -343,11 +354,13 @@ expire(Activity *activity, const EventData *data, RetryState retry_state)
 	Jsonb	   *cause = activity->last_failure ?
 		DatumGetJsonbP(PointerGetDatum(activity->last_failure)) : NULL;
 	Verdict		verdict = {.answer = ANSWER_DONE, .retry_state = retry_state};
+	Jsonb	   *failure = failure_timeout(data->timeout, NULL, cause);
 
+	if (data->timeout == TIMEOUT_SCHEDULE_TO_CLOSE && retry_state == RETRY_TIMEOUT)
+		failure = failure_out_of_time(activity, true, cause);
 	if (state_in_progress(activity->task.state))
 		activity->task.last_complete_time = data->now;
-	machine_close(activity, STATE_TIMED_OUT, data,
-				  failure_timeout(data->timeout, NULL, cause), retry_state);
+	machine_close(activity, STATE_TIMED_OUT, data, failure, retry_state);
 	activity->failure_wants_heartbeat = true;
 	return verdict;
 }

@@ -219,40 +219,30 @@ json_read_retry_policy(Jsonb *object, RetryPolicy *policy)
 
 	retry_policy_defaults(policy);
 	policy->maximum_attempts = (int32) json_get_int64(object, "maximumAttempts", policy->maximum_attempts);
-	if (policy->maximum_attempts == 1)
-	{
-		/* of what is never used nothing is asked */
-		if (json_get_duration(object, "initialInterval", &given) && given > 0)
-			policy->initial_interval = given;
-		policy->maximum_interval = retry_policy_default_maximum(policy->initial_interval);
-		if (json_get_duration(object, "maximumInterval", &given) && given > 0)
-			policy->maximum_interval = given;
-		return NULL;
-	}
-	if (json_is_negative_duration(object, "initialInterval"))
-		return "invalid InitialInterval set on retry policy: negative duration";
 	if (json_get_duration(object, "initialInterval", &given) && given > 0)
 		policy->initial_interval = given;
 	value = json_get(object, "backoffCoefficient");
 	if (value != NULL && value->type == jbvNumeric)
 		policy->backoff_coefficient =
 			DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
-	else if (value != NULL)
-		return "BackoffCoefficient cannot be less than 1 on retry policy.";
-	if (policy->backoff_coefficient < 1)
-		return "BackoffCoefficient cannot be less than 1 on retry policy.";
-	if (json_is_negative_duration(object, "maximumInterval"))
-		return "invalid MaximumInterval set on retry policy: negative duration";
 	policy->maximum_interval = retry_policy_default_maximum(policy->initial_interval);
 	if (json_get_duration(object, "maximumInterval", &given) && given > 0)
 		policy->maximum_interval = given;
+	types = json_get_object(object, "nonRetryableErrorTypes");
+	if (types != NULL)
+		policy->non_retryable = read_texts(types);
+	/* of what is never used nothing is asked */
+	if (policy->maximum_attempts == 1)
+		return NULL;
+	if (json_is_negative_duration(object, "initialInterval"))
+		return "invalid InitialInterval set on retry policy: negative duration";
+	if (policy->backoff_coefficient < 1 || (value != NULL && value->type != jbvNumeric))
+		return "BackoffCoefficient cannot be less than 1 on retry policy.";
+	if (json_is_negative_duration(object, "maximumInterval"))
+		return "invalid MaximumInterval set on retry policy: negative duration";
 	if (policy->maximum_interval < policy->initial_interval)
 		return "MaximumInterval cannot be less than InitialInterval on retry policy.";
 	if (policy->maximum_attempts < 0)
 		return "MaximumAttempts cannot be negative on retry policy.";
-	types = json_get_object(object, "nonRetryableErrorTypes");
-	if (types == NULL)
-		return NULL;
-	policy->non_retryable = read_texts(types);
-	return wrong_error_type(types);
+	return types == NULL ? NULL : wrong_error_type(types);
 }

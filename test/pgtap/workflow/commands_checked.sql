@@ -83,6 +83,20 @@ SELECT taskq.complete_workflow_task(task('continued'), jsonb_build_array(command
 SELECT is(attributes -> 'continuedFailure', '{"message": "why"}', 'the next run has the failure that the command gives') FROM taskq.workflow_history(taskq.workflow_run('continued'), 0, 1);
 
 -- ----------------------------------------------------------------------
+-- Retry policies
+-- ----------------------------------------------------------------------
+SELECT taskq.complete_workflow_task(task('policies'), jsonb_build_array(
+  activity('{"retryPolicy": {"maximumAttempts": 1, "backoffCoefficient": 0.5, "nonRetryableErrorTypes": ["X"]}}'),
+  activity('{"activityId": "b", "retryPolicy": {"maximumAttempts": 1, "initialInterval": "0.5s", "maximumInterval": "0.1s", "backoffCoefficient": "NaN"}}'))) \g /dev/null
+SELECT is(jsonb_agg(attributes -> 'retryPolicy' ORDER BY event_id), '[
+  {"maximumAttempts": 1, "initialInterval": "1s", "backoffCoefficient": 0.5, "maximumInterval": "100s", "nonRetryableErrorTypes": ["X"]},
+  {"maximumAttempts": 1, "initialInterval": "0.500s", "backoffCoefficient": 2, "maximumInterval": "0.100s"}]',
+  'what is never used is kept, and may be anything')
+FROM taskq.workflow_history(taskq.workflow_run('policies')) WHERE event_type = 'activity_task_scheduled';
+SELECT is(attempt(activity('{"retryPolicy": {"maximumAttempts": 2, "backoffCoefficient": "NaN"}}')),
+  'BadScheduleActivityAttributes: BackoffCoefficient cannot be less than 1 on retry policy. ActivityId=a ActivityType=t', '... unless it is used');
+
+-- ----------------------------------------------------------------------
 -- Priorities
 -- ----------------------------------------------------------------------
 SELECT is(attempt(activity('{"priority": {"priorityKey": -1}}')),
