@@ -6,11 +6,14 @@ import json
 import time
 
 import sent
+from histories import seconds_of
+from libpq import SqlError
 from taskq import Mismatch, wait_until
 
 CLOSES = ("activity_task_completed", "activity_task_failed", "activity_task_timed_out", "activity_task_canceled")
 AT_ONCE = 500_000               # nanoseconds: two events of one transaction are not further apart
 PATIENCE = 15
+NEVER = float("inf")            # when an attempt is started that the recording does not have
 
 
 class Activity:
@@ -26,11 +29,15 @@ class Activity:
         self.close = next((event for event in of_it if event.kind in CLOSES), None)
         self.attempts = self.started.attributes["attempt"] if self.started else 0
         self.start_time = self.started.time if self.started else None
+        if self.started is None and self.has_failed_before:
+            self.attempts, self.start_time = 2, NEVER
         cancels = [event for event in of_it if event.kind == "activity_task_cancel_requested"]
         if self.started is None and self.close is None and self.outlives(cancels):
             self.attempts, self.start_time = 1, events[cancels[0].number("workflowTaskCompletedEventId") - 1].time
         self.attempt = 0            # the last one that was started, and its token
         self.token = None
+        self.kept = None            # that of the attempt for which heartbeats are sent
+        self.scheduled_at = None    # when it was here
         self.beat = None            # when it was heard of last
 
     def outlives(self, cancels):
@@ -51,14 +58,24 @@ class Activity:
         return self.started.attributes.get("identity") if self.started else None
 
     @property
+    def close_failure(self):
+        return self.close.attributes.get("failure", {}) if self.close else {}
+
+    @property
+    def has_failed_before(self):
+        """Did it run out of time between two attempts?  Then how the first one ended is told."""
+        return self.times_out and "cause" in self.close_failure
+
+    @property
     def last_failure(self):
-        return self.started.attributes.get("lastFailure", {}) if self.started else {}
+        if self.started is None:
+            return self.close_failure.get("cause", {})
+        return self.started.attributes.get("lastFailure", {})
 
     @property
     def heartbeat_details(self):
         """What the last attempt has said before it timed out."""
-        failure = self.close.attributes.get("failure", {}) if self.close else {}
-        return failure.get("timeoutFailureInfo", {}).get("lastHeartbeatDetails")
+        return self.close_failure.get("timeoutFailureInfo", {}).get("lastHeartbeatDetails")
 
     @property
     def times_out(self):
@@ -66,7 +83,37 @@ class Activity:
 
     @property
     def heartbeat_timeout(self):
-        return float(self.scheduled.attributes["heartbeatTimeout"].rstrip("s"))
+        return seconds_of(self.scheduled.attributes["heartbeatTimeout"])
+
+    @property
+    def falls_silent(self):
+        """May the last attempt have timed out for want of heartbeats?  If all of it did, that was not why."""
+        if not self.times_out:
+            return False
+        timeout = timeout_of(self.close_failure)
+        over = self.scheduled.time + seconds_of(self.scheduled.attributes["scheduleToCloseTimeout"]) * 1e9
+        return timeout == "HEARTBEAT" or timeout == "SCHEDULE_TO_CLOSE" and self.close.time < over
+
+    def is_heard_of(self):
+        """Has the attempt that is started to be kept alive by heartbeats?"""
+        if not self.heartbeat_timeout:
+            return False
+        if self.attempt < self.attempts:
+            return timeout_of(self.last_failure) == "START_TO_CLOSE"
+        return not self.falls_silent
+
+    @property
+    def is_early(self):
+        return self.attempt == self.attempts - 1 and not self.may_start()
+
+    def may_start(self):
+        """Not too early, if the last attempt times out: it is not to be for another reason than the recorded one."""
+        return not self.times_out or time.monotonic() >= self.scheduled_at + (self.start_time - self.scheduled.time) / 1e9
+
+
+def timeout_of(failure):
+    """The type of time-out that a failure is, or None."""
+    return failure.get("timeoutFailureInfo", {}).get("timeoutType", "").removeprefix("TIMEOUT_TYPE_") or None
 
 
 class Worker:
@@ -79,7 +126,9 @@ class Worker:
         self.known = []             # those that are scheduled by now
 
     def schedule(self, scheduled):
-        self.known.append(self.activities[scheduled.id])
+        activity = self.activities[scheduled.id]
+        activity.scheduled_at = time.monotonic()
+        self.known.append(activity)
 
     def pump(self, until):
         """Start what is due, up to the attempts that were started by this time."""
@@ -90,7 +139,7 @@ class Worker:
 
     @staticmethod
     def is_due(activity, until):
-        return activity.attempt == activity.attempts - 1 and activity.start_time <= until
+        return activity.attempt == activity.attempts - 1 and activity.start_time <= until and activity.may_start()
 
     def poll(self, wanted, until):
         unwanted = []
@@ -99,7 +148,7 @@ class Worker:
             if task is None:
                 break
             activity = self.of_task(task)
-            if activity is None or not activity.attempts:
+            if activity is None or not activity.attempts or activity.is_early:
                 unwanted.append(task)
                 continue
             self.take(activity, task)
@@ -115,11 +164,12 @@ class Worker:
     def take(self, activity, task):
         if int(task["attempt"]) != activity.attempt + 1:
             raise Mismatch("attempt %s of activity %s follows attempt %d" % (task["attempt"], activity.id, activity.attempt))
-        self.check(activity, "input", task["input"], sent.plain(activity.scheduled.attributes.get("input")))
+        self.check(activity, "input", task["input"], activity.scheduled.attributes.get("input"))
         self.check(activity, "heartbeat details", task["heartbeat_details"],
-                   sent.exact(activity.heartbeat_details) if activity.attempt else None)
+                   activity.heartbeat_details if activity.attempt else None)
         activity.attempt, activity.token = activity.attempt + 1, task["task_token"]
         activity.beat = time.monotonic()
+        activity.kept = activity.token if activity.is_heard_of() else None
         if activity.heartbeat_details:
             self.calls.heartbeat(activity.token, activity.heartbeat_details, activity.identity)
         if activity.attempt < activity.attempts:
@@ -129,7 +179,7 @@ class Worker:
 
     @staticmethod
     def check(activity, what, found, wanted):
-        if (found is None) != (wanted is None) or found is not None and json.loads(found) != wanted:
+        if sent.values_of_sql(found) != sent.values(wanted):
             raise Mismatch("the %s of activity %s is %s and not %s" % (what, activity.id, found, json.dumps(wanted)))
 
     def start(self, until):
@@ -146,10 +196,14 @@ class Worker:
     def keep_alive(self):
         """Heartbeats of those that did not time out for want of them."""
         for activity in self.known:
-            if activity.token and activity.heartbeat_timeout and not activity.times_out and \
-                    time.monotonic() > activity.beat + activity.heartbeat_timeout / 2:
+            if activity.kept and time.monotonic() > activity.beat + activity.heartbeat_timeout / 2:
                 activity.beat = time.monotonic()
-                self.calls.heartbeat(activity.token, None, activity.identity)
+                try:
+                    self.calls.heartbeat(activity.kept, activity.heartbeat_details, activity.identity)
+                except SqlError as error:
+                    if error.sqlstate != "TQ001":
+                        raise
+                    activity.kept = None        # it has timed out
 
     def take_eager(self, tasks):
         """What the completion of a workflow task has handed out."""
@@ -178,7 +232,7 @@ class Worker:
             self.calls.fail(activity.token, said["failure"], said.get("identity"))
         else:
             self.cancel(activity, said)
-        activity.token = None
+        activity.token = activity.kept = None
 
     def complete(self, activity, result, identity):
         if self.by_id:

@@ -15,6 +15,7 @@ from libpq import SqlError
 from taskq import Mismatch, wait_until
 
 ENDS_OF_TASK = ("workflow_task_completed", "workflow_task_failed", "workflow_task_timed_out")
+BY_TIME = ("timer_fired", "activity_task_timed_out")
 OUTER = ("workflow_execution_signaled", "workflow_execution_cancel_requested", "timer_fired") + CLOSES
 REPLACED = "TerminateIfRunning WorkflowIdReusePolicy"
 FORCED = "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND"
@@ -47,6 +48,7 @@ class Player:
         self.run_id = run_id
         self.next_start = next_start
         self.done = set()           # ids of events that have been made to happen
+        self.seen_at = {}           # id of an event: when it was over here
         self.task = None            # the workflow task that is started: event and row
         self.returned = None        # the next one, if a completion has returned it
         self.previous = 0           # started event of the last one that was completed
@@ -60,10 +62,13 @@ class Player:
             if event.kind in OUTER and self.is_behind_transient(event):
                 self.hidden = True
                 self.poll_transient(2)
+            self.keep_pace(event)
             if event.id not in self.done:
+                self.fire_together(event)
                 getattr(self, event.kind)(event)
             if self.shows(event):
                 self.confirm(event)
+            self.seen_at[event.id] = time.monotonic()
         return self.run_id
 
     # ---- looking ----
@@ -150,7 +155,8 @@ class Player:
             return
         second = self.events[1] if len(self.events) > 1 else event
         request = sent.start(event, self.request_id)
-        with_signal = second.kind == "workflow_execution_signaled" and second.time - event.time < AT_ONCE
+        with_signal = second.kind == "workflow_execution_signaled" and (
+            "workflowStartDelay" not in request or second.time - event.time < AT_ONCE)
         if with_signal:
             self.done.add(second.id)
             row = self.calls.start(sent.with_signal(request, second), signal_too=True)
@@ -315,9 +321,64 @@ class Player:
             self.done.add(event.id)
 
     def let_pass(self, event):
-        """A time-out that can't be seen while a workflow task runs: it is over when as long has passed as was recorded."""
-        started = self.events[event.number("startedEventId" if event.kind == "timer_fired" else "scheduledEventId") - 1]
-        time.sleep(max(0, event.time - started.time) / 1e9)
+        """Wait for a time-out of which no event tells yet, since a workflow task runs."""
+        def work():
+            self.worker.pump(event.time)
+            self.worker.keep_alive()
+
+        began = self.beginning(event)
+        if event.kind == "timer_fired":
+            what, goes_on = "timer", lambda: self.calls.is_timer_running(self.run_id, began.id)
+        else:
+            what, goes_on = "activity", lambda: self.calls.is_activity_pending(self.workflow_id, began.attributes["activityId"])
+        wait_until(lambda: not goes_on(), PATIENCE + 2 * (event.time - began.time) / 1e9,
+                   "the time-out of the %s of event %d" % (what, began.id), work)
+
+    def beginning(self, event):
+        """The event with which a time-out began to run."""
+        return self.events[event.number("startedEventId" if event.kind == "timer_fired" else "scheduledEventId") - 1]
+
+    def due(self, event):
+        """When a time-out is over here, at the latest."""
+        began = self.beginning(event)
+        if event.kind == "timer_fired":
+            return self.seen_at[began.id] + seconds_of(began.attributes["startToFireTimeout"])
+        return self.seen_at[began.id] + (event.time - began.time) / 1e9
+
+    def keep_pace(self, event):
+        """A time-out that is over while a workflow task runs has to be so here, before the task itself times out."""
+        if event.kind not in ("workflow_task_started", "workflow_task_completed"):
+            return
+        over = self.over_in_task(event)
+        if over is not None and self.beginning(over).id < event.id:
+            time.sleep(max(0, self.due(over) - (over.time - event.time) / 1e9 - time.monotonic()))
+
+    def over_in_task(self, event):
+        """The next time-out that is over while this task runs, or one that follows it at once; None if there is none."""
+        end = None
+        for other in self.following(event):
+            if other.kind in ENDS_OF_TASK:
+                end = other
+            elif other.kind in OUTER:
+                if end is None or other.time >= end.time:
+                    return None
+                if other.kind in BY_TIME and other.id not in self.done:
+                    return other
+        return None
+
+    def fire_together(self, event):
+        """Timers that were fired at once, though not due at once, are: nothing happens to the run until all are due."""
+        if event.kind != "timer_fired":
+            return
+        fired = [event]
+        for other in self.following(event):
+            if other.kind != "timer_fired":
+                break
+            fired.append(other)
+        after = self.events[fired[-1].id] if fired[-1].id < len(self.events) else None
+        if len(fired) > 1 and after is not None and after.kind == "workflow_task_scheduled":
+            with self.calls.holding(self.run_id):
+                time.sleep(self.calls.seconds_until_fired(self.run_id, [other.attributes["timerId"] for other in fired]))
 
     def workflow_task_completed(self, event):
         self.buffered(event)

@@ -365,24 +365,29 @@ def metadata_value(value):
         return {"$b64": value}
 
 
-def plain(payloads):
-    """What SQL sees of payloads of the protocol: the value of one that is JSON, else a list; None if there are none."""
-    elements = [plain_payload(payload) for payload in (payloads or {}).get("payloads", [])]
-    if len(elements) == 1 and "json" in elements[0]:
-        value = elements[0]["json"]
-        if not isinstance(value, dict) or not {"$payloads", "$b64"} & set(value):
-            return value
-    return {"$payloads": elements} if elements else None
+def values(payloads):
+    """What payloads of the protocol stand for: a list of JSON values, and of what is no JSON as it is."""
+    return [value(exact_payload(payload)) for payload in (payloads or {}).get("payloads", [])]
 
 
-def plain_payload(payload):
-    made = exact_payload(payload)
+def values_of_sql(text):
+    """The same of what SQL has of them, as values or as bytes."""
+    if text is None:
+        return []
+    found = json.loads(text)
+    elements = found["$payloads"] if isinstance(found, dict) and "$payloads" in found else [{"json": found}]
+    return [value(element) for element in elements]
+
+
+def value(element):
+    if "json" in element:
+        return {"json": element["json"]}
     try:
-        if made.get("metadata") == {"encoding": "json/plain"} and "externalPayloads" not in made:
-            return {"json": json.loads(base64.b64decode(made.get("data", "")))}
+        if element.get("metadata") == {"encoding": "json/plain"} and "externalPayloads" not in element:
+            return {"json": json.loads(base64.b64decode(element.get("data", "")))}
     except ValueError:
         pass
-    return made
+    return element
 
 
 KINDS = {

@@ -1,4 +1,5 @@
 """The SQL calls that a player makes. None of it knows what a recording is."""
+import contextlib
 import json
 import time
 
@@ -30,6 +31,16 @@ class Calls:
 
     def close(self):
         self.sql.close()
+
+    @contextlib.contextmanager
+    def holding(self, run_id):
+        """Nothing happens to a run meanwhile."""
+        self.sql.query("BEGIN")
+        try:
+            self.sql.query("SELECT FROM taskq.open WHERE run_id = $1::bigint FOR UPDATE", run_id)
+            yield
+        finally:
+            self.sql.query("ROLLBACK")
 
     # ---- clients ----
 
@@ -135,6 +146,25 @@ class Calls:
     def pending_activity(self, workflow_id, activity_id):
         return self.sql.one("SELECT taskq.pending_activity(workflow_id => $1, activity_id => $2)",
                             workflow_id, activity_id)
+
+    def is_activity_pending(self, workflow_id, activity_id):
+        try:
+            return self.pending_activity(workflow_id, activity_id) is not None
+        except SqlError as error:
+            if error.sqlstate == "TQ001":
+                return False
+            raise
+
+    def is_timer_running(self, run_id, started_event_id):
+        return self.sql.one("SELECT EXISTS (SELECT FROM taskq.workflow_timers WHERE run_id = $1::bigint"
+                            " AND started_event_id = $2::bigint)", run_id, started_event_id) == "t"
+
+    def seconds_until_fired(self, run_id, timer_ids):
+        """Until the last of these timers is due; 0 if all are."""
+        return float(self.sql.one("SELECT greatest(extract(epoch FROM max(fire_time) - clock_timestamp()), 0)"
+                                  " FROM taskq.workflow_timers WHERE run_id = $1::bigint"
+                                  " AND timer_id IN (SELECT jsonb_array_elements_text($2::jsonb))",
+                                  run_id, json.dumps(timer_ids)))
 
     def complete_by_id(self, run_id, result, identity):
         self.sql.query("SELECT taskq.complete_by_id(run_id => $1::bigint, result => $2::jsonb, identity => $3)",
