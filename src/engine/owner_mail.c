@@ -247,6 +247,7 @@ owner_mail_closed(const Activity *activity, const Activity *before)
 	item.mail.started = kept(item.mail.started);
 	pending = grow(pending, NULL, &max_pending, npending + 1, sizeof(OwnerMail),
 				   TopTransactionContext);
+	item.number = npending;
 	pending[npending++] = item;
 	MemoryContextSwitchTo(old_context);
 }
@@ -262,7 +263,9 @@ compare_mail(const void *a, const void *b)
 	const OwnerMail *x = a;
 	const OwnerMail *y = b;
 
-	return x->run_id < y->run_id ? -1 : x->run_id > y->run_id;
+	if (x->run_id != y->run_id)
+		return x->run_id < y->run_id ? -1 : 1;
+	return x->number - y->number;
 }
 
 /* owner_mail_any: is there mail that nobody has taken? */

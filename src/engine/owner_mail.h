@@ -15,6 +15,7 @@
 typedef struct OwnerMail
 {
 	int64		run_id;
+	int			number;			/* in the order in which it came */
 	RunMail		mail;
 	SubTransactionId sub;
 } OwnerMail;

@@ -273,6 +273,17 @@ put(RunStep *step, RunMail *mail)
 	apply(step, mail);
 }
 
+/* those of the time-outs from the first one on, which came together, before the ends */
+static void
+put_starts(RunStep *step, int first)
+{
+	if (first > 0 && step->mail[first - 1].type == EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT)
+		return;
+	for (int i = first; i < step->nmail && step->mail[i].type == EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT; i++)
+		if (!step->mail[i].dropped)
+			put_start(step, &step->mail[i]);
+}
+
 /*
  * run_take_mail: what waited gets its numbers.  "buffered": it waited for a task, and
  * closes of activities come last, but not that they were started.
@@ -292,6 +303,8 @@ run_take_mail(RunStep *step, bool buffered)
 				put_start(step, mail);
 				continue;
 			}
+			if (mail->type == EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT)
+				put_starts(step, i);
 			put(step, mail);
 			mail->dropped = true;
 		}

@@ -79,14 +79,17 @@ static TimestampTz next_alarm;	/* first one not seen */
  * ------------------------------------------------------------------------
  */
 
+/* the first one is the greatest: what is due first, and of that what is older */
 static int
 compare_watches(const pairingheap_node *a, const pairingheap_node *b,
 				void *arg)
 {
-	TimestampTz x = pairingheap_const_container(Watch, node, a)->when;
-	TimestampTz y = pairingheap_const_container(Watch, node, b)->when;
+	const Watch *x = pairingheap_const_container(Watch, node, a);
+	const Watch *y = pairingheap_const_container(Watch, node, b);
 
-	return x < y ? 1 : x > y ? -1 : 0;
+	if (x->when != y->when)
+		return x->when < y->when ? 1 : -1;
+	return x->run_id < y->run_id ? 1 : x->run_id > y->run_id ? -1 : 0;
 }
 
 static void
