@@ -191,7 +191,12 @@ class Worker:
     def start_one(self, activity, until):
         recorded = (activity.start_time - activity.scheduled.time) / 1e9
         wait_until(lambda: activity.is_running, PATIENCE + 2 * recorded,
-                   "attempt %d of activity %s" % (activity.attempts, activity.id), lambda: self.pump(until))
+                   "attempt %d of activity %s" % (activity.attempts, activity.id), lambda: self.work(until))
+
+    def work(self, until):
+        """What goes on while something is waited for."""
+        self.pump(until)
+        self.keep_alive()
 
     def keep_alive(self):
         """Heartbeats of those that did not time out for want of them."""

@@ -107,8 +107,7 @@ class Player:
 
     def idle(self):
         """What workers do while nothing happens."""
-        self.worker.pump(self.events[self.index].time)
-        self.worker.keep_alive()
+        self.worker.work(self.events[self.index].time)
         now = time.monotonic()
         scheduled = next((event for event in self.events[self.index:] if event.kind == "workflow_task_scheduled"), None)
         queue = self.sticky_of(scheduled)
@@ -322,17 +321,13 @@ class Player:
 
     def let_pass(self, event):
         """Wait for a time-out of which no event tells yet, since a workflow task runs."""
-        def work():
-            self.worker.pump(event.time)
-            self.worker.keep_alive()
-
         began = self.beginning(event)
         if event.kind == "timer_fired":
             what, goes_on = "timer", lambda: self.calls.is_timer_running(self.run_id, began.id)
         else:
             what, goes_on = "activity", lambda: self.calls.is_activity_pending(self.workflow_id, began.attributes["activityId"])
         wait_until(lambda: not goes_on(), PATIENCE + 2 * (event.time - began.time) / 1e9,
-                   "the time-out of the %s of event %d" % (what, began.id), work)
+                   "the time-out of the %s of event %d" % (what, began.id), lambda: self.worker.work(event.time))
 
     def beginning(self, event):
         """The event with which a time-out began to run."""
