@@ -94,7 +94,7 @@ SELECT is(jsonb_agg(attributes -> 'retryPolicy' ORDER BY event_id), '[
   'what is never used is kept, and may be anything')
 FROM taskq.workflow_history(taskq.workflow_run('policies')) WHERE event_type = 'activity_task_scheduled';
 SELECT is(attempt(activity('{"retryPolicy": {"maximumAttempts": 2, "backoffCoefficient": "NaN"}}')),
-  'BadScheduleActivityAttributes: BackoffCoefficient cannot be less than 1 on retry policy. ActivityId=a ActivityType=t', '... unless it is used');
+  'BadScheduleActivityAttributes: BackoffCoefficient cannot be less than 1 on retry policy.', '... unless it is used');
 
 -- ----------------------------------------------------------------------
 -- Priorities
