@@ -132,9 +132,11 @@ end_attempt(Activity *activity, const AttemptEnd *end, const EventData *data)
 static void
 limit_last_failure(Activity *activity)
 {
+	Jsonb	   *failure = (Jsonb *) activity->last_failure;
+
 	activity->last_failure = (struct varlena *)
-		failure_truncated((Jsonb *) activity->last_failure,
-						  MAX_RETRIED_FAILURE);
+		(activity->owner != 0 ? failure_kept(failure) :
+		 failure_truncated(failure, MAX_RETRIED_FAILURE));
 }
 
 static Verdict

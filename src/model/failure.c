@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/texts.h"
 #include "model/failure.h"
+#include "model/proto_values.h"
 
 static void
 begin_failure(JsonBuilder *builder, const char *kind)
@@ -266,6 +267,114 @@ failure_oversized(Jsonb *failure, Size limit)
 {
 	return failure_server("Failure exceeds size limit.", true,
 						  failure_truncated(failure, limit / 4 * 3));
+}
+
+/* ------------------------------------------------------------------------
+ * What Temporal's server keeps between attempts
+ * ------------------------------------------------------------------------
+ */
+
+#define MOST_KEPT		4096	/* bytes on the wire */
+#define SURELY_KEPT		1024	/* what is no larger here is not there */
+#define TEXT_FRAME		4		/* what a text counts beside its bytes */
+#define DEEPEST_KEPT	20
+
+/* about how many bytes a failure of the protocol has on the wire */
+static Size
+wire_size(Jsonb *exact)
+{
+	JsonbIterator *it = JsonbIteratorInit(&exact->root);
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	bool		is_base64 = false;
+	bool		in_metadata = false;
+	Size		size = 0;
+
+	while ((token = JsonbIteratorNext(&it, &item, false)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			if (in_metadata)
+				size += item.val.string.len + 4;
+			else
+				in_metadata = is_base64 = item.val.string.len == strlen("metadata") &&
+					strncmp(item.val.string.val, "metadata", strlen("metadata")) == 0;
+			if (item.val.string.len == strlen("data") &&
+				strncmp(item.val.string.val, "data", strlen("data")) == 0)
+				is_base64 = true;
+		}
+		else if (token == WJB_BEGIN_OBJECT)
+			size += 2;
+		else if (token == WJB_END_OBJECT)
+			in_metadata = is_base64 = false;
+		else if (token == WJB_VALUE || token == WJB_ELEM)
+			size += 2 + (item.type != jbvString ? 0 : is_base64 ?
+						 item.val.string.len / 4 * 3 : item.val.string.len);
+	}
+	return size;
+}
+
+/* as much of a text as is left room for */
+static void
+keep_text(JsonBuilder *builder, const char *key, Jsonb *failure, int64 *room)
+{
+	char	   *text = json_get_text(failure, key);
+	int			length;
+
+	if (text == NULL || *room <= 0)
+		return;
+	length = strlen(text);
+	if (length > *room)
+		length = pg_mbcliplen(text, length, *room);
+	if (length == 0)
+		return;
+	text[length] = '\0';
+	json_add_text(builder, key, text);
+	*room -= length + TEXT_FRAME;
+}
+
+/* The first ones get what there is; details are not among them. */
+static Jsonb *
+keep_room(Jsonb *failure, int64 room, int depth)
+{
+	Jsonb	   *cause = json_get_object(failure, "cause");
+	const char *kind = json_get_text(failure, "kind");
+	JsonBuilder builder;
+
+	if (kind == NULL && (json_get(failure, "type") != NULL || json_get(failure, "non_retryable") != NULL))
+		kind = "application";
+	json_begin(&builder);
+	if (kind != NULL && (strcmp(kind, "application") == 0 || strcmp(kind, "server") == 0))
+	{
+		json_add_text(&builder, "kind", kind);
+		json_add_true(&builder, "non_retryable", json_get_bool(failure, "non_retryable"));
+		if (strcmp(kind, "application") == 0)
+		{
+			keep_text(&builder, "type", failure, &room);
+			room -= 4;
+		}
+		room -= 4;
+	}
+	keep_text(&builder, "source", failure, &room);
+	keep_text(&builder, "message", failure, &room);
+	keep_text(&builder, "stack_trace", failure, &room);
+	if (cause != NULL && room > 4 && depth < DEEPEST_KEPT)
+		json_add(&builder, "cause", keep_room(cause, room - 4, depth + 1));
+	return json_end(&builder);
+}
+
+/*
+ * failure_kept: the failure itself, or if that is too large what a run is told of it that
+ * retries an activity after it, as Temporal's server does.
+ */
+Jsonb *
+failure_kept(Jsonb *failure)
+{
+	if (failure == NULL || VARSIZE(failure) <= SURELY_KEPT ||
+		wire_size(failure_exact(failure)) <= MOST_KEPT)
+		return failure;
+	return failure_server("Failure exceeds size limit.", false,
+						  keep_room(failure, MOST_KEPT, 0));
 }
 
 /* ------------------------------------------------------------------------

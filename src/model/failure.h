@@ -24,6 +24,7 @@ extern Jsonb *failure_server(const char *message, bool non_retryable,
 extern Jsonb *failure_with_heartbeat(Jsonb *failure, Jsonb *details);
 extern Jsonb *failure_truncated(Jsonb *failure, Size limit);
 extern Jsonb *failure_oversized(Jsonb *failure, Size limit);
+extern Jsonb *failure_kept(Jsonb *failure);
 
 extern bool failure_retryable(Jsonb *failure, const RetryPolicy *policy);
 extern bool failure_timeout_retryable(TimeoutType type,

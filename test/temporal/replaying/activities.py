@@ -174,7 +174,7 @@ class Worker:
             self.calls.heartbeat(activity.token, activity.heartbeat_details, activity.identity)
         if activity.attempt < activity.attempts:
             if "timeoutFailureInfo" not in activity.last_failure:
-                self.calls.fail(activity.token, activity.last_failure, activity.identity)
+                self.calls.fail(activity.token, sent.before_cut(activity.last_failure), activity.identity)
             activity.token = None
 
     @staticmethod

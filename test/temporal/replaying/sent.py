@@ -420,6 +420,15 @@ def plain_failure(failure):
     return made
 
 
+def before_cut(failure):
+    """A failure that a worker may have reported, of which the server has kept this: too large for its details."""
+    if failure.get("message") != "Failure exceeds size limit." or "serverFailureInfo" not in failure:
+        return failure
+    cut = failure["cause"]
+    info = {**cut.get("applicationFailureInfo", {}), "details": {"payloads": [{"data": base64.b64encode(bytes(8192)).decode()}]}}
+    return {**cut, "applicationFailureInfo": info}
+
+
 def plain_member(name, value):
     if name in ("details", "lastHeartbeatDetails"):
         return exact(value)
