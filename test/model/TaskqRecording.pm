@@ -15,7 +15,14 @@ use TaskqWorkflowModel;
 my @foreign = qw(workerVersion sdkMetadata meteringMetadata
   historySizeBytes requestId originalExecutionRunId firstExecutionRunId
   workflowExecutionTimeout workflowRunTimeout header useWorkflowBuildId
-  inheritBuildId prevAutoResetPoints workflowTaskTimeout);
+  inheritBuildId prevAutoResetPoints workflowTaskTimeout
+  workflowExecutionExpirationTime);
+
+# What a start only hands on.
+my @handed_on = qw(continuedExecutionRunId continuedFailure initiator
+  lastCompletionResult memo searchAttributes priority);
+
+use constant AT_ONCE => 2000;    # microseconds
 
 # The events of a file: type, attributes, time and id.
 sub events_of
@@ -153,7 +160,7 @@ sub on_workflow_execution_started
 	my %more;
 	my $signal = $self->{events}->[1];
 
-	foreach my $key (qw(continuedExecutionRunId continuedFailure initiator))
+	foreach my $key (@handed_on)
 	{
 		$more{$key} = $a->{$key} if exists $a->{$key};
 	}
@@ -165,7 +172,8 @@ sub on_workflow_execution_started
 			task_timeout => TaskqWorkflowModel::us($a->{workflowTaskTimeout}),
 			run_timeout =>
 			  TaskqWorkflowModel::us($a->{workflowRunTimeout} // '0s'),
-			backoff => TaskqWorkflowModel::us($a->{firstWorkflowTaskBackoff}),
+			backoff =>
+			  TaskqWorkflowModel::us($a->{firstWorkflowTaskBackoff} // '0s'),
 			backoff_shown => $a->{firstWorkflowTaskBackoff},
 			input => $a->{input},
 			identity => $a->{identity},
@@ -227,15 +235,47 @@ sub on_workflow_execution_terminated
 
 sub on_workflow_execution_timed_out { return $_[0]->fire('run') }
 
-sub on_timer_fired { return $_[0]->fire('timer', $_[1]->{timerId}) }
+sub on_timer_fired { return $_[0]->fire_together($_[2]) }
+
+sub on_activity_task_timed_out { return $_[0]->fire_together($_[2]) }
+
+# The times that are over with this one; those that came before it are gone.
+sub fire_together
+{
+	my ($self, $event) = @_;
+	my @after = @{ $self->{events} }[ $event->{event_id} .. $#{ $self->{events} } ];
+	my @fired;
+
+	return if $self->{fired}->{ $event->{event_id} };
+	foreach my $other ($event, @after)
+	{
+		last
+		  if $other->{type} !~ /^(?:timer_fired|activity_task_timed_out)$/
+		  || $other->{time} - $event->{time} > AT_ONCE;
+		$self->{fired}->{ $other->{event_id} } = 1;
+		push @fired, $other;
+	}
+	$self->{run} = TaskqWorkflowModel::fire($self->{run}, $self->{world},
+		map { [ undef, $self->deadline_of($_) ] } @fired);
+	return;
+}
+
+sub deadline_of
+{
+	my ($self, $event) = @_;
+	my $a = $event->{attributes};
+
+	return $event->{type} eq 'timer_fired'
+	  ? ('timer', $a->{timerId})
+	  : $self->time_out_of($a);
+}
 
 sub fire
 {
 	my ($self, @what) = @_;
-	my $run = $self->{run};
 
 	$self->{run} =
-	  TaskqWorkflowModel::fire($run, $self->{world}, [ undef, @what ]);
+	  TaskqWorkflowModel::fire($self->{run}, $self->{world}, [ undef, @what ]);
 	return;
 }
 
@@ -396,7 +436,7 @@ sub on_activity_task_canceled
 	return $self->ends(\&TaskqWorkflowModel::cancel_reported, $a);
 }
 
-sub on_activity_task_timed_out
+sub time_out_of
 {
 	my ($self, $a) = @_;
 	my $info = $a->{failure}->{timeoutFailureInfo};
@@ -406,7 +446,7 @@ sub on_activity_task_timed_out
 
 	$activity->{beat} = $self->{world}->{now}
 	  if $info->{lastHeartbeatDetails};
-	return $self->fire($type, $scheduled);
+	return ($type, $scheduled);
 }
 
 1;

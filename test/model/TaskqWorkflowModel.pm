@@ -1550,7 +1550,10 @@ sub heartbeat
 my %timeout_names = (
 	START_TO_CLOSE => 'StartToClose',
 	SCHEDULE_TO_START => 'ScheduleToStart',
+	SCHEDULE_TO_CLOSE => 'ScheduleToClose',
 	HEARTBEAT => 'Heartbeat');
+
+# The events of it: none if there is another attempt.
 
 sub activity_timed_out
 {
@@ -1562,8 +1565,11 @@ sub activity_timed_out
 		timeoutFailureInfo => { timeoutType => "TIMEOUT_TYPE_$type" }
 	};
 	my $retry_state =
-	    $type eq 'SCHEDULE_TO_START'
-	  ? 'TIMEOUT'
+	    $type eq 'SCHEDULE_TO_START' ? 'TIMEOUT'
+	  : $type eq 'SCHEDULE_TO_CLOSE'
+	  ? $activity->{cancel_requested}
+		  ? 'CANCEL_REQUESTED'
+		  : 'TIMEOUT'
 	  : retry_activity($activity, $world, $failure);
 
 	return if $retry_state eq 'IN_PROGRESS';
@@ -1577,19 +1583,15 @@ sub activity_timed_out
 			  { timeoutType => 'TIMEOUT_TYPE_SCHEDULE_TO_CLOSE' }
 		};
 	}
-	elsif ($activity->{last_failure})
-	{
-		$failure->{cause} = $activity->{last_failure};
-	}
+	$failure->{cause} = $activity->{last_failure} if $activity->{last_failure};
 	# of this attempt, or an earlier one
 	$failure->{timeoutFailureInfo}->{lastHeartbeatDetails} = perhaps();
-	deliver(
-		$run, $world,
+	return @{
 		activity_ended(
 			$run, $scheduled, 'activity_task_timed_out',
 			failure => $failure,
-			retryState => "RETRY_STATE_$retry_state"));
-	return;
+			retryState => "RETRY_STATE_$retry_state")->{events}
+	};
 }
 
 # ---- what happens by itself ----------------------------------------------
@@ -1711,21 +1713,31 @@ sub may_stay
 	  && $run->{task}->{where} ne 'sticky';
 }
 
+# What of activities is over at once begins before all of it ends.
 sub fire
 {
-	my ($state, $world, $deadline) = @_;
+	my ($state, $world, @deadlines) = @_;
 	my $run = copy($state);
-	my (undef, $kind, $what) = @$deadline;
+	my (undef, $kind) = @{ $deadlines[0] };
 
 	together(
 		$run, $world,
 		sub {
 			my ($world) = @_;
+			my @ends;
 
 			drain($run, $world);
-			fire_timer($run, $world, $what) if $kind eq 'timer';
-			activity_timed_out($run, $world, $what, $kind)
-			  if $kind =~ /^[A-Z]/;
+			foreach my $deadline (@deadlines)
+			{
+				my (undef, $kind, $what) = @$deadline;
+
+				fire_timer($run, $world, $what) if $kind eq 'timer';
+				push @ends, activity_timed_out($run, $world, $what, $kind)
+				  if $kind =~ /^[A-Z]/;
+			}
+			arrive($run, $world, (grep { $_->{starts} } @ends),
+				(grep { !$_->{starts} } @ends))
+			  if @ends;
 		});
 	if ($kind eq 'first_task')
 	{
