@@ -29,6 +29,8 @@ class Activity:
         self.close = next((event for event in of_it if event.kind in CLOSES), None)
         self.attempts = self.started.attributes["attempt"] if self.started else 0
         self.start_time = self.started.time if self.started else None
+        if self.started and not self.is_polled:
+            self.start_time = NEVER
         if self.started is None and self.has_failed_before:
             self.attempts, self.start_time = 2, NEVER
         cancels = [event for event in of_it if event.kind == "activity_task_cancel_requested"]
@@ -47,7 +49,12 @@ class Activity:
 
     @property
     def is_eager(self):
-        return self.attempts == 1 and self.started is not None and 0 <= self.start_time - self.scheduled.time < AT_ONCE
+        return self.attempts == 1 and self.is_polled and 0 <= self.start_time - self.scheduled.time < AT_ONCE
+
+    @property
+    def is_polled(self):
+        """Has a worker had the last attempt?  If not it was completed by its id."""
+        return self.started is not None and "requestId" in self.started.attributes
 
     @property
     def is_running(self):
@@ -108,7 +115,9 @@ class Activity:
 
     def may_start(self):
         """Not too early, if the last attempt times out: it is not to be for another reason than the recorded one."""
-        return not self.times_out or time.monotonic() >= self.scheduled_at + (self.start_time - self.scheduled.time) / 1e9
+        if not self.times_out or self.start_time == NEVER:
+            return self.start_time != NEVER
+        return time.monotonic() >= self.scheduled_at + (self.start_time - self.scheduled.time) / 1e9
 
 
 def timeout_of(failure):
@@ -119,9 +128,10 @@ def timeout_of(failure):
 class Worker:
     """Works on the activities of one run."""
 
-    def __init__(self, calls, events, by_id):
+    def __init__(self, calls, events, workflow_id, by_id):
         self.calls = calls
-        self.by_id = by_id          # the workflow's id, if they are to be reported by that
+        self.workflow_id = workflow_id
+        self.by_id = by_id          # are they to be reported by their ids?
         self.activities = {event.id: Activity(event, events) for event in events if event.kind == "activity_task_scheduled"}
         self.known = []             # those that are scheduled by now
 
@@ -228,6 +238,10 @@ class Worker:
         activity = self.activities[event.number("scheduledEventId")]
         if activity.started is None or activity.times_out:
             return
+        if not activity.is_polled:
+            wait_until(lambda: activity.attempt == activity.attempts - 1, PATIENCE, "the attempts before", lambda: self.work(event.time))
+            self.complete_by_id(activity, event.attributes.get("result"), event.attributes.get("identity"))
+            return
         if not activity.is_running:
             raise Mismatch("attempt %d of activity %s does not run" % (activity.attempts, activity.id))
         said = event.attributes
@@ -241,9 +255,12 @@ class Worker:
 
     def complete(self, activity, result, identity):
         if self.by_id:
-            self.calls.complete_by_id(self.calls.pending_activity(self.by_id, activity.id), result, identity)
+            self.complete_by_id(activity, result, identity)
         else:
             self.calls.complete(activity.token, result, identity)
+
+    def complete_by_id(self, activity, result, identity):
+        self.calls.complete_by_id(self.calls.pending_activity(self.workflow_id, activity.id), result, identity)
 
     def cancel(self, activity, said):
         wait_until(lambda: self.calls.heartbeat(activity.token, None, said.get("identity")), PATIENCE,

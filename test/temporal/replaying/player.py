@@ -54,8 +54,7 @@ class Player:
         self.previous = 0           # started event of the last one that was completed
         self.unsure = False         # the last task failed: who knows whether the next is there yet
         self.hidden = False         # a later attempt of it runs, and what happens shows when that has ended
-        by_id = self.workflow_id if BY_ID in self.name else None
-        self.worker = Worker(self.calls, events, by_id)
+        self.worker = Worker(self.calls, events, self.workflow_id, BY_ID in self.name)
         for index, event in enumerate(events):
             self.index = index
             self.worker.start(event.time)
