@@ -4,11 +4,13 @@
  */
 #include "cli/command_environment.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/worker_log.h"
 #include "client/plain_memory.h"
 
 #define PREFIX "TASKQ_"
@@ -46,6 +48,18 @@ variable(const char *name, const char *suffix, const char *value)
 	return text.data;
 }
 
+/* NULL, with errno; says what could not be written. */
+static char *
+not_written(TextBuffer *path)
+{
+	int			error = errno;
+
+	worker_log("could not write \"%s\": %s", path->data, strerror(error));
+	text_buffer_free(path);
+	errno = error;
+	return NULL;
+}
+
 /* A file of mode 0600 with a value; NULL if it could not be written. */
 static char *
 write_file(const char *value)
@@ -61,10 +75,7 @@ write_file(const char *value)
 	text_buffer_text(&path, "/taskq-XXXXXX");
 	file = mkstemp(path.data);
 	if (file < 0)
-	{
-		text_buffer_free(&path);
-		return NULL;
-	}
+		return not_written(&path);
 	while (written < length)
 	{
 		ssize_t		more = write(file, value + written, length - written);
@@ -74,12 +85,10 @@ write_file(const char *value)
 		written += more;
 	}
 	close(file);
-	if (written < length)
-	{
-		unlink(path.data);
-		text_buffer_free(&path);
-	}
-	return path.data;
+	if (written == length)
+		return path.data;
+	unlink(path.data);
+	return not_written(&path);
 }
 
 /* Nothing of the task of a worker that runs inside a command. */

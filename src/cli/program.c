@@ -69,6 +69,14 @@ is_written(void)
 	return false;
 }
 
+/* The first is who complains of options. */
+static char **
+named(char **arguments)
+{
+	arguments[0] = "taskq";
+	return arguments;
+}
+
 /* Find the command and run it. */
 static int
 run(int count, char **arguments)
@@ -89,10 +97,10 @@ run(int count, char **arguments)
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].run(count - 1, arguments + 1);
+			return commands[i].run(count - 1, named(arguments + 1));
 	subcommand = subcommand_find(count - 1, arguments + 1, &words);
 	if (subcommand != NULL)
-		return subcommand_main(subcommand, count - words, arguments + words);
+		return subcommand_main(subcommand, count - words, named(arguments + words));
 	if (count < 2)
 		fputs("taskq: a command is required\n", stderr);
 	else if (strcmp(name, "queue") == 0)

@@ -144,7 +144,6 @@ read_options(Call *call, int count, char **arguments)
 	int			letter;
 
 	make_options(subcommand, options);
-	arguments[0] = "taskq";		/* who complains */
 	while ((letter = getopt_long(count, arguments, CONNECTION_SHORT_OPTIONS, options, NULL)) != -1)
 	{
 		if (letter == OPTION_HELP)

@@ -129,8 +129,10 @@ calls_connected(void *context)
 {
 	Worker	   *worker = context;
 
+	/* nothing is handed back: is the delay one with which that can be done? */
 	session_send(&worker->calls, "SELECT taskq.worker_channel($1),"
-				 " pg_catalog.pg_size_bytes(pg_catalog.current_setting('taskq.max_payload_size')), $2::interval", 2,
+				 " pg_catalog.pg_size_bytes(pg_catalog.current_setting('taskq.max_payload_size')),"
+				 " (SELECT pg_catalog.count(*) FROM taskq.release_many('{}', $2::interval))", 2,
 				 (const char *[]) {worker->options->identity, worker->options->snooze}, channel_known, worker);
 }
 

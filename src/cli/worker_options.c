@@ -79,11 +79,17 @@ static const char help[] =
 	"      --help               show this, and exit\n";
 
 static bool
+try_help(void)
+{
+	fputs("Try \"taskq worker --help\".\n", stderr);
+	return false;
+}
+
+static bool
 usage(const char *problem, const char *value)
 {
-	fprintf(stderr, "taskq: %s%s%s\nTry \"taskq worker --help\".\n", problem, value != NULL ? ": " : "",
-			value != NULL ? value : "");
-	return false;
+	fprintf(stderr, "taskq: %s%s%s\n", problem, value != NULL ? ": " : "", value != NULL ? value : "");
+	return try_help();
 }
 
 static bool
@@ -158,6 +164,8 @@ read_option(WorkerOptions *options, int letter, char *value, bool *noop)
 		case 'q':
 			return read_queues(options, value);
 		case 't':
+			if (value[0] == '\0')
+				return usage("--type is empty", NULL);
 			options->type = value;
 			return true;
 		case 'c':
@@ -194,8 +202,8 @@ read_option(WorkerOptions *options, int letter, char *value, bool *noop)
 			options->identity = plain_copy(value);
 			return true;
 		default:
-			return connection_option(&options->connection, letter, value) ||
-				usage("the option makes no sense", NULL);
+			/* of others getopt_long() has complained */
+			return connection_option(&options->connection, letter, value) || try_help();
 	}
 }
 
@@ -239,7 +247,7 @@ worker_options_read(WorkerOptions *options, int count, char **arguments)
 	if (options->queue_count == 0)
 		return usage("--queue is required", NULL), EXIT_USAGE;
 	if ((options->command != NULL) == noop)
-		return usage("one of --exec, --noop and a program is required", NULL), EXIT_USAGE;
+		return usage("exactly one of --exec, --noop and a program is required", NULL), EXIT_USAGE;
 	/* which would complete all, and do nothing */
 	if (options->command != NULL && is_empty(options->command))
 		return usage("the command is empty", NULL), EXIT_USAGE;

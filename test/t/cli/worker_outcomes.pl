@@ -174,6 +174,14 @@ my ($size, $mode, $path) = split /\n/, sql($node, "SELECT result #>> '{}' FROM t
 is("$size $mode", '100002 600', 'what is long is in a file');
 ok(!-e $path, 'which is gone after the command');
 
+$run_id = sql($node, qq{SELECT run_id FROM taskq.schedule('nowhere', 't', header => '$long', start_to_close_timeout => '1 min')});
+{
+	local $ENV{TMPDIR} = '/nonexistent';
+	like((run_taskq($node, 'worker', '--queue', 'nowhere', '--once', '--exec', 'true'))[2], qr{could not write "/nonexistent/taskq-\w+": No such file},
+		'or nowhere: it says where');
+}
+is(activity($node, $run_id, 'run_state, attempt'), 'scheduled|1', '... and the task is handed back');
+
 # ---- access -----------------------------------------------------------------
 
 sql($node, "CREATE ROLE only_worker LOGIN; SELECT taskq.grant_access('only_worker', 'worker')");
@@ -219,7 +227,13 @@ is(sql($node, "SELECT max(first_started_time) - min(first_started_time) >= inter
 my $program = $ENV{TASKQ_CLI} || 'taskq';
 my $connection = "-h '" . $node->host . "' -p " . $node->port . ' -d postgres';
 
-is((run_taskq($node, 'worker', '--queue', 'q', '--noop', '--snooze', 'soon'))[0], 2, '--snooze that is no interval: it does not begin');
+for my $snooze ('soon', '-1 s', '1 month')
+{
+	my ($code, undef, $stderr) = run_taskq($node, 'worker', '--queue', 'q', '--drain', '--noop', '--snooze', $snooze);
+
+	is($code, 2, "--snooze '$snooze', which nothing can be delayed by: it does not begin");
+	like($stderr, qr/^taskq: --snooze: invalid /, '... it says why');
+}
 
 my $closed = schedule_task($node, 'closed', 1, $once);
 is(system("$program worker $connection --queue closed --drain --exec 'echo 7' <&- >&- 2>&-") >> 8, 0, 'no descriptor is open');
