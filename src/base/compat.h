@@ -24,6 +24,8 @@
 #if PG_VERSION_NUM >= 160000
 #define database_ownercheck(database, role) \
 	object_ownercheck(DatabaseRelationId, (database), (role))
+#define database_aclcheck(database, role, mode) \
+	object_aclcheck(DatabaseRelationId, (database), (role), (mode))
 #define tablespace_aclcheck(tablespace, role, mode) \
 	object_aclcheck(TableSpaceRelationId, (tablespace), (role), (mode))
 #define function_aclcheck(function, role, mode) \
@@ -33,6 +35,8 @@
 #else
 #define database_ownercheck(database, role) \
 	pg_database_ownercheck((database), (role))
+#define database_aclcheck(database, role, mode) \
+	pg_database_aclcheck((database), (role), (mode))
 #define tablespace_aclcheck(tablespace, role, mode) \
 	pg_tablespace_aclcheck((tablespace), (role), (mode))
 #define function_aclcheck(function, role, mode) \

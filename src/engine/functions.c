@@ -170,6 +170,26 @@ find_function(Oid function)
 	return tuple;
 }
 
+static bool
+is_activity(Form_pg_proc proc)
+{
+	return proc->prokind == PROKIND_FUNCTION &&
+		!proc->proretset && proc->provariadic == InvalidOid &&
+		(proc->prorettype == VOIDOID || proc->prorettype == JSONBOID) &&
+		(proc->pronargs == 0 ||
+		 (proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID));
+}
+
+static bool
+can_be_activity(Oid function)
+{
+	HeapTuple	tuple = find_function(function);
+	bool		can = is_activity((Form_pg_proc) GETSTRUCT(tuple));
+
+	ReleaseSysCache(tuple);
+	return can;
+}
+
 static Oid
 owner_of(Oid function)
 {
@@ -178,15 +198,6 @@ owner_of(Oid function)
 
 	ReleaseSysCache(tuple);
 	return owner;
-}
-
-static bool
-is_activity(Form_pg_proc proc)
-{
-	return !proc->proretset && proc->provariadic == InvalidOid &&
-		(proc->prorettype == VOIDOID || proc->prorettype == JSONBOID) &&
-		(proc->pronargs == 0 ||
-		 (proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID));
 }
 
 /*
@@ -239,8 +250,12 @@ function_problem(Oid function, Oid run_as)
 		return "the role does not exist";
 	if (!function_may_log_in(run_as))
 		return "the role may not log in";
+	if (database_aclcheck(MyDatabaseId, run_as, ACL_CONNECT) != ACLCHECK_OK)
+		return "the role may not CONNECT to the database";
 	if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function)))
 		return "the function does not exist";
+	if (!can_be_activity(function))
+		return "the function cannot be an activity";
 	if (!may_set_role(owner_of(function), run_as))
 		return "the owner of the function may not SET ROLE to the role";
 	if (function_aclcheck(function, run_as, ACL_EXECUTE) != ACLCHECK_OK)

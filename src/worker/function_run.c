@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -23,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -96,14 +98,30 @@ complete(const Activity *attempt, struct varlena *result)
 				 errhint("It completes by returning, and fails by raising an error.")));
 }
 
+/*
+ * What the commit would still run, deferred triggers and cursors that are held, is
+ * the function's, too: it may take as long, and once the attempt is complete
+ * nobody could end it.
+ */
+static void
+run_deferred(void)
+{
+	do
+		AfterTriggerFireDeferred();
+	while (PreCommit_Portals(false));
+}
+
 /* one try: all of it in one transaction */
 static void
 run_transaction(void)
 {
 	const Activity *attempt = &own_attempt()->activity;
+	struct varlena *result;
 
 	begin();
-	complete(attempt, function_call(attempt));
+	result = function_call(attempt);
+	run_deferred();
+	complete(attempt, result);
 	if (!IsolationUsesXactSnapshot())
 		(void) function_claim();
 	commit();

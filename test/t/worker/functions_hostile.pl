@@ -96,6 +96,23 @@ bad('app', 'reads', q(BEGIN PERFORM count(*) FROM taskq.open; RETURN 1; END), 'f
 bad('app', 'sets', q(BEGIN SET taskq.clock_offset = 1000; RETURN 1; END), 'failed|42501');
 bad('app', 'isolates', q(BEGIN SET default_transaction_isolation = 'serializable'; SET default_transaction_read_only = on; SET transaction_read_only = on; SET search_path = s; RETURN 1; END), 'completed|1');
 
+# What is left for the commit can be ended like the function itself.
+sql($node, 'SET ROLE app; CREATE TABLE s.deferred (i int); CREATE FUNCTION s.sleeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1000); RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER t AFTER INSERT ON s.deferred DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION s.sleeps()');
+for my $case (
+	[ 'defers', q(BEGIN INSERT INTO s.deferred VALUES (1); RETURN 1; END), 'a trigger that was deferred' ],
+	[ 'holds', q(BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT pg_sleep(1000)'; RETURN 1; END), 'a cursor that is held' ])
+{
+	my ($name, $body, $what) = @$case;
+
+	define('app', $name, $body);
+	my $late = schedule_function($name);
+	ok($node->poll_query_until('postgres', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE query LIKE '%s.$name(%' AND pid <> pg_backend_pid()"), "$what: it works");
+	sql($node, "SET statement_timeout = '60 s'; SELECT taskq.request_cancel(run_id => $late)");
+	is(ended($late), 'canceled|', '... and is canceled');
+	is(sql($node, 'SELECT count(*) FROM s.deferred'), '0', '... with all that it did');
+}
+
 ok(wait_for_activity($node, $run, "status = 'canceled'"), 'the stubborn one has lost its process, and is canceled');
 is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $stubborn"), '0', '... which is gone');
 
@@ -187,6 +204,10 @@ is(ended(schedule_function('changes')), 'failed|42501', 'without EXECUTE');
 sql($node, 'DROP FUNCTION s.changes(jsonb)');
 is(ended(schedule_function('changes')), 'failed|42883', 'dropped');
 is(sql($node, q(SELECT problem FROM taskq.functions WHERE activity_type = 'changes')), 'the function does not exist', '... as the view says');
+sql($node, q(SET ROLE app; CREATE PROCEDURE s.changes(jsonb) LANGUAGE sql AS 'SELECT 1'));
+is(sql($node, q(SELECT problem FROM taskq.functions WHERE activity_type = 'changes')), 'the function cannot be an activity', 'a procedure: the view says so, too');
+sql($node, q(SET ROLE app; DROP PROCEDURE s.changes(jsonb); CREATE FUNCTION s.changes(jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$));
+is(sql($node, q(SELECT problem FROM taskq.functions WHERE activity_type = 'changes')), 'the function cannot be an activity', '... and another result');
 
 # Who may register what, as whom.
 sql($node, 'SET ROLE app; CREATE FUNCTION s.plain(jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT $1 $$;
@@ -230,6 +251,7 @@ $run = schedule_function('waits');
 $node->wait_for_log(qr/permission denied for database "postgres"/);
 others_run('no CONNECT');
 is(activity($node, $run, 'status, attempt'), 'running|1', '... and its task waits');
+is(sql($node, q(SELECT problem FROM taskq.functions WHERE activity_type = 'waits')), 'the role may not CONNECT to the database', '... as the view says');
 sql($node, 'GRANT CONNECT ON DATABASE postgres TO late');
 is(ended($run), 'completed|1', '... until it can');
 
