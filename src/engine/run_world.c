@@ -13,9 +13,12 @@
 #include "common/proto_enums.h"
 #include "engine/run_uuid.h"
 #include "engine/run_world.h"
+#include "model/proto_json.h"
+#include "model/run_mail.h"
 #include "shared/pollers.h"
 #include "store/find_run.h"
 #include "store/history.h"
+#include "store/inbox.h"
 #include "store/open.h"
 #include "store/run_timers.h"
 
@@ -31,21 +34,20 @@ run_uuid_text(int64 run_id)
 }
 
 /*
- * The pending activity that the event has scheduled; *was_scheduled: it has scheduled one.
+ * The pending activity that the event has scheduled.
  * One that nobody works on is kept like that, since it will be said to have never been
  * started: whoever is about to take it is waited for.
  */
 static bool
-pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pending, bool *was_scheduled)
+pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pending)
 {
 	int64		run_id = run->task.run_id;
 	HistoryEvent event;
 	Activity	activity;
 	char	   *id;
 
-	*was_scheduled = history_event(run_id, run->history_leaves, scheduled_event_id, &event) &&
-		event.type == EVENT_TYPE_ACTIVITY_TASK_SCHEDULED;
-	if (!*was_scheduled)
+	if (!history_event(run_id, run->history_leaves, scheduled_event_id, &event) ||
+		event.type != EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
 		return false;
 	id = json_get_text(event.attributes, "activityId");
 	do
@@ -59,7 +61,30 @@ pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pend
 	pending->run_id = activity.task.run_id;
 	pending->activity_id = id;
 	pending->in_progress = state_in_progress(activity.task.state);
+	pending->canceling = activity.task.state == STATE_CANCEL_REQUESTED;
 	return true;
+}
+
+/*
+ * Has the activity ended, and its end not got a number yet?  That may have come since the
+ * step has read the run's mail.
+ */
+static bool
+activity_ends(int64 run_id, int64 scheduled_event_id)
+{
+	InboxRow   *rows;
+	int			n = inbox_read(run_id, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		RunMail		mail;
+
+		run_mail_read(rows[i].mail, &mail);
+		if (run_mail_closes_activity(&mail) &&
+			json_get_event_id(mail.attributes, "scheduledEventId") == scheduled_event_id)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -107,6 +132,7 @@ is_alive(const text *sticky_queue)
 
 const RunWorld run_world = {
 	.activity = pending_activity,
+	.activity_ends = activity_ends,
 	.activity_named = activity_named,
 	.timer = pending_timer,
 	.first_event = first_event,

@@ -6,7 +6,6 @@
 
 #include "utils/builtins.h"
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "common/lengths.h"
 #include "model/duration.h"
@@ -15,6 +14,7 @@
 #include "model/proto_values.h"
 #include "model/run_activity_commands.h"
 #include "model/run_facts.h"
+#include "model/run_mail.h"
 
 #define BAD_SCHEDULE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES"
 #define BAD_CANCEL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES"
@@ -106,16 +106,11 @@ read_times(CommandCall *call, const char *id, const char *type, ActivityTimes *t
 		"scheduleToCloseTimeout", "scheduleToStartTimeout", "startToCloseTimeout", "heartbeatTimeout"
 	};
 	Jsonb	   *attributes = call->command->attributes;
-	const Run  *run = call->step->run;
-	int64		limit = 0;
+	int64		limit;
 	RunFacts	facts;
 
-	if (run->deadline != DT_NOEND)
-	{
-		/* from when its first task was due */
-		run_facts_read(run->facts, &facts);
-		limit = run->deadline - instant_add(run->start_time, facts.first_task_backoff);
-	}
+	run_facts_read(call->step->run->facts, &facts);
+	limit = facts.run_timeout;
 	for (int i = 0; i < (int) lengthof(keys); i++)
 		if (json_is_negative_duration(attributes, keys[i]))
 		{
@@ -281,6 +276,31 @@ cancel_in_step(CommandCall *call, int64 scheduled, bool *cancel)
 	return false;
 }
 
+/* has it ended, perhaps in this step, and nobody was told yet? */
+static bool
+ends_unseen(const RunStep *step, int64 scheduled)
+{
+	for (int i = 0; i < step->nmail; i++)
+	{
+		const RunMail *mail = &step->mail[i];
+
+		if (!mail->dropped && run_mail_closes_activity(mail) &&
+			json_get_event_id(mail->attributes, "scheduledEventId") == scheduled)
+			return true;
+	}
+	return step->world->activity_ends(step->run->task.run_id, scheduled);
+}
+
+/* has its worker been asked already, perhaps in this step? */
+static bool
+is_canceling(const RunStep *step, const PendingActivity *activity)
+{
+	for (int i = 0; i < step->nactions; i++)
+		if (step->actions[i].type == RUN_CANCEL_ACTIVITY && step->actions[i].run_id == activity->run_id)
+			return true;
+	return activity->canceling;
+}
+
 /* command_cancel_activity: REQUEST_CANCEL_ACTIVITY_TASK */
 void
 command_cancel_activity(CommandCall *call)
@@ -288,7 +308,6 @@ command_cancel_activity(CommandCall *call)
 	RunStep    *step = call->step;
 	int64		scheduled = json_get_event_id(call->command->attributes, "scheduledEventId");
 	PendingActivity activity;
-	bool		was_scheduled = false;
 	bool		pending = false;
 	bool		cancel;
 	bool		in_step;
@@ -303,8 +322,8 @@ command_cancel_activity(CommandCall *call)
 	in_step = cancel_in_step(call, scheduled, &cancel);
 	if (!in_step)
 	{
-		pending = step->world->activity(step->run, scheduled, &activity, &was_scheduled);
-		if (!pending && !was_scheduled)
+		pending = step->world->activity(step->run, scheduled, &activity);
+		if (pending ? is_canceling(step, &activity) : !ends_unseen(step, scheduled))
 		{
 			command_fault(call, BAD_CANCEL,
 						  "invalid history builder state for action: add-activitytask-cancel-requested-event, ScheduledEventID: " INT64_FORMAT,

@@ -192,13 +192,21 @@ run_started_attributes(Jsonb *request, int64 run_id, TimestampTz now, const RunW
 	return json_end(&builder);
 }
 
-/* what a retry begins with: the same as the run before it */
+#define BY_RETRY	"CONTINUE_AS_NEW_INITIATOR_RETRY"
+#define NOT_SAID	"CONTINUE_AS_NEW_INITIATOR_UNSPECIFIED"
+
+/* what a retry begins with: the same as the run before it; one that has failed hands on no result */
 static void
 add_retried(JsonBuilder *builder, const RunStep *step, Jsonb *first)
 {
-	json_add_members(builder, first, "identity");
+	JsonBuilder anonymous;
+
+	json_begin(&anonymous);
+	json_add_members(&anonymous, first, "identity");
+	json_add_members(builder, json_end(&anonymous),
+					 step->close == RUN_STATUS_FAILED ? "lastCompletionResult" : NULL);
 	json_add_int64(builder, "attempt", json_get_int64(first, "attempt", 1) + 1);
-	json_add_text(builder, "initiator", "CONTINUE_AS_NEW_INITIATOR_RETRY");
+	json_add_text(builder, "initiator", BY_RETRY);
 	if (step->successor.failure != NULL)
 		json_add(builder, "continuedFailure", step->successor.failure);
 }
@@ -218,7 +226,11 @@ add_continued(JsonBuilder *builder, const RunStep *step, Jsonb *first)
 	Jsonb	   *command = step->successor.command;
 	char	   *type = named(command, "workflowType");
 	char	   *queue = named(command, "taskQueue");
+	const char *initiator = json_get_text(command, "initiator");
 	int64		task_timeout;
+
+	if (initiator == NULL || strcmp(initiator, NOT_SAID) == 0)
+		initiator = "CONTINUE_AS_NEW_INITIATOR_WORKFLOW";
 
 	for (int i = 0; i < (int) lengthof(kept); i++)
 	{
@@ -247,8 +259,10 @@ add_continued(JsonBuilder *builder, const RunStep *step, Jsonb *first)
 		json_add_value(builder, "workflowRunTimeout", json_get(first, "workflowRunTimeout"));
 	if (step->successor.failure != NULL)
 		json_add(builder, "continuedFailure", step->successor.failure);
-	json_add_int64(builder, "attempt", 1);
-	json_add_text(builder, "initiator", "CONTINUE_AS_NEW_INITIATOR_WORKFLOW");
+	/* a worker may go on with its own retries */
+	json_add_int64(builder, "attempt", strcmp(initiator, BY_RETRY) != 0 ? 1 :
+				   json_get_int64(first, "attempt", 1) + 1);
+	json_add_text(builder, "initiator", initiator);
 }
 
 /*

@@ -66,13 +66,15 @@ typedef struct PendingActivity
 	int64		run_id;
 	char	   *activity_id;
 	bool		in_progress;	/* a worker has it */
+	bool		canceling;		/* and is asked to end it */
 } PendingActivity;
 
 /* What a step may ask of the tables.  Nothing is written. */
 typedef struct RunWorld
 {
 	bool		(*activity) (const Run *run, int64 scheduled_event_id,
-							 PendingActivity *activity, bool *was_scheduled);
+							 PendingActivity *activity);
+	bool		(*activity_ends) (int64 run_id, int64 scheduled_event_id);
 	bool		(*activity_named) (int64 run_id, const char *activity_id);
 	bool		(*timer) (int64 run_id, const char *timer_id, int64 *started_event_id);
 	Jsonb	   *(*first_event) (const Run *run);

@@ -1179,7 +1179,8 @@ sub cancel_activity
 		'add-activitytask-cancel-requested-event',
 		"ScheduledEventID: $scheduled")
 	  unless $activity
-	  || grep { $_->{closes} && $_->{closes} == $scheduled }
+	  ? !( $activity->{state} eq 'started' && $activity->{cancel_requested} )
+	  : grep { $_->{closes} && $_->{closes} == $scheduled }
 	  @{ $run->{buffer} };
 	$id = append(
 		$run, 'activity_task_cancel_requested',
