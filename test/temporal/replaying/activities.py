@@ -34,7 +34,7 @@ class Activity:
         if self.started is None and self.has_failed_before:
             self.attempts, self.start_time = 2, NEVER
         cancels = [event for event in of_it if event.kind == "activity_task_cancel_requested"]
-        if self.started is None and self.close is None and self.outlives(cancels):
+        if self.started is None and self.close is None and self.outlives(cancels, events):
             self.attempts, self.start_time = 1, events[cancels[0].number("workflowTaskCompletedEventId") - 1].time
         self.attempt = 0            # the last one that was started, and its token
         self.token = None
@@ -42,10 +42,13 @@ class Activity:
         self.scheduled_at = None    # when it was here
         self.beat = None            # when it was heard of last
 
-    def outlives(self, cancels):
-        """Was the request to cancel it made while it ran?  One that does not run would have ended."""
-        completed = "workflowTaskCompletedEventId"
-        return bool(cancels) and cancels[0].number(completed) != self.scheduled.number(completed)
+    def outlives(self, cancels, events):
+        """Was the request to cancel it made while it ran?  One that does not run would have ended, if not with its run."""
+        if not cancels:
+            return False
+        completed = cancels[0].number("workflowTaskCompletedEventId")
+        return completed not in (self.scheduled.number("workflowTaskCompletedEventId"),
+                                 events[-1].number("workflowTaskCompletedEventId"))
 
     @property
     def is_eager(self):

@@ -24,6 +24,7 @@ UNHANDLED = "WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE"
 PATIENT_ATTEMPT = 4             # the first that may take longer, by so many seconds at most; then twice that, and so on
 PATIENCE_FIRST = 5
 BY_ID = "byid"                  # in the name of a scenario: activities are completed by their ids
+STICKY = "TASK_QUEUE_KIND_STICKY"
 NEVER = "never"                 # in the name of a sticky queue: nobody has ever polled it
 STICKY_LIFE = 5                 # seconds; a sticky queue is dead after 10 without a poll
 
@@ -115,7 +116,7 @@ class Player:
 
     def sticky_of(self, scheduled):
         """The sticky queue that a worker takes a task from; None if it does not."""
-        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != "TASK_QUEUE_KIND_STICKY" or \
+        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != STICKY or \
                 self.is_lost(scheduled) or self.is_left(scheduled):
             return None
         return scheduled.attributes["taskQueue"]["name"]
@@ -138,7 +139,7 @@ class Player:
         if end.kind != "workflow_task_completed":
             return end.attributes.get("cause") == NONDETERMINISTIC
         after = self.next_scheduled(end)
-        return after is not None and after.attributes["taskQueue"].get("kind") == "TASK_QUEUE_KIND_STICKY" and \
+        return after is not None and after.attributes["taskQueue"].get("kind") == STICKY and \
             after.attributes["taskQueue"]["name"] != name
 
     def next_scheduled(self, event):
@@ -270,7 +271,8 @@ class Player:
                                     ("type", row["workflow_type"], self.events[0].attributes["workflowType"]["name"])):
             if str(found) != str(wanted):
                 raise Mismatch("%s of the workflow task is %s and not %s" % (name, found, wanted))
-        self.check_history(row, event, 1 + (self.previous if sticky or is_returned else 0))
+        is_partial = sticky or is_returned and scheduled.attributes["taskQueue"].get("kind") == STICKY
+        self.check_history(row, event, 1 + (self.previous if is_partial else 0))
         if sticky is None and not is_returned and self.poll(self.normal_queue(), scheduled) is not None:
             raise Mismatch("a workflow task was handed out twice")
         if self.name in sent.REFUSED:
@@ -382,7 +384,7 @@ class Player:
         sticky = self.sticky_attributes(event, scheduled)
         made = [sent.command_of(other, self.next_start) for other in commands]
         if commands and commands[-1].kind == "workflow_execution_continued_as_new" and self.next_start is not None and \
-                "firstWorkflowTaskBackoff" not in self.next_start.attributes:
+                not seconds_of(self.next_start.attributes.get("firstWorkflowTaskBackoff")):
             self.live_until(event)      # one that is younger is followed after a back-off
         for other, command in zip(commands, made):
             if other.kind == "activity_task_scheduled" and self.worker.activities[other.id].is_eager:
@@ -423,7 +425,7 @@ class Player:
 
     def sticky_attributes(self, event, scheduled):
         """Queue and time-out; the queue's worker has polled it, unless nobody ever does."""
-        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != "TASK_QUEUE_KIND_STICKY":
+        if scheduled is None or scheduled.attributes["taskQueue"].get("kind") != STICKY:
             return None, None
         name = scheduled.attributes["taskQueue"]["name"]
         timeout = "5 s"

@@ -49,6 +49,10 @@ def seconds(duration):
     return float(duration.rstrip("s"))
 
 
+def or_never(duration):
+    return seconds(duration) or float("inf")
+
+
 def retry_policy(policy):
     """Without the server's defaults."""
     if policy == DEFAULT_RETRY:
@@ -276,7 +280,8 @@ def bad_commands(name, failed):
 def is_refused_by_server(failed):
     """Was it the server that failed this workflow task, for the commands in it?"""
     failure = failed.attributes.get("failure", {})
-    return "serverFailureInfo" in failure and failure.get("message", "").startswith(cause_prefix(failed))
+    return failed.kind == "workflow_task_failed" and "serverFailureInfo" in failure and \
+        failure.get("message", "").startswith(cause_prefix(failed))
 
 
 def cause_prefix(failed):
@@ -296,7 +301,7 @@ def start(event, request_id):
     request.update(namespace=NAMESPACE, requestId=request_id, taskQueue=queue(event.attributes))
     set_retry_policy(request)
     timeout = event.attributes["workflowTaskTimeout"]
-    if timeout not in (DEFAULT_TASK_TIMEOUT, request.get("workflowRunTimeout")):
+    if timeout != min(DEFAULT_TASK_TIMEOUT, request.get("workflowRunTimeout", "0s"), key=or_never):
         request["workflowTaskTimeout"] = timeout
     if event.attributes.get("firstWorkflowTaskBackoff", "0s") != "0s":
         request["workflowStartDelay"] = event.attributes["firstWorkflowTaskBackoff"]
