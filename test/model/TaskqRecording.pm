@@ -7,7 +7,8 @@ use strict;
 use warnings;
 
 use JSON::PP;
-use List::Util qw(first);
+use List::Util qw(first max);
+use POSIX qw(ceil);
 use TaskqWorkflowModel;
 
 # Attributes of which the model knows nothing: of the worker's program, and
@@ -174,7 +175,9 @@ sub on_workflow_execution_started
 			  TaskqWorkflowModel::us($a->{workflowRunTimeout} // '0s'),
 			backoff =>
 			  TaskqWorkflowModel::us($a->{firstWorkflowTaskBackoff} // '0s'),
-			backoff_shown => $a->{firstWorkflowTaskBackoff},
+			backoff_shown => $a->{firstWorkflowTaskBackoff} // '',
+			chain_end => $a->{workflowExecutionExpirationTime}
+			  && [ (time_of($a->{workflowExecutionExpirationTime})) x 2 ],
 			input => $a->{input},
 			identity => $a->{identity},
 			attempt => $a->{attempt},
@@ -290,15 +293,7 @@ sub scheduled
 	foreach ($self->{run}->{attempt} .. $attempt - 1)
 	{
 		$self->poll('somebody');
-		$self->take(
-			TaskqWorkflowModel::fail_task(
-				$self->{run},
-				$self->{world},
-				{
-					token => $self->{token},
-					cause => 'X',
-					identity => 'somebody'
-				}));
+		$self->fail_somebody;
 	}
 	return;
 }
@@ -337,14 +332,52 @@ sub on_workflow_task_started
 
 sub on_workflow_task_failed
 {
-	my ($self, $a) = @_;
+	my ($self, $a, $event) = @_;
 	my $token = $self->{token};
 
 	# that is said by whoever closed the run
-	return if $a->{cause} =~ /FORCE_CLOSE/;
+	return if ($a->{cause} // '') =~ /FORCE_CLOSE/;
 	$self->take(
 		TaskqWorkflowModel::fail_task(
 			$self->{run}, $self->{world}, { %$a, token => $token }));
+	$self->fail_hidden($event);
+	return;
+}
+
+# A first attempt with the patience of a later one: those between have failed
+# before what made it a first one.
+sub fail_hidden
+{
+	my ($self, $event) = @_;
+	my @after = @{ $self->{events} }[ $event->{event_id} .. $#{ $self->{events} } ];
+	my $next = first { $_->{type} eq 'workflow_task_scheduled' } @after;
+	my $patience = $next && $next->{attributes}->{attempt} == 1
+	  ? TaskqWorkflowModel::us($next->{attributes}->{startToCloseTimeout})
+	  - $self->{run}->{options}->{task_timeout}
+	  : 0;
+
+	return if $patience <= 0;
+	foreach (2 .. 3 + max(0, ceil(log($patience / 5e6) / log(2))))
+	{
+		$self->poll('somebody');
+		$self->fail_somebody;
+	}
+	return;
+}
+
+sub fail_somebody
+{
+	my ($self) = @_;
+
+	$self->take(
+		TaskqWorkflowModel::fail_task(
+			$self->{run},
+			$self->{world},
+			{
+				token => $self->{token},
+				cause => 'X',
+				identity => 'somebody'
+			}));
 	return;
 }
 

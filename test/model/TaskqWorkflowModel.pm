@@ -28,6 +28,11 @@ use constant {
 	MANY => 1_000,				# states of a run that are too many to follow
 };
 
+# Time-outs that are retried, as policies name them.
+my %retried_timeouts = (
+	TIMEOUT_TYPE_START_TO_CLOSE => 'TemporalTimeout:StartToClose',
+	TIMEOUT_TYPE_HEARTBEAT => 'TemporalTimeout:Heartbeat');
+
 my $json = JSON::PP->new->canonical->allow_nonref;
 
 # ---- values --------------------------------------------------------------
@@ -134,7 +139,8 @@ sub perhaps_over { return $_[0]->[0] <= $_[1]->[1] }
 # ---- states --------------------------------------------------------------
 
 # The options of a run: task_queue, workflow_type, workflow_id, input,
-# identity (of who started it, so not of a successor), task_timeout, run_timeout, retry_policy (of the model of
+# identity (of who started it, so not of a successor), backoff_shown ('' if it
+# is not), chain_end (when the time of all runs is over), task_timeout, run_timeout, retry_policy (of the model of
 # activities' form), start_delay; and of the chain it belongs to: attempt,
 # first_run, continued_run, initiator, failure.
 sub new_run
@@ -181,11 +187,12 @@ sub started_attributes
 		originalExecutionRunId => any(),
 		firstExecutionRunId => any(),
 		attempt => $o->{attempt} // 1,
-		firstWorkflowTaskBackoff => $o->{backoff_shown}
-		  // seconds($o->{backoff} // 0),
 		workflowId => $o->{workflow_id},
 		%{ $o->{more} // {} });
 
+	my $backoff = $o->{backoff_shown} // seconds($o->{backoff} // 0);
+
+	$attributes{firstWorkflowTaskBackoff} = $backoff if $backoff ne '';
 	$attributes{input} = $o->{input} if $o->{input};
 	$attributes{identity} = $o->{identity} if defined $o->{identity};
 	$attributes{workflowRunTimeout} = seconds($o->{run_timeout})
@@ -364,8 +371,8 @@ sub task_timeout
 
 sub scheduled_attributes
 {
-	my ($run, $attempt, $sticky) = @_;
-	my ($lo, $hi) = @{ task_timeout($run, $attempt) };
+	my ($run, $attempt, $sticky, $patience_of) = @_;
+	my ($lo, $hi) = @{ task_timeout($run, $patience_of // $attempt) };
 	my $queue = $run->{options}->{task_queue};
 
 	return (
@@ -424,13 +431,15 @@ sub start_task
 {
 	my ($run, $world, $identity) = @_;
 	my $task = $run->{task};
+	my $n = $task->{attempt};
 
+	# how long it may take has been said before
 	if ($task->{transient} && $task->{events} != @{ $run->{events} })
 	{
 		$run->{attempt} = $task->{attempt} = 1;
 		delete $task->{transient};
 		$task->{scheduled} = append($run, 'workflow_task_scheduled',
-			scheduled_attributes($run, 1));
+			scheduled_attributes($run, 1, undef, $n));
 	}
 	$task->{started} = @{ $run->{events} } + ($task->{transient} ? 2 : 1);
 	$task->{identity} = $identity;
@@ -441,7 +450,7 @@ sub start_task
 		requestId => any(),
 		historySizeBytes => any()) unless $task->{transient};
 	$task->{state} = 'started';
-	$task->{lasts} = task_timeout($run, $task->{attempt});
+	$task->{lasts} = task_timeout($run, $n);
 	$task->{deadline} = [
 		$world->{now}->[0] + $task->{lasts}->[0],
 		$world->{now}->[1] + $task->{lasts}->[1]
@@ -546,24 +555,31 @@ sub succeed
 # retry state and the options of the next run.
 sub retry_run
 {
-	my ($run, $failure) = @_;
+	my ($run, $failure, $now) = @_;
 	my $o = $run->{options};
 	my $policy = $o->{retry_policy} or return 'RETRY_POLICY_NOT_SET';
 	my $attempt = $o->{attempt} // 1;
-	my $details = $failure ? $failure->{applicationFailureInfo} // {} : {};
+	my $details = $failure->{applicationFailureInfo} // {};
+	my $timeout = $failure->{timeoutFailureInfo};
 	my $interval;
 
 	return 'NON_RETRYABLE_FAILURE'
 	  if $details->{nonRetryable}
-	  || $failure && $failure->{terminatedFailureInfo}
-	  || grep { $_ eq ($details->{type} // '') }
+	  || $failure->{terminatedFailureInfo}
+	  || $failure->{canceledFailureInfo}
+	  || $timeout && !$retried_timeouts{ $timeout->{timeoutType} // '' }
+	  || grep { $_ eq ($timeout
+			? $retried_timeouts{ $timeout->{timeoutType} }
+			: $details->{type} // '') }
 	  @{ $policy->{non_retryable_error_types} // [] };
 	return 'MAXIMUM_ATTEMPTS_REACHED'
 	  if $policy->{maximum_attempts} && $attempt >= $policy->{maximum_attempts};
 	$interval =
 	    $details->{nextRetryDelay}
-	  ? us($details->{nextRetryDelay})
+	  ? min(us($details->{nextRetryDelay}), $policy->{maximum_interval})
 	  : policy_interval($policy, $attempt);
+	return 'TIMEOUT'
+	  if $o->{chain_end} && !perhaps_over(later($now, $interval), $o->{chain_end});
 	return (
 		'IN_PROGRESS',
 		{
@@ -571,10 +587,11 @@ sub retry_run
 			identity => undef,
 			attempt => $attempt + 1,
 			backoff => $interval,
+			backoff_shown => undef,
 			more => {
 				continuedExecutionRunId => any(),
 				initiator => 'CONTINUE_AS_NEW_INITIATOR_RETRY',
-				$failure ? (continuedFailure => $failure) : ()
+				continuedFailure => $failure
 			}
 		});
 }
@@ -1312,7 +1329,7 @@ sub fail_run
 		'BadFailWorkflowExecutionAttributes: Failure is not set on FailWorkflowExecutionCommand.'
 	  ]
 	  unless $given->{failure};
-	($retry_state, $next) = retry_run($run, $given->{failure});
+	($retry_state, $next) = retry_run($run, $given->{failure}, $world->{now});
 	close_run(
 		$run, 'failed', 'workflow_execution_failed', %$given,
 		retryState => "RETRY_STATE_$retry_state",
@@ -1781,7 +1798,19 @@ sub fire_timer
 sub time_out_run
 {
 	my ($run, $world) = @_;
-	my ($retry_state, $next) = retry_run($run);
+	my $end = $run->{options}->{chain_end};
+	my ($retry_state, $next) =
+	  $end && perhaps_over($end, $world->{now})
+	  ? 'TIMEOUT'
+	  : retry_run(
+		$run,
+		{
+			message => 'workflow timeout',
+			source => 'Server',
+			timeoutFailureInfo =>
+			  { timeoutType => 'TIMEOUT_TYPE_START_TO_CLOSE' }
+		},
+		$world->{now});
 
 	force_close(
 		$run, 'timed_out', 'workflow_execution_timed_out',

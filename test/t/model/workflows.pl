@@ -767,12 +767,14 @@ sub follow
 		return;
 	}
 	$us = TaskqWorkflowModel::us(
-		$first->{events}->[0]->{attributes}->{firstWorkflowTaskBackoff});
+		$first->{events}->[0]->{attributes}->{firstWorkflowTaskBackoff} // '0s');
 	if (my $range = delete $options->{backoff_range})
 	{
 		$options->{backoff} = $us;
 		$options->{backoff_shown} =
-		  TaskqWorkflowModel::duration_in($range->[0], $range->[1] + SECOND / 1000);
+		  $us || $range->[0]
+		  ? TaskqWorkflowModel::duration_in($range->[0], $range->[1] + SECOND / 1000)
+		  : '';
 	}
 	born(
 		$id,
