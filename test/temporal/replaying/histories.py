@@ -184,10 +184,18 @@ class Recording:
         if self.tag:
             raw = json.loads(raw_text.replace(self.tag, self.new_tag))
         self.events = [Event(event) for event in raw["events"]]
+        self.tag_sticky_queues()
         self.tags = [self.new_tag, self.tag]
         self.run = self.events[0].attributes.get("originalExecutionRunId")
         self.predecessor = self.events[0].attributes.get("continuedExecutionRunId")
         self.first_run = self.events[0].attributes.get("firstExecutionRunId", self.run)
+
+    def tag_sticky_queues(self):
+        """A worker has one queue of its own for all its workflows; here each workflow has a worker."""
+        for event in self.events:
+            queue = event.attributes.get("taskQueue", {})
+            if queue.get("kind") == "TASK_QUEUE_KIND_STICKY" and self.new_tag:
+                queue["name"] += "-" + self.new_tag
 
     @property
     def family(self):
