@@ -34,6 +34,8 @@ class Activity:
         if self.started is None and self.has_failed_before:
             self.attempts, self.start_time = 2, NEVER
         cancels = [event for event in of_it if event.kind == "activity_task_cancel_requested"]
+        if self.is_polled and self.times_out and not cancels:
+            self.start_time += self.lateness(events)
         if self.started is None and self.close is None and self.outlives(cancels, events):
             self.attempts, self.start_time = 1, events[cancels[0].number("workflowTaskCompletedEventId") - 1].time
         self.attempt = 0            # the last one that was started, and its token
@@ -94,6 +96,17 @@ class Activity:
     @property
     def heartbeat_timeout(self):
         return seconds_of(self.scheduled.attributes["heartbeatTimeout"])
+
+    def lateness(self, events):
+        """How late the server was with the time-out of the last attempt, if something else came before: then that starts
+        so much later here. It can't if it has to be started in time."""
+        lasts = self.heartbeat_timeout if self.falls_silent and self.heartbeat_timeout else \
+            seconds_of(self.scheduled.attributes["startToCloseTimeout"])
+        due = self.started.time + lasts * 1e9
+        if self.scheduled.attributes["scheduleToStartTimeout"] != "0s" or \
+                not any(event.time > due for event in events[self.scheduled.id:self.started.id - 1]):
+            return 0
+        return max(0, self.close.time - due)
 
     @property
     def falls_silent(self):
