@@ -327,8 +327,13 @@ report_refuse(Report *report, const char *sqlstate, const char *message)
 {
 	if (report->kind == REPORT_COMPLETE && report->result_is_text && strcmp(sqlstate, "22P02") == 0)
 	{
-		quote_result(report);
-		return;
+		/* the same SQLSTATE for what is no JSON, and for JSON with such a string */
+		if (json_check(slice_of(report->result), &plain_memory) != JSON_FAULT_SURROGATE)
+		{
+			quote_result(report);
+			return;
+		}
+		message = "the output has half a surrogate pair in it";
 	}
 	if (report->kind == REPORT_COMPLETE)
 	{

@@ -56,6 +56,7 @@ for (
 	[ 'printf "\377\376"', 'no UTF-8' ],
 	[ 'printf "a\0b"', 'a zero' ],
 	[ 'echo \'"\u0000"\'', 'a zero that JSON writes' ],
+	[ 'echo \'{"a": "\ud800"}\'', 'half a surrogate pair' ],
 	[ 'echo 1e999999', 'a number that is too large' ],
   )
 {
