@@ -25,6 +25,9 @@
 #include "model/run_task.h"
 #include "store/inbox.h"
 
+/* of a completion that the history has no room for */
+#define FULL_CAUSE		"WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND"
+
 /* a task may be kept alive by forced ones for that long */
 #define MOST_HEARTBEAT		(30 * 60 * USECS_PER_SEC)
 
@@ -118,9 +121,9 @@ fail_instead(RunStep *step, const CommandFault *fault)
 	run_task_ended_badly(step, &end);
 }
 
-/* what its worker told ends the run */
+/* the history has no room for what its worker told, which is left out, and the run ends */
 static void
-end_run(RunStep *step, const TaskCompletion *completion, const char *reason)
+end_full(RunStep *step, const TaskCompletion *completion)
 {
 	JsonBuilder builder;
 
@@ -128,10 +131,20 @@ end_run(RunStep *step, const TaskCompletion *completion, const char *reason)
 	run_end_task(step);
 	run_take_mail(step, true);
 	json_begin(&builder);
-	json_add_text(&builder, "reason", reason);
+	json_add_text(&builder, "reason", HISTORY_FULL);
 	json_add_text(&builder, "identity", "history-service");
 	run_add_event(step, EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, json_end(&builder));
 	step->close = RUN_STATUS_TERMINATED;
+}
+
+/* what its worker told is too large, and ends the run */
+static void
+end_run(RunStep *step, const CommandFault *fault)
+{
+	TaskEnd		end = {.cause = fault->cause};
+
+	end.failure = server_failure(fault->message);
+	run_task_ends_run(step, &end, fault->message);
 }
 
 /* a step from the beginning, with all that waits in the inbox */
@@ -170,8 +183,10 @@ try_completion(RunStep *step, const TaskCompletion *completion, CommandFault *fa
 static void
 refuse(RunStep *step, const TaskCompletion *completion, const CommandFault *fault)
 {
-	if (fault->fatal)
-		end_run(step, completion, fault->message);
+	if (strcmp(fault->cause, FULL_CAUSE) == 0)
+		end_full(step, completion);
+	else if (fault->fatal)
+		end_run(step, fault);
 	else if (strcmp(fault->cause, "WORKFLOW_TASK_TIMED_OUT") == 0)
 	{
 		TaskEnd		end = {0};
@@ -222,8 +237,7 @@ run_complete_task(const TaskCompletion *completion, CompletionAnswer *answer)
 	try_completion(&step, completion, &fault);
 	if (fault.cause == NULL && step.close == RUN_STATUS_RUNNING && run_history_is_full(&step))
 	{
-		fault_of(&fault, "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND",
-				 HISTORY_FULL);
+		fault_of(&fault, FULL_CAUSE, HISTORY_FULL);
 		fault.fatal = true;
 	}
 	if (fault.cause == NULL)

@@ -91,17 +91,19 @@ command_queue_problem(CommandCall *call)
 	return strlen(name) > MAX_NAME_LENGTH ? "taskQueue length exceeds limit" : NULL;
 }
 
-/* command_payload_fits: what the attributes have under that key has a greatest size. */
+/*
+ * command_payload_fits: what the attributes have under that key has a greatest size; "what" is said of them
+ * if it is larger.
+ */
 bool
-command_payload_fits(CommandCall *call, const char *cause, const char *key)
+command_payload_fits(CommandCall *call, const char *cause, const char *key, const char *what)
 {
 	Jsonb	   *message = json_get_object(call->command->attributes, key);
 
 	if (message == NULL || !message_is_large(message))
 		return true;
 	command_is_fatal(call, cause,
-					 psprintf("%sCommandAttributes.%c%s exceeds size limit.", call->command->name,
-							  pg_toupper((unsigned char) key[0]), key + 1));
+					 psprintf("%sCommandAttributes%s exceeds size limit.", call->command->name, what));
 	return false;
 }
 

@@ -41,7 +41,7 @@ extern void command_fault(CommandCall *call, const char *cause, const char *form
 extern void command_is_fatal(CommandCall *call, const char *cause, const char *message);
 extern bool command_text_fits(CommandCall *call, const char *cause, const char *what, const char *value);
 extern const char *command_queue_problem(CommandCall *call);
-extern bool command_payload_fits(CommandCall *call, const char *cause, const char *key);
+extern bool command_payload_fits(CommandCall *call, const char *cause, const char *key, const char *what);
 extern int64 command_event(CommandCall *call, int type, Jsonb *attributes);
 extern Jsonb *command_attributes(CommandCall *call);
 

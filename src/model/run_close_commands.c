@@ -256,7 +256,7 @@ valid_continue(CommandCall *call)
 	wrong = given_policy == NULL ? NULL : json_read_retry_policy(given_policy, &policy);
 	if (wrong != NULL)
 		return bad_continue(call, psprintf("invalid WorkflowRetryPolicy on %sCommand: %s", call->command->name, wrong));
-	return command_payload_fits(call, BAD_CONTINUE, "memo");
+	return command_payload_fits(call, BAD_CONTINUE, "memo", ". Memo");
 }
 
 /* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */

@@ -31,6 +31,7 @@ typedef struct CommandRule
 	bool		closes;			/* it is the last one of the run */
 	bool		bare;			/* needs no attributes */
 	const char *payload;		/* key of those attributes whose size is limited; NULL = none */
+	const char *oversized;		/* how they are called then */
 	void		(*apply) (CommandCall *call);
 } CommandRule;
 
@@ -43,41 +44,41 @@ command_not_there(CommandCall *call)
 
 static const CommandRule rules[] = {
 	{COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, "ScheduleActivityTask",
-	CAUSE_PREFIX "BAD_SCHEDULE_ACTIVITY_ATTRIBUTES", false, false, "input", command_schedule_activity},
+	CAUSE_PREFIX "BAD_SCHEDULE_ACTIVITY_ATTRIBUTES", false, false, "input", ".Input", command_schedule_activity},
 	{COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK, "RequestCancelActivityTask",
-	CAUSE_PREFIX "BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES", false, false, NULL, command_cancel_activity},
+	CAUSE_PREFIX "BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES", false, false, NULL, NULL, command_cancel_activity},
 	{COMMAND_TYPE_START_TIMER, "StartTimer",
-	CAUSE_PREFIX "BAD_START_TIMER_ATTRIBUTES", false, false, NULL, command_start_timer},
+	CAUSE_PREFIX "BAD_START_TIMER_ATTRIBUTES", false, false, NULL, NULL, command_start_timer},
 	{COMMAND_TYPE_CANCEL_TIMER, "CancelTimer",
-	CAUSE_PREFIX "BAD_CANCEL_TIMER_ATTRIBUTES", false, false, NULL, command_cancel_timer},
+	CAUSE_PREFIX "BAD_CANCEL_TIMER_ATTRIBUTES", false, false, NULL, NULL, command_cancel_timer},
 	{COMMAND_TYPE_RECORD_MARKER, "RecordMarker",
-	CAUSE_PREFIX "BAD_RECORD_MARKER_ATTRIBUTES", false, false, "details", command_record_marker},
+	CAUSE_PREFIX "BAD_RECORD_MARKER_ATTRIBUTES", false, false, "details", ".Details", command_record_marker},
 	{COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, "UpsertWorkflowSearchAttributes",
-	CAUSE_PREFIX "BAD_SEARCH_ATTRIBUTES", false, false, "searchAttributes", command_upsert_search_attributes},
+	CAUSE_PREFIX "BAD_SEARCH_ATTRIBUTES", false, false, "searchAttributes", "", command_upsert_search_attributes},
 	{COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, "ModifyWorkflowProperties",
-	CAUSE_PREFIX "BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES", false, false, "upsertedMemo", command_modify_properties},
+	CAUSE_PREFIX "BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES", false, false, "upsertedMemo", "", command_modify_properties},
 	{COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, "CompleteWorkflowExecution",
-	CAUSE_PREFIX "BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "result", command_complete},
+	CAUSE_PREFIX "BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "result", ".Result", command_complete},
 	{COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION, "FailWorkflowExecution",
-	CAUSE_PREFIX "BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "failure", command_fail},
+	CAUSE_PREFIX "BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "failure", ".Failure", command_fail},
 	{COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION, "CancelWorkflowExecution",
-	CAUSE_PREFIX "BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "details", command_cancel},
+	CAUSE_PREFIX "BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES", true, false, "details", ".Details", command_cancel},
 	{COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, "ContinueAsNewWorkflowExecution",
-	CAUSE_PREFIX "BAD_CONTINUE_AS_NEW_ATTRIBUTES", true, false, "input", command_continue_as_new},
+	CAUSE_PREFIX "BAD_CONTINUE_AS_NEW_ATTRIBUTES", true, false, "input", ". Input", command_continue_as_new},
 
 	/* those of a later version */
 	{COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, "StartChildWorkflowExecution",
-	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, command_not_there},
+	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, NULL, command_not_there},
 	{COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION, "SignalExternalWorkflowExecution",
-	CAUSE_PREFIX "BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES", false, false, NULL, command_not_there},
+	CAUSE_PREFIX "BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES", false, false, NULL, NULL, command_not_there},
 	{COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION, "RequestCancelExternalWorkflowExecution",
-	CAUSE_PREFIX "BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES", false, false, NULL, command_not_there},
+	CAUSE_PREFIX "BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES", false, false, NULL, NULL, command_not_there},
 	{COMMAND_TYPE_PROTOCOL_MESSAGE, "ProtocolMessage",
-	CAUSE_PREFIX "BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE", false, false, NULL, command_not_there},
+	CAUSE_PREFIX "BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE", false, false, NULL, NULL, command_not_there},
 	{COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION, "ScheduleNexusOperation",
-	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, command_not_there},
+	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, NULL, command_not_there},
 	{COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION, "RequestCancelNexusOperation",
-	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, command_not_there},
+	CAUSE_PREFIX "FEATURE_DISABLED", false, true, NULL, NULL, command_not_there},
 };
 
 static const CommandRule *
@@ -167,6 +168,14 @@ run_commands_read(Jsonb *list, RunCommands *commands)
 		rule_of(commands->items[commands->count - 1].type)->closes;
 }
 
+/* a large result has the cause of another command, in the protocol's server too */
+static const char *
+cause_of_size(const CommandRule *rule)
+{
+	return rule->type == COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION ?
+		CAUSE_PREFIX "BAD_SCHEDULE_ACTIVITY_ATTRIBUTES" : rule->cause;
+}
+
 /*
  * run_commands_apply: carry them out, in order, up to the first that cannot be.
  */
@@ -184,7 +193,7 @@ run_commands_apply(RunStep *step, const RunCommands *commands,
 		if (command->attributes == NULL && !rule->bare)
 			command_fault(&call, rule->cause, "%sCommandAttributes is not set on %sCommand.",
 						  rule->name, rule->name);
-		else if (rule->payload == NULL || command_payload_fits(&call, rule->cause, rule->payload))
+		else if (rule->payload == NULL || command_payload_fits(&call, cause_of_size(rule), rule->payload, rule->oversized))
 			rule->apply(&call);
 	}
 }

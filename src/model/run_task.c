@@ -441,6 +441,27 @@ run_force_close(RunStep *step, RunStatus status, int type, Jsonb *attributes)
 	step->close = status;
 }
 
+/* run_task_ends_run: the started task has failed so badly that there will be no other try; mail is told before. */
+void
+run_task_ends_run(RunStep *step, const TaskEnd *end, const char *reason)
+{
+	Run		   *run = step->run;
+	JsonBuilder builder;
+
+	if (!run_task_is_transient(run))
+	{
+		run_add_task_events(step);
+		add_end_event(step, end, run->scheduled_event_id, run->started_event_id);
+	}
+	run_take_mail(step, true);
+	json_begin(&builder);
+	json_add_text(&builder, "reason", reason);
+	json_add_text(&builder, "identity", SERVER_IDENTITY);
+	run_add_event(step, EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, json_end(&builder));
+	run_end_task(step);
+	step->close = RUN_STATUS_TERMINATED;
+}
+
 /* run_end_full: the history is as long as it may be: the run ends. */
 void
 run_end_full(RunStep *step)

@@ -19,6 +19,7 @@ typedef struct TaskEnd
 	bool		schedule_to_start;	/* of a time-out: nobody took it from the sticky queue */
 } TaskEnd;
 
+extern void run_task_ends_run(RunStep *step, const TaskEnd *end, const char *reason);
 extern bool run_start_task(Run *run, TimestampTz now, const char *identity, int64 nonce);
 extern void run_schedule_task(RunStep *step, bool forced);
 extern void run_untake_task(RunStep *step);

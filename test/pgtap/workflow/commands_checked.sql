@@ -122,7 +122,7 @@ SELECT is(attempt(activity(jsonb_build_object('input', payloads(60000)))), 'done
 SELECT is(attempt(activity(jsonb_build_object('input', payloads(66000)))),
   'BadScheduleActivityAttributes: ScheduleActivityTaskCommandAttributes.Input exceeds size limit., closed', 'a large input');
 SELECT is(attempt(command('COMPLETE_WORKFLOW_EXECUTION', jsonb_build_object('result', payloads(66000)))),
-  'BadCompleteWorkflowExecutionAttributes: CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit., closed', 'a large result');
+  'BadScheduleActivityAttributes: CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit., closed', 'a large result');
 SELECT is(attempt(command('CANCEL_WORKFLOW_EXECUTION', jsonb_build_object('details', payloads(66000)))) ~ 'Details exceeds size limit., closed$', true, 'large details');
 SELECT is(attempt(command('FAIL_WORKFLOW_EXECUTION', jsonb_build_object('failure', jsonb_build_object('message', repeat('x', 90000))))) ~ 'Failure exceeds size limit., closed$',
   true, 'a large failure');

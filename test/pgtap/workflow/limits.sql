@@ -203,7 +203,7 @@ FROM unnest(ARRAY[format('SELECT taskq.start_workflow(''q'', ''W'', %L)', :'larg
 SELECT is(answer(:'w' || name, ARRAY[command]) || ' ' || (SELECT status FROM taskq.describe_workflow(:'w' || name) d, LATERAL (SELECT d ->> 'status' AS status) s), cause || ', closed terminated', 'too large: ' || name)
 FROM (VALUES ('an activity''s input', 'BAD_SCHEDULE_ACTIVITY_ATTRIBUTES', activity('a', :'large')),
   ('a marker', 'BAD_RECORD_MARKER_ATTRIBUTES', taskq.command_record_marker('m', jsonb_build_object('d', :'large'::jsonb))),
-  ('a result', 'BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES', taskq.command_complete(:'large')),
+  ('a result', 'BAD_SCHEDULE_ACTIVITY_ATTRIBUTES', taskq.command_complete(:'large')),
   ('a failure', 'BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES', taskq.command_fail('x', details => :'large')),
   ('details of a cancellation', 'BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES', taskq.command_cancel(:'large')),
   ('the input of the next run', 'BAD_CONTINUE_AS_NEW_ATTRIBUTES', taskq.command_continue_as_new(input => :'large')),
