@@ -177,7 +177,11 @@ class Player:
                            sent.cancel(event, self.workflow_id, self.run_uuid, str(uuid.uuid4())))
 
     def workflow_execution_terminated(self, event):
-        if self.unsure and self.events[event.id - 2].kind in ENDS_OF_TASK:
+        before = self.events[event.id - 2]
+        if before.attributes.get("failure", {}).get("message") == event.attributes.get("reason") and \
+                before.kind == "workflow_task_failed":
+            return              # what failed the task has ended the run
+        if self.unsure and before.kind in ENDS_OF_TASK:
             self.poll_transient(2)
         if event.attributes.get("reason") == REPLACED:
             self.replace(event)

@@ -186,7 +186,29 @@ def search_attribute(name, kind, value):
         "data": base64_of(json.dumps(value))}}}})]
 
 
+LARGE = {"payloads": [{"data": base64_of("x" * 2200000)}]}
+TOO_LARGE = {            # by what is said of it
+    "ScheduleActivityTaskCommandAttributes.Input": lambda: in_time(input=LARGE),
+    "CompleteWorkflowExecutionCommandAttributes.Result": lambda: command("COMPLETE_WORKFLOW_EXECUTION", {"result": LARGE}),
+    "FailWorkflowExecutionCommandAttributes.Failure": lambda: command(
+        "FAIL_WORKFLOW_EXECUTION", {"failure": {"message": "x" * 3000000}}),
+    "RecordMarkerCommandAttributes.Details": lambda: command(
+        "RECORD_MARKER", {"markerName": "m", "details": {"d": LARGE}}),
+    "ContinueAsNewWorkflowExecutionCommandAttributes. Input": lambda: command(
+        "CONTINUE_AS_NEW_WORKFLOW_EXECUTION", {"input": LARGE}),
+    "ContinueAsNewWorkflowExecutionCommandAttributes. Memo": lambda: command(
+        "CONTINUE_AS_NEW_WORKFLOW_EXECUTION", {"memo": {"fields": {"m": LARGE["payloads"][0]}}}),
+    "ModifyWorkflowPropertiesCommandAttributes": lambda: command(
+        "MODIFY_WORKFLOW_PROPERTIES", {"upsertedMemo": {"fields": {"m": LARGE["payloads"][0]}}}),
+}
+
+
+def too_large(name):
+    return [TOO_LARGE[name]()] if name in TOO_LARGE else None
+
+
 BAD_COMMANDS = [
+    (r"\w+: (.*) exceeds size limit.", too_large),
     (r"BadScheduleActivityAttributes: missing task queue name", lambda: [in_time(taskQueue={})]),
     (r"BadScheduleActivityAttributes: task queue name cannot start with reserved prefix (.*)",
      lambda prefix: [in_time(taskQueue={"name": prefix + "x"})]),
