@@ -12,7 +12,7 @@ import sent
 from activities import AT_ONCE, CLOSES, PATIENCE, Worker
 from histories import Event, attributes_key, evenly_spaced, nanoseconds, seconds_of
 from libpq import SqlError
-from taskq import Mismatch, wait_until
+from taskq import LOOK, Mismatch, wait_until
 
 ENDS_OF_TASK = ("workflow_task_completed", "workflow_task_failed", "workflow_task_timed_out")
 BY_TIME = ("timer_fired", "activity_task_timed_out")
@@ -137,10 +137,20 @@ class Player:
         if NEVER in name or end is None:
             return NEVER in name
         if end.kind != "workflow_task_completed":
-            return end.attributes.get("cause") == NONDETERMINISTIC
+            return self.fails_at_home(end)
         after = self.next_scheduled(end)
         return after is not None and after.attributes["taskQueue"].get("kind") == STICKY and \
             after.attributes["taskQueue"]["name"] != name
+
+    def fails_at_home(self, end):
+        """Did a task that was scheduled in a sticky queue fail outside of it?  One that fails there is scheduled as a
+        first attempt at once, as is one while which something has happened."""
+        after = self.following(end)
+        buffered = [event for event in after if event.time < end.time]
+        then = next((event for event in after if event.time >= end.time), None)
+        if then is None or then.kind != "workflow_task_scheduled" or then.attributes["attempt"] > 1:
+            return True
+        return bool(buffered) and end.attributes.get("cause") == NONDETERMINISTIC
 
     def next_scheduled(self, event):
         return next((other for other in self.following(event) if other.kind == "workflow_task_scheduled"), None)
@@ -199,7 +209,9 @@ class Player:
     def live_until(self, event):
         """Wait until the run is as old as it was when this event was written."""
         recorded = (event.time - self.events[0].time) / 1e9
-        time.sleep(max(0, self.started_at + recorded - time.monotonic()))
+        while time.monotonic() < self.started_at + recorded:
+            self.idle()
+            time.sleep(LOOK)
 
     def nothing(self, event):
         """What the server does by itself, or did with the call before."""
@@ -215,6 +227,9 @@ class Player:
     def workflow_task_scheduled(self, event):
         """Those attempts that left no trace are made before this one: they time out, if there was time for that."""
         if self.hidden:
+            failed = next(other for other in reversed(self.events[:event.id - 1]) if other.kind in ENDS_OF_TASK)
+            if not self.is_patient(failed, event):
+                self.fail_transient(self.task[1], failed)
             self.hidden = False
             self.task = None
         attempt = event.attributes["attempt"]
@@ -231,10 +246,18 @@ class Player:
             self.task = None
 
     def is_behind_transient(self, event):
-        """Did a later attempt of the workflow task run when this happened, until it timed out?"""
+        """Did a later attempt of the workflow task run when this happened, until it timed out or failed?  Then the next
+        one is scheduled before it is started."""
         before, after = self.events[event.id - 2], self.next_scheduled(event)
-        return self.unsure and before.kind in ENDS_OF_TASK and after is not None and \
-            (after.time - before.time) / 1e9 > 0.95 * seconds_of(self.events[0].attributes["workflowTaskTimeout"])
+        if not self.unsure or before.kind not in ENDS_OF_TASK or after is None or event.time < before.time:
+            return False
+        started = self.events[after.id] if after.id < len(self.events) else None
+        return self.is_patient(before, after) or after.attributes["attempt"] == 1 and not (
+            started is not None and started.kind == "workflow_task_started" and started.time == after.time)
+
+    def is_patient(self, before, after):
+        """Is there time for a workflow task to time out between these events?"""
+        return (after.time - before.time) / 1e9 > 0.95 * seconds_of(self.events[0].attributes["workflowTaskTimeout"])
 
     def poll_transient(self, attempt):
         row = self.poll_until(self.normal_queue(), None)
@@ -262,6 +285,12 @@ class Player:
 
     def workflow_task_started(self, event):
         scheduled = self.events[event.number("scheduledEventId") - 1]
+        end = self.end_of(scheduled)
+        if end is not None and end.id < len(self.events) and self.next_start is not None and \
+                self.events[-1].kind == "workflow_execution_continued_as_new" and \
+                self.events[-1].number("workflowTaskCompletedEventId") == end.id and \
+                not seconds_of(self.next_start.attributes.get("firstWorkflowTaskBackoff")):
+            self.live_until(end)        # one that is younger is followed after a back-off
         sticky = self.sticky_of(scheduled)
         row = self.returned or self.ahead or self.poll_until(sticky or self.normal_queue(), scheduled)
         is_returned = self.returned is not None
@@ -387,9 +416,6 @@ class Player:
         force, new = self.forces(event, scheduled)
         sticky = self.sticky_attributes(event, scheduled)
         made = [sent.command_of(other, self.next_start) for other in commands]
-        if commands and commands[-1].kind == "workflow_execution_continued_as_new" and self.next_start is not None and \
-                not seconds_of(self.next_start.attributes.get("firstWorkflowTaskBackoff")):
-            self.live_until(event)      # one that is younger is followed after a back-off
         for other, command in zip(commands, made):
             if other.kind == "activity_task_scheduled" and self.worker.activities[other.id].is_eager:
                 command["scheduleActivityTaskCommandAttributes"]["requestEagerExecution"] = True
