@@ -191,7 +191,7 @@ class Player:
         if before.attributes.get("failure", {}).get("message") == event.attributes.get("reason") and \
                 before.kind == "workflow_task_failed":
             return              # what failed the task has ended the run
-        if self.unsure and before.kind in ENDS_OF_TASK:
+        if self.unsure and before.kind in ENDS_OF_TASK and not self.is_forced(before):
             self.poll_transient(2)
         if event.attributes.get("reason") == REPLACED:
             self.replace(event)
@@ -291,6 +291,8 @@ class Player:
                 self.events[-1].number("workflowTaskCompletedEventId") == end.id and \
                 not seconds_of(self.next_start.attributes.get("firstWorkflowTaskBackoff")):
             self.live_until(end)        # one that is younger is followed after a back-off
+        if end is not None and self.is_forced(end) and self.events[-1].kind == "workflow_execution_timed_out":
+            self.live_until(event)      # the task was not over before the run was
         sticky = self.sticky_of(scheduled)
         row = self.returned or self.ahead or self.poll_until(sticky or self.normal_queue(), scheduled)
         is_returned = self.returned is not None
