@@ -365,16 +365,21 @@ keep_room(Jsonb *failure, int64 room, int depth)
 
 /*
  * failure_kept: the failure itself, or if that is too large what a run is told of it that
- * retries an activity after it, as Temporal's server does.
+ * retries an activity after it, as Temporal's server does.  Where it is large for what the
+ * protocol has no place for, that is left out.
  */
 Jsonb *
 failure_kept(Jsonb *failure)
 {
-	if (failure == NULL || VARSIZE(failure) <= SURELY_KEPT ||
-		wire_size(failure_exact(failure)) <= MOST_KEPT)
+	Jsonb	   *exact;
+
+	if (failure == NULL || VARSIZE(failure) <= SURELY_KEPT)
 		return failure;
-	return failure_server("Failure exceeds size limit.", false,
-						  keep_room(failure, MOST_KEPT, 0));
+	exact = failure_exact(failure);
+	if (wire_size(exact) > MOST_KEPT)
+		return failure_server("Failure exceeds size limit.", false,
+							  keep_room(failure, MOST_KEPT, 0));
+	return VARSIZE(failure) <= MOST_KEPT ? failure : failure_plain(exact);
 }
 
 /* ------------------------------------------------------------------------

@@ -23,6 +23,7 @@
 
 #define BAD_FAIL		"WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES"
 #define BAD_CONTINUE	"WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES"
+#define BAD_ATTRIBUTES	CAUSE_PREFIX "BAD_SEARCH_ATTRIBUTES"
 #define NO_BEHAVIOR		"CONTINUE_AS_NEW_VERSIONING_BEHAVIOR_UNSPECIFIED"
 
 #define LEAST_LIFE		USECS_PER_SEC	/* from when the first task of a run was due to the same of the next */
@@ -256,7 +257,8 @@ valid_continue(CommandCall *call)
 	wrong = given_policy == NULL ? NULL : json_read_retry_policy(given_policy, &policy);
 	if (wrong != NULL)
 		return bad_continue(call, psprintf("invalid WorkflowRetryPolicy on %sCommand: %s", call->command->name, wrong));
-	return command_payload_fits(call, BAD_CONTINUE, "memo", ". Memo");
+	return command_payload_fits(call, BAD_CONTINUE, "memo", ". Memo") &&
+		command_payload_fits(call, BAD_ATTRIBUTES, "searchAttributes", ". SearchAttributes");
 }
 
 /* command_continue_as_new: CONTINUE_AS_NEW_WORKFLOW_EXECUTION */

@@ -207,6 +207,9 @@ FROM (VALUES ('an activity''s input', 'BAD_SCHEDULE_ACTIVITY_ATTRIBUTES', activi
   ('a failure', 'BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES', taskq.command_fail('x', details => :'large')),
   ('details of a cancellation', 'BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES', taskq.command_cancel(:'large')),
   ('the input of the next run', 'BAD_CONTINUE_AS_NEW_ATTRIBUTES', taskq.command_continue_as_new(input => :'large')),
+  ('the memo of the next run', 'BAD_CONTINUE_AS_NEW_ATTRIBUTES', taskq.command_continue_as_new(memo => jsonb_build_object('m', :'large'::jsonb))),
+  ('search attributes of the next run', 'BAD_SEARCH_ATTRIBUTES', taskq.command_continue_as_new(search_attributes => jsonb_build_object('LimitsA', :'large'::jsonb))),
+  ('search attributes', 'BAD_SEARCH_ATTRIBUTES', taskq.command_upsert_search_attributes(jsonb_build_object('LimitsA', :'large'::jsonb))),
   ('a memo', 'BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES', taskq.command_modify_properties(jsonb_build_object('m', :'large'::jsonb)))) v (name, cause, command);
 
 -- many commands that change a large memo cost what they are
@@ -225,6 +228,34 @@ SELECT is(answer(:'w' || 'found', ARRAY[taskq.command_upsert_search_attributes(j
 SELECT taskq.signal_workflow(:'w' || 'found', 's');
 SELECT is(complete(task(:'w' || 'found'), ARRAY[taskq.command_upsert_search_attributes(jsonb_build_object('LimitsC', :'large'::jsonb, 'LimitsD', :'large'::jsonb))]) || ' ' ||
   (SELECT d ->> 'status' FROM taskq.describe_workflow(:'w' || 'found') d), 'BAD_SEARCH_ATTRIBUTES, closed terminated', 'search attributes that grow beyond it');
+
+-- a failure that is retried has about 4 kB, also where it is large for what histories do not have
+SELECT to_jsonb(repeat('x', 20 * 1024)) AS large \gset
+CREATE FUNCTION chain(n int, failure jsonb) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..n LOOP
+    failure := jsonb_build_object('message', 'm', 'cause', failure);
+  END LOOP;
+  RETURN failure;
+END
+$$;
+CREATE FUNCTION kept(w text, given jsonb) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  run bigint := start(w);
+BEGIN
+  PERFORM complete(task(w), ARRAY[taskq.command_schedule_activity('A', start_to_close_timeout => '1 day')]);
+  PERFORM taskq.fail_with(task_token, given) FROM taskq.poll(w);
+  RETURN (SELECT last_failure FROM taskq.activities WHERE workflow_run_id = run);
+END
+$$;
+SELECT is(kept(:'w' || 'key', jsonb_build_object('message', 'm', 'type', 'T', 'details', jsonb_build_array(1), 'mine', :'large'::jsonb)),
+  '{"kind": "application", "message": "m", "type": "T", "details": [1]}', 'a failure with a large key of its own');
+SELECT is(kept(:'w' || 'small', jsonb_build_object('message', 'm', 'mine', repeat('x', 2000))) ->> 'mine', repeat('x', 2000), '... which is there if it is not');
+SELECT is(kept(:'w' || 'cause', chain(10, jsonb_build_object('message', 'last', 'mine', :'large'::jsonb))),
+  jsonb_set(chain(10, '{"message": "last"}'), '{kind}', '"application"'), '... of a cause');
+SELECT cmp_ok(length(kept(:'w' || 'deep', chain(200, jsonb_build_object('stack_trace', :'large'::jsonb)))::text), '<', 16 * 1024, '... behind the causes that histories have');
 
 SELECT count(taskq.delete_workflow(run_id => run_id)) FROM taskq.workflows WHERE workflow_id LIKE 'limits-%' \g /dev/null
 SELECT * FROM finish();
