@@ -174,7 +174,6 @@ run_activity_cancel(int64 run_id, int64 event_id, const char *identity)
 	Activity	activity;
 
 	data.request_id = psprintf(INT64_FORMAT, event_id);
-	data.reason = "";
 	data.identity = identity;
 	(void) execute(&address, EVENT_REQUEST_CANCEL, &data, NULL, &activity);
 }

@@ -35,8 +35,8 @@ run_uuid_text(int64 run_id)
 
 /*
  * The pending activity that the event has scheduled.
- * One that nobody works on is kept like that, since it will be said to have never been
- * started: whoever is about to take it is waited for.
+ * It is kept as it is, since what is told of it depends on whether somebody works on it:
+ * whoever is about to take it, or to end or hand back an attempt, is waited for.
  */
 static bool
 pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pending)
@@ -56,8 +56,7 @@ pending_activity(const Run *run, int64 scheduled_event_id, PendingActivity *pend
 		if (!find_activity_of_run(run_id, cstring_to_text(id), &activity) ||
 			activity.scheduled_event_id != scheduled_event_id)
 			return false;
-	} while (!state_in_progress(activity.task.state) &&
-			 store_lock(&activity.task, true) != STORE_OK);
+	} while (store_lock(&activity.task, true) != STORE_OK);
 	pending->run_id = activity.task.run_id;
 	pending->activity_id = id;
 	pending->in_progress = state_in_progress(activity.task.state);
