@@ -26,4 +26,9 @@ while ($output =~ /^(ok|not ok) (\S+).*\n((?:    .*\n)*)/mg)
 is((split /\n/, $output)[-1], scalar(@goldens) . ' passed, 0 failed', 'all of the recorded runs were played');
 is($errors, '', 'without errors');
 
+# A history that does not come with its workflow task as a whole: the driver reads on.
+($output) = run_command([ "$folder/replay", $node->connstr('postgres') . " options='-c taskq.max_history_page=1kB'",
+	"$folder/raw", "$folder/goldens", qw(helloworld sticky_lost raw_fail_many) ]);
+like($output, qr/^3 passed, 0 failed$/m, 'histories of several pages are the recorded ones') or diag $output;
+
 done_testing();

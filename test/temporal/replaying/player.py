@@ -25,6 +25,7 @@ PATIENT_ATTEMPT = 4             # the first that may take longer, by so many sec
 PATIENCE_FIRST = 5
 BY_ID = "byid"                  # in the name of a scenario: activities are completed by their ids
 STICKY = "TASK_QUEUE_KIND_STICKY"
+APART = 0.000002                # seconds between timers that were fired together, for their order
 NEVER = "never"                 # in the name of a sticky queue: nobody has ever polled it
 STICKY_LIFE = 5                 # seconds; a sticky queue is dead after 10 without a poll
 
@@ -55,6 +56,9 @@ class Player:
         self.previous = 0           # started event of the last one that was completed
         self.unsure = False         # the last task failed: who knows whether the next is there yet
         self.hidden = False         # a later attempt of it runs, and what happens shows when that has ended
+        self.due_at = {}            # started event of a timer that is fired late: when that is
+        self.behind = 0             # seconds that this was slower than the recorded workers, at the most
+        self.server_was_late = any(event.kind == "timer_started" and self.is_late(event) for event in events)
         self.worker = Worker(self.calls, events, self.workflow_id, BY_ID in self.name)
         for index, event in enumerate(events):
             self.index = index
@@ -317,7 +321,10 @@ class Player:
         """A task has the events from the first to its start, as workflow_history has them."""
         events = json.loads(row["history"])
         transient = json.loads(row["transient"]) if row["transient"] else []
-        wanted = [other for other in self.calls.history(self.run_id, first - 1)][:len(events)]
+        wanted = self.calls.history(self.run_id, first - 1)
+        if row["next_event_id"] is not None:
+            events += [other for other in wanted if int(other["eventId"]) >= int(row["next_event_id"])]
+        wanted = wanted[:len(events)]
         if [self.shown(other) for other in events] != [self.shown(other) for other in wanted]:
             raise Mismatch("the history of the workflow task is %s and not %s" % (json.dumps(events), json.dumps(wanted)))
         ids = [int(other["eventId"]) for other in events + transient]
@@ -355,6 +362,36 @@ class Player:
                 getattr(self, event.kind)(event)
             self.done.add(event.id)
 
+    def late_timers(self, completed, commands):
+        """How old the run is to be, in seconds, when the timers of these commands are fired, by their ids; none if the
+        server was in time. All of a run are as late as they were, so that they are fired in the recorded order."""
+        if not self.server_was_late:
+            return {}
+        self.behind = max(self.behind, time.monotonic() - self.started_at - self.age(completed))
+        late = {}
+        for started in commands:
+            if started.kind == "timer_started":
+                end = self.end_of_timer(started) or self.events[-1]
+                age = self.behind + self.age(end) + end.id * APART + (0 if end.kind == "timer_fired" else PATIENCE)
+                self.due_at[started.id] = self.started_at + age
+                late[started.attributes["timerId"]] = age
+        return late
+
+    def age(self, event):
+        """Of the run, in seconds, when this event was written."""
+        return (event.time - self.events[0].time) / 1e9
+
+    def end_of_timer(self, started):
+        return next((event for event in self.following(started) if event.kind in ("timer_fired", "timer_canceled")
+                     and event.number("startedEventId") == started.id), None)
+
+    def is_late(self, started):
+        """Did anything else come after this timer was due, and before it was fired, canceled or gone with its run?  That
+        can't be played if it is fired when it is due."""
+        due = started.time + seconds_of(started.attributes["startToFireTimeout"]) * 1e9
+        end = self.end_of_timer(started) or self.events[-1]
+        return any(due < event.time < end.time and event.kind != "timer_fired" for event in self.events[started.id:end.id - 1])
+
     def let_pass(self, event):
         """Wait for a time-out of which no event tells yet, since a workflow task runs."""
         began = self.beginning(event)
@@ -373,7 +410,7 @@ class Player:
         """When a time-out is over here, at the latest."""
         began = self.beginning(event)
         if event.kind == "timer_fired":
-            return self.seen_at[began.id] + seconds_of(began.attributes["startToFireTimeout"])
+            return self.due_at.get(began.id) or self.seen_at[began.id] + seconds_of(began.attributes["startToFireTimeout"])
         return self.seen_at[began.id] + (event.time - began.time) / 1e9
 
     def keep_pace(self, event):
@@ -421,9 +458,10 @@ class Player:
         for other, command in zip(commands, made):
             if other.kind == "activity_task_scheduled" and self.worker.activities[other.id].is_eager:
                 command["scheduleActivityTaskCommandAttributes"]["requestEagerExecution"] = True
-        row = self.calls.complete_workflow_task(
-            self.task[1]["task_token"], made, event.attributes.get("identity"), sticky, force, new,
-            event.attributes.get("sdkMetadata"))
+        with self.calls.firing_late(self.run_id, self.late_timers(event, commands)):
+            row = self.calls.complete_workflow_task(
+                self.task[1]["task_token"], made, event.attributes.get("identity"), sticky, force, new,
+                event.attributes.get("sdkMetadata"))
         if row["failed_cause"] is not None:
             raise Mismatch("the workflow task failed: %s, %s" % (row["failed_cause"], row["failed_message"]))
         self.after_completion(event, commands, row, new)

@@ -42,6 +42,24 @@ class Calls:
         finally:
             self.sql.query("ROLLBACK")
 
+    @contextlib.contextmanager
+    def firing_late(self, run_id, late):
+        """The timers that are started meanwhile are fired as by a server that is late: when the run is so many seconds old."""
+        if not late:
+            yield
+            return
+        self.sql.query("BEGIN")
+        try:
+            yield
+            self.sql.query("UPDATE taskq.run_timer SET fire_time = start.event_time + make_interval(secs => late.value::float8)"
+                           " FROM taskq.workflow_history(run_id => $1::bigint, until_event_id => 1) start,"
+                           " jsonb_each_text($2::jsonb) late WHERE run_id = $1::bigint AND timer_id = late.key",
+                           run_id, json.dumps(late))
+            self.sql.query("COMMIT")
+        except BaseException:
+            self.sql.query("ROLLBACK")
+            raise
+
     # ---- clients ----
 
     def start(self, request, signal_too=False):
