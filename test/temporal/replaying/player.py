@@ -25,6 +25,7 @@ PATIENT_ATTEMPT = 4             # the first that may take longer, by so many sec
 PATIENCE_FIRST = 5
 BY_ID = "byid"                  # in the name of a scenario: activities are completed by their ids
 STICKY = "TASK_QUEUE_KIND_STICKY"
+LEAD = 0.01                     # seconds: what the player may be late, in steps of that
 APART = 0.000002                # seconds between timers that were fired together, for their order
 NEVER = "never"                 # in the name of a sticky queue: nobody has ever polled it
 STICKY_LIFE = 5                 # seconds; a sticky queue is dead after 10 without a poll
@@ -57,7 +58,8 @@ class Player:
         self.unsure = False         # the last task failed: who knows whether the next is there yet
         self.hidden = False         # a later attempt of it runs, and what happens shows when that has ended
         self.due_at = {}            # started event of a timer that is fired late: when that is
-        self.behind = 0             # seconds that this was slower than the recorded workers, at the most
+        self.behind = LEAD          # seconds that timers are fired later than recorded, as this is slower than the workers were
+        self.batches = {}           # the same, of those that are fired together
         self.server_was_late = any(event.kind == "timer_started" and self.is_late(event) for event in events)
         self.worker = Worker(self.calls, events, self.workflow_id, BY_ID in self.name)
         for index, event in enumerate(events):
@@ -68,6 +70,8 @@ class Player:
                 self.poll_transient(2)
             self.keep_pace(event)
             if event.id not in self.done:
+                if event.kind in OUTER or event.kind == "workflow_task_started":
+                    self.be_as_late(event)
                 self.fire_together(event)
                 getattr(self, event.kind)(event)
             if self.shows(event):
@@ -355,6 +359,7 @@ class Player:
             if event.kind in OUTER and event.time < end.time:
                 events.append(event)
         for event in sorted(events, key=lambda other: other.time):
+            self.be_as_late(event)
             self.worker.start(event.time)
             if event.kind == "timer_fired" or event.kind == "activity_task_timed_out":
                 self.let_pass(event)
@@ -367,15 +372,27 @@ class Player:
         server was in time. All of a run are as late as they were, so that they are fired in the recorded order."""
         if not self.server_was_late:
             return {}
-        self.behind = max(self.behind, time.monotonic() - self.started_at - self.age(completed))
+        self.behind = max(self.behind, LEAD * math.ceil((time.monotonic() - self.started_at - self.age(completed)) / LEAD))
         late = {}
         for started in commands:
             if started.kind == "timer_started":
                 end = self.end_of_timer(started) or self.events[-1]
-                age = self.behind + self.age(end) + end.id * APART + (0 if end.kind == "timer_fired" else PATIENCE)
+                age = self.batches.setdefault(self.first_of_batch(end), self.behind) + self.age(end) + end.id * APART + (0 if end.kind == "timer_fired" else PATIENCE)
                 self.due_at[started.id] = self.started_at + age
                 late[started.attributes["timerId"]] = age
         return late
+
+    def first_of_batch(self, fired):
+        """The id of the first timer that was fired with this one."""
+        first = fired.id
+        while self.events[first - 2].kind == "timer_fired":
+            first -= 1
+        return first
+
+    def be_as_late(self, event):
+        """Where timers are fired when they were, nothing else is done before it was."""
+        if self.server_was_late and event.kind not in BY_TIME:
+            self.live_until(event)
 
     def age(self, event):
         """Of the run, in seconds, when this event was written."""
@@ -390,7 +407,7 @@ class Player:
         can't be played if it is fired when it is due."""
         due = started.time + seconds_of(started.attributes["startToFireTimeout"]) * 1e9
         end = self.end_of_timer(started) or self.events[-1]
-        return any(due < event.time < end.time and event.kind != "timer_fired" for event in self.events[started.id:end.id - 1])
+        return any(due < event.time < end.time for event in self.events[started.id:end.id - 1])
 
     def let_pass(self, event):
         """Wait for a time-out of which no event tells yet, since a workflow task runs."""
@@ -450,6 +467,7 @@ class Player:
 
     def workflow_task_completed(self, event):
         self.buffered(event)
+        self.be_as_late(event)
         commands = [other for other in self.following(event) if sent.is_of(other, event)]
         scheduled = self.next_scheduled(event)
         force, new = self.forces(event, scheduled)
