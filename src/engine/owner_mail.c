@@ -247,7 +247,7 @@ owner_mail_closed(const Activity *activity, const Activity *before)
 	item.mail.started = kept(item.mail.started);
 	pending = grow(pending, NULL, &max_pending, npending + 1, sizeof(OwnerMail),
 				   TopTransactionContext);
-	item.number = npending;
+	item.number = npending == 0 ? 0 : pending[npending - 1].number + 1;
 	pending[npending++] = item;
 	MemoryContextSwitchTo(old_context);
 }
@@ -290,6 +290,13 @@ owner_mail_take(OwnerMail **list)
 	return n;
 }
 
+static void
+store(const OwnerMail *item)
+{
+	inbox_put(item->run_id, run_mail_write(&item->mail));
+	effects_mail();
+}
+
 /* owner_mail_store: what is left goes to the inboxes, before the transaction ends. */
 void
 owner_mail_store(void)
@@ -298,10 +305,27 @@ owner_mail_store(void)
 	int			n = owner_mail_take(&list);
 
 	for (int i = 0; i < n; i++)
-	{
-		inbox_put(list[i].run_id, run_mail_write(&list[i].mail));
-		effects_mail();
-	}
+		store(&list[i]);
+}
+
+/*
+ * owner_mail_store_for: what is on its way to the run goes to its inbox, since a step is about to
+ * read that, which may close the run.  What was told before a savepoint outlives what comes
+ * after it, and stays.
+ */
+void
+owner_mail_store_for(int64 run_id)
+{
+	SubTransactionId mine = GetCurrentSubTransactionId();
+	int			n = 0;
+
+	for (int i = 0; i < npending; i++)
+		if (pending[i].run_id == run_id && pending[i].sub == mine)
+			store(&pending[i]);
+	for (int i = 0; i < npending; i++)
+		if (pending[i].run_id != run_id || pending[i].sub != mine)
+			pending[n++] = pending[i];
+	npending = n;
 }
 
 /* owner_mail_forget: the transaction has ended. */

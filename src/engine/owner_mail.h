@@ -26,6 +26,7 @@ extern void owner_mail_closed(const Activity *activity, const Activity *before);
 extern int	owner_mail_take(OwnerMail **list);
 extern bool owner_mail_any(void);
 extern void owner_mail_store(void);
+extern void owner_mail_store_for(int64 run_id);
 extern void owner_mail_forget(void);
 extern void owner_mail_subtransaction(SubXactEvent event, SubTransactionId mine,
 									  SubTransactionId parent);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "common/proto_enums.h"
 #include "engine/queue_config.h"
+#include "engine/owner_mail.h"
 #include "engine/run_activities.h"
 #include "engine/run_lock.h"
 #include "engine/run_search.h"
@@ -37,10 +38,14 @@
 #include "store/run_requests.h"
 #include "store/run_timers.h"
 
-/* run_read_mail: what waits in the inbox of the step's run becomes the step's; *rows are to be removed. */
+/*
+ * run_read_mail: what waits in the inbox of the step's run, and what this transaction has told it,
+ * becomes the step's; *rows are to be removed.
+ */
 void
 run_read_mail(RunStep *step, InboxRow **rows, int *nrows)
 {
+	owner_mail_store_for(step->run->task.run_id);
 	*nrows = inbox_read(step->run->task.run_id, rows);
 	for (int i = 0; i < *nrows; i++)
 	{
