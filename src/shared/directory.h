@@ -88,6 +88,7 @@ typedef struct DatabaseSlot
 	TimestampTz restart_at;		/* real clock */
 	bool		look_again;		/* the extension came or went */
 
+	/* no lock: */
 	pg_atomic_uint32 wakes;		/* of the worker, ever asked for */
 
 	/* written by the worker alone: */
